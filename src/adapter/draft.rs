@@ -1,0 +1,63 @@
+//! A draft: what one account is to receive for a post, before the network has made it a plan.
+
+use crate::model::{Account, DeliveryId, MediaFacts, Poll, Visibility};
+
+use super::Limits;
+
+/// What one account is to receive.
+#[derive(Debug, Clone)]
+pub struct Draft<'a> {
+    /// The delivery; keys and client-chosen ids are derived from it.
+    pub delivery: DeliveryId,
+    /// Rises only when a person says "post again".
+    pub generation: u32,
+    /// The account.
+    pub account: &'a Account,
+    /// The limits that hold for this account: the profile's, with what the operator wrote down.
+    pub limits: &'a Limits,
+    /// The messages, in order; at least one.
+    pub parts: Vec<DraftPart>,
+    /// A title.
+    pub title: Option<String>,
+    /// The long form, Markdown.
+    pub body: Option<String>,
+    /// The link that the post is about, campaign parameters included. For networks with cards of their own; elsewhere it
+    /// is in the text already.
+    pub link: Option<String>,
+    /// Tags without `#`, for networks with a place for them; elsewhere they are in the text already.
+    pub tags: Vec<String>,
+    /// Languages, BCP 47.
+    pub languages: Vec<String>,
+    /// Who may see it.
+    pub visibility: Option<Visibility>,
+    /// A content warning.
+    pub content_warning: Option<String>,
+    /// Labels for sensitive media.
+    pub labels: Vec<String>,
+    /// What it answers: URL or id.
+    pub reply_to: Option<String>,
+    /// What it quotes: URL or id.
+    pub quote: Option<String>,
+    /// A poll, with the first part.
+    pub poll: Option<Poll>,
+}
+
+/// One message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DraftPart {
+    /// Its text, ready to be sent.
+    pub text: String,
+    /// Its files.
+    pub media: Vec<DraftMedia>,
+}
+
+/// A file of a message.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DraftMedia {
+    /// Path relative to the calendar's folder.
+    pub file: String,
+    /// Alt text; empty where none is given and none is needed.
+    pub alt: String,
+    /// The file as it is now. It is fitted to the limits when it is prepared.
+    pub facts: MediaFacts,
+}

@@ -1,0 +1,146 @@
+//! The contract between `smm` and a network.
+//!
+//! Two halves. The pure one ([`Network`]) serves `check`, `preview` and snapshot tests: facts as data, a plan from a
+//! draft. The other ([`Api`]) is the only one that touches the outside, and everything that it may use is handed in
+//! ([`Outside`]). It never retries by itself and decides nothing: what a lost answer leads to is the engine's business,
+//! told by [`RepeatSafety`] and [`Fault`].
+//!
+//! The life of a part: every `prepare` step (repeatable: uploads, link cards) of the whole plan is run first; then, part
+//! by part, [`Api::freeze`] puts the exact request together from the step and what came before, the engine makes that
+//! request durable (the intent), and [`Api::publish`] sends it once.
+
+pub mod http;
+
+mod draft;
+mod fault;
+mod outside;
+mod plan;
+mod profile;
+
+pub use draft::{Draft, DraftMedia, DraftPart};
+pub use fault::{Fault, Refusal};
+pub use outside::{Files, MediaBytes, MediaSource, Outside, Secrets};
+pub use plan::{Plan, Progress, Step, StepKind};
+pub use profile::{
+    AltRule, Auth, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
+    TextLimit, TextRules, VideoRule, WarningSupport,
+};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Account, Frozen, LimitOverrides, Problem, Receipt};
+
+/// The pure half of an adapter: no clock, no I/O, no secret.
+pub trait Network: Send + Sync + 'static {
+    /// What the network allows and promises, as data.
+    fn profile(&self) -> &'static Profile;
+
+    /// Checks an account's settings of its own (such as `handle` or `folder`), as written in `smm.toml`.
+    /// [`Problem::place`] is [`crate::model::Place::Key`].
+    fn check_account(&self, account: &Account, problems: &mut Vec<Problem>);
+
+    /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.
+    fn settings_schema(&self) -> schemars::Schema;
+
+    /// Only what the profile's data cannot say. The generic checks have run before.
+    fn check(&self, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
+        let _ = (draft, problems);
+    }
+
+    /// The ordered steps that publish the draft. Same draft, same bytes; no secret in it.
+    fn plan(&self, draft: &Draft<'_>) -> Result<Plan, Vec<Problem>>;
+
+    /// The half that touches the outside. Opens nothing by itself.
+    fn connect(&self, account: &Account, outside: Outside) -> Box<dyn Api>;
+}
+
+/// The other half: calls to the network. Never retries by itself.
+#[async_trait]
+pub trait Api: Send + Sync {
+    /// Who the credentials belong to, and what this server says of its limits and of repeats.
+    async fn whoami(&self) -> Result<Identity, Fault>;
+
+    /// Runs a repeatable step. Its value is kept and handed to later steps in [`Progress`].
+    async fn prepare(&self, step: &Step, progress: &Progress) -> Result<serde_json::Value, Fault>;
+
+    /// Puts the exact irreversible request of a `publish` step together. Pure: no I/O, and the same input gives the same
+    /// [`Frozen`]. `at` is the delivery's fixed time of creation, to be used where a network wants a date in the post.
+    fn freeze(&self, step: &Step, progress: &Progress, identity: &Identity, at: DateTime<Utc>)
+    -> Result<Frozen, Fault>;
+
+    /// The one irreversible call: one attempt, a fresh connection, no redirect, no retry, a total time limit.
+    async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault>;
+
+    /// Looks whether the request has arrived. Read only. `started` is when its first attempt began.
+    async fn reconcile(&self, frozen: &Frozen, started: DateTime<Utc>) -> Result<Verdict, Fault>;
+
+    /// Numbers of a published part.
+    async fn metrics(&self, receipt: &Receipt) -> Result<Metrics, Fault>;
+
+    /// Answers to a published part, oldest first.
+    async fn replies(&self, receipt: &Receipt) -> Result<Vec<Reply>, Fault>;
+
+    /// Takes a published part back. Gone already is success.
+    async fn delete(&self, receipt: &Receipt) -> Result<(), Fault>;
+}
+
+/// Who the credentials belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The network's immutable id of the account: a DID, a number. Never a handle.
+    pub uid: String,
+    /// What people call it.
+    pub handle: String,
+    /// Scheme, host and port that the calls go to.
+    pub host: String,
+    /// Limits that this server states and that differ from the built-in ones.
+    pub limits: LimitOverrides,
+    /// How repeats are safe on this very server. `None`: as the profile says.
+    pub repeat: Option<RepeatSafety>,
+}
+
+/// What a look at the network says of a request whose answer was lost.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It is out.
+    Done(Receipt),
+    /// It is not there (now).
+    NotDone,
+    /// Looking cannot tell.
+    CannotTell {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Numbers of a published part. `None`: the network does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics {
+    /// Likes, favourites.
+    pub likes: Option<u64>,
+    /// Reposts, boosts.
+    pub reposts: Option<u64>,
+    /// Answers.
+    pub replies: Option<u64>,
+    /// Quotes.
+    pub quotes: Option<u64>,
+    /// Views.
+    pub views: Option<u64>,
+}
+
+/// An answer to a published part. Foreign text: escape it before it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reply {
+    /// The network's id of it.
+    pub id: String,
+    /// Who wrote it.
+    pub author: String,
+    /// What it says, as plain text.
+    pub text: String,
+    /// When.
+    pub at: Option<DateTime<Utc>>,
+    /// Where.
+    pub url: Option<String>,
+}

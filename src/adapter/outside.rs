@@ -1,0 +1,72 @@
+//! Everything of the outside that an adapter may use, handed in.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+
+use crate::model::MediaFacts;
+
+use super::http::Http;
+use super::{DraftMedia, Fault, Limits};
+
+/// Everything of the outside that an adapter may use.
+#[derive(Clone)]
+pub struct Outside {
+    /// HTTP, with the rules for irreversible calls built in.
+    pub http: Http,
+    /// The account's secrets.
+    pub secrets: Arc<dyn Secrets>,
+    /// Media files, fitted.
+    pub media: Arc<dyn MediaSource>,
+    /// Files below the calendar's folder, for adapters that publish there.
+    pub files: Arc<dyn Files>,
+    /// The only "now".
+    pub now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+}
+
+/// The secrets of one account.
+#[async_trait]
+pub trait Secrets: Send + Sync {
+    /// The value of a secret field, as named in [`super::Profile::secrets`]. Missing is [`Fault::Refused`] with
+    /// [`super::Refusal::Credentials`], and the message says where it was looked for.
+    async fn secret(&self, field: &str) -> Result<SecretString, Fault>;
+}
+
+/// A file's bytes, fitted to limits and freed of metadata.
+#[derive(Debug, Clone)]
+pub struct MediaBytes {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// What they are now.
+    pub facts: MediaFacts,
+    /// File name with the right extension for the MIME type.
+    pub name: String,
+}
+
+/// Media files of the post at hand.
+#[async_trait]
+pub trait MediaSource: Send + Sync {
+    /// Reads a file and fits it to the limits.
+    async fn fetch(&self, media: &DraftMedia, limits: &Limits) -> Result<MediaBytes, Fault>;
+
+    /// Fits bytes that came from elsewhere (a link card's picture) to at most `bytes` and `side` pixels.
+    async fn fit(&self, picture: Vec<u8>, bytes: u64, side: u32) -> Result<MediaBytes, Fault>;
+}
+
+/// Files below one folder. Paths are relative, with `/`; a path that leaves the folder is refused.
+#[async_trait]
+pub trait Files: Send + Sync {
+    /// Reads a file; `None` when there is none.
+    async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, Fault>;
+
+    /// Replaces a file in one step and makes it durable; makes its folders.
+    async fn write(&self, path: &str, bytes: &[u8]) -> Result<(), Fault>;
+
+    /// Names of the files and folders in a folder, sorted; empty when there is none.
+    async fn list(&self, path: &str) -> Result<Vec<String>, Fault>;
+
+    /// Removes a file, or a folder with what is in it. Gone already is success.
+    async fn remove(&self, path: &str) -> Result<(), Fault>;
+}

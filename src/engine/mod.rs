@@ -1,0 +1,1 @@
+//! Claim, run, settle, reconcile: a pure core and a thin driver.

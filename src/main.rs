@@ -1,0 +1,5 @@
+//! The `smm` program: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    smm::cli::main()
+}

@@ -1,0 +1,83 @@
+//! An account: one identity on a network, with its settings. Its secret lives elsewhere.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::AccountName;
+
+/// One identity on a network.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Account {
+    /// Its name, the same in both files.
+    pub name: AccountName,
+    /// The network's id, such as `mastodon`.
+    pub network: String,
+    /// The server, where the operator has set one: `https`, or plain `http` to loopback. No trailing slash.
+    pub server: Option<String>,
+    /// Least time between two posts of this account.
+    pub spacing: Option<Duration>,
+    /// Limits that the operator has written down for this account's server.
+    pub limits: LimitOverrides,
+    /// The network's own settings, such as `handle` or `folder`: the rest of its table.
+    pub settings: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Account {
+    /// An account without settings of its own, for tests and for building on.
+    pub fn new(name: AccountName, network: impl Into<String>) -> Self {
+        Self {
+            name,
+            network: network.into(),
+            server: None,
+            spacing: None,
+            limits: LimitOverrides::default(),
+            settings: serde_json::Map::new(),
+        }
+    }
+
+    /// A text setting of the network's own.
+    pub fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.get(key).and_then(serde_json::Value::as_str)
+    }
+}
+
+/// Limits of one server that differ from those built in: `[accounts.X.limits]` in `smm.toml`, and what a server says of
+/// itself. Absent means: as built in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitOverrides {
+    /// Longest text, in the network's own unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<u64>,
+    /// What a link counts, where the network gives every link the same weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<u64>,
+    /// Most files in one part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<u64>,
+    /// Longest alt text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alt: Option<u64>,
+    /// Largest picture, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_bytes: Option<u64>,
+    /// Largest picture, in pixels (width × height).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_pixels: Option<u64>,
+    /// Largest video, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub video_bytes: Option<u64>,
+    /// Most choices of a poll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poll_options: Option<u64>,
+    /// Longest choice of a poll.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poll_option_text: Option<u64>,
+    /// Shortest poll, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poll_seconds_min: Option<u64>,
+    /// Longest poll, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub poll_seconds_max: Option<u64>,
+}

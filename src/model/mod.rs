@@ -1,0 +1,24 @@
+//! The nouns of the program, and nothing that needs the outside: no clock, no file, no network.
+//!
+//! Every other module speaks in these types. Start with [`Post`] (what the calendar says), then [`Delivery`] (one
+//! occurrence × one account), then [`Problem`] (what is wrong, before anybody knows in which line).
+
+pub mod codes;
+
+mod account;
+mod content;
+mod delivery;
+mod id;
+mod media;
+mod post;
+mod problem;
+
+pub use account::{Account, LimitOverrides};
+pub use content::{Content, MediaRef, Numbering, Poll, Visibility};
+pub use delivery::{
+    Binding, Delivery, Event, Frozen, Intent, Origin, Prepared, Reason, ReasonCode, Receipt, State, Unknown,
+};
+pub use id::{AccountName, CalendarName, DeliveryId, InvalidName, OccurrenceName, PostId};
+pub use media::{MediaFacts, MediaKind};
+pub use post::{Campaign, Late, LateThen, Post, Trigger, Utm};
+pub use problem::{Code, Place, Problem, Severity};

@@ -1,0 +1,1 @@
+//! The chain of sources that secrets come from.

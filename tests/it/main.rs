@@ -1,0 +1,6 @@
+//! The integration tests: one binary. The real program, in a folder and an environment of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod usage;
