@@ -16,6 +16,8 @@ mod fault;
 mod outside;
 mod plan;
 mod profile;
+#[cfg(feature = "testing")]
+pub mod suite;
 
 pub use draft::{Draft, DraftMedia, DraftPart};
 pub use fault::{Fault, Refusal};
@@ -25,6 +27,9 @@ pub use profile::{
     AltRule, Auth, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
     TextLimit, TextRules, VideoRule, WarningSupport,
 };
+
+#[cfg(feature = "testing")]
+use std::pin::Pin;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -54,6 +59,13 @@ pub trait Network: Send + Sync + 'static {
 
     /// The half that touches the outside. Opens nothing by itself.
     fn connect(&self, account: &Account, outside: Outside) -> Box<dyn Api>;
+
+    /// A stand-in for the network, in this very process, for the behaviour suite: it refuses every network of the
+    /// registry that has none.
+    #[cfg(feature = "testing")]
+    fn fake(&self) -> Pin<Box<dyn Future<Output = Option<Box<dyn suite::Fake>>> + Send>> {
+        Box::pin(async { None })
+    }
 }
 
 /// The other half: calls to the network. Never retries by itself.

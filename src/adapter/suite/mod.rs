@@ -1,0 +1,75 @@
+//! The behaviour suite's half of the contract: what a network's `fake.rs` implements so that `tests/contract.rs` can hold
+//! every network to the same promises. Only with the feature `testing`.
+//!
+//! A network that speaks HTTP builds an [`axum::Router`] that behaves as its real server was seen to behave, and puts a
+//! [`Front`] before it. The front brings what every fake needs: a log of the requests, answers told beforehand, delays.
+//! A network that writes files keeps them in [`MemoryFiles`].
+
+mod front;
+mod memory;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::model::Account;
+
+use super::{Files, Outside};
+
+pub use front::{Act, Front, Rule, Seen};
+pub use memory::{FixedSecrets, MemoryFiles, MemoryMedia, PICTURE, outside};
+
+/// A stand-in for a network, in this very process. It lives as long as the value.
+#[async_trait]
+pub trait Fake: Send + Sync {
+    /// Its HTTP front; `None` for a network that is not spoken to over HTTP (the cases with proxies are left out then).
+    fn front(&self) -> Option<&Front>;
+
+    /// An account on it. [`Account::server`] is set by the suite: the front's address, or that of a proxy before it.
+    fn account(&self) -> Account;
+
+    /// The account's secrets as they are now, by field.
+    fn secrets(&self) -> BTreeMap<&'static str, String>;
+
+    /// What the network holds now, in the order of arrival; deleted posts are not in it.
+    async fn posts(&self) -> Vec<FakePost>;
+
+    /// Method and path of the one irreversible call, such as `("POST", "/api/v1/statuses")`; `None` without HTTP.
+    fn publish_call(&self) -> Option<(&'static str, &'static str)>;
+
+    /// The secret is changed on the server: the old one, and every session made with it, is refused from now on, and
+    /// [`Fake::secrets`] gives the new one.
+    fn change_secret(&self);
+
+    /// What was signed in to is no longer valid, the secret still is: sessions end, access tokens expire. `false`: this
+    /// network has no sessions.
+    fn end_session(&self) -> bool {
+        false
+    }
+
+    /// Files as the adapter sees them, for networks that write there.
+    fn files(&self) -> Arc<dyn Files> {
+        Arc::new(MemoryFiles::default())
+    }
+
+    /// What the adapter may use, for an account whose secrets are those of now. Pages may be fetched from this machine.
+    fn outside(&self) -> Outside {
+        outside(self.secrets(), self.files())
+    }
+}
+
+/// A post that a fake holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FakePost {
+    /// Its id, as in [`crate::model::Receipt::id`].
+    pub id: String,
+    /// Its text, as the network got it.
+    pub text: String,
+    /// The id of the post that it answers.
+    pub parent: Option<String>,
+    /// Alt texts of its files, in order.
+    pub alts: Vec<String>,
+    /// The idempotency key or client-chosen id that came with it.
+    pub key: Option<String>,
+}
