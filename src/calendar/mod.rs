@@ -4,13 +4,20 @@
 //! What this module does not do: it knows no limits of networks and no clock. See [`crate::compose`] for the first and
 //! [`crate::schedule`] for the second.
 
+mod config;
+mod diagnostic;
+mod known;
+mod source;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use serde::Serialize;
+pub use config::{Alert, AlertKind, Config, DeliverySettings, Found, find, load_config};
+pub use diagnostic::Diagnostic;
+pub use known::{Known, KnownNetwork};
+pub use source::{Position, SourceFile, Sources, Span};
 
-use crate::model::{Account, AccountName, CalendarName, Campaign, Code, Place, Post, PostId, Severity};
+use crate::model::{Account, AccountName, CalendarName, Campaign, Place, Post, PostId, Problem, Severity};
 use crate::time::Zone;
 
 /// A calendar, resolved.
@@ -50,6 +57,8 @@ pub struct Loaded {
     pub sources: Sources,
     /// Ids of all posts found, also of those left out: a post that became unreadable is not a post that was removed.
     pub ids: Vec<PostId>,
+    /// Every file could be read to its end, so that a post that is not in [`Loaded::ids`] was surely removed.
+    pub complete: bool,
 }
 
 impl Loaded {
@@ -63,101 +72,23 @@ impl Loaded {
         let _ = (post, account, place);
         todo!()
     }
-}
 
-/// The files that were read, for excerpts.
-#[derive(Debug, Default)]
-pub struct Sources {
-    /// In the order in which they were read.
-    pub files: Vec<SourceFile>,
-}
-
-/// A file.
-#[derive(Debug)]
-pub struct SourceFile {
-    /// Its path as shown: relative to where the calendar was given.
-    pub path: String,
-    /// Its text.
-    pub text: String,
-}
-
-/// A byte range of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
-    /// Index in [`Sources::files`].
-    pub file: usize,
-    /// From this byte.
-    pub start: usize,
-    /// To before this byte.
-    pub end: usize,
-}
-
-/// Something wrong, with its place in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Diagnostic {
-    /// Stable code.
-    pub code: Code,
-    /// How bad it is.
-    pub severity: Severity,
-    /// What is wrong and by how much.
-    pub message: String,
-    /// The file.
-    pub file: String,
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in characters, from 1.
-    pub column: usize,
-    /// Line of the end.
-    pub end_line: usize,
-    /// Column after the end.
-    pub end_column: usize,
-    /// How to mend it.
-    pub help: Option<String>,
-    /// The post.
-    pub post: Option<PostId>,
-    /// The account.
-    pub account: Option<AccountName>,
-    /// The account's network.
-    pub network: Option<String>,
-    /// The place as bytes, for the excerpt.
-    #[serde(skip)]
-    pub span: Option<Span>,
-}
-
-/// `smm.toml`, resolved.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Where it was found; `None`: there is none.
-    pub path: Option<PathBuf>,
-    /// Given by `--config` or `$SMM_CONFIG`, or in the user's or the system's folder: may run programs.
-    pub trusted: bool,
-    /// `sqlite`, a path, `postgres://…` or `git`.
-    pub ledger: String,
-    /// Its accounts.
-    pub accounts: BTreeMap<AccountName, Account>,
-    /// `[delivery]`.
-    pub delivery: DeliverySettings,
-}
-
-/// `[delivery]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeliverySettings {
-    /// Of the one irreversible call.
-    pub timeout: Duration,
-    /// Wait before an unknown is looked up, and between the two looks.
-    pub settle: Duration,
-    /// A claim not renewed for this long is dead.
-    pub lease: Duration,
-}
-
-impl Default for DeliverySettings {
-    fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), settle: Duration::from_secs(120), lease: Duration::from_secs(60) }
+    /// A problem with a post, with its place in a file.
+    pub fn diagnose(&self, post: &PostId, account: Option<&Account>, problem: Problem) -> Diagnostic {
+        let name = account.map(|account| &account.name);
+        let span = self.span(post, name, &problem.place).unwrap_or(Span { file: 0, start: 0, end: 0 });
+        Diagnostic {
+            help: problem.help,
+            post: Some(post.clone()),
+            account: name.cloned(),
+            network: account.map(|account| account.network.clone()),
+            ..Diagnostic::new(problem.code, problem.severity, problem.message, &self.sources, span)
+        }
     }
 }
 
 /// Reads a calendar and what it includes. `config` gives the credentialed accounts.
-pub fn load(path: &Path, config: &Config) -> Loaded {
-    let _ = (path, config);
+pub fn load(path: &Path, config: &Config, known: &Known) -> Loaded {
+    let _ = (path, config, known);
     todo!()
 }

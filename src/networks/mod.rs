@@ -1,6 +1,7 @@
 //! The registry of networks, and nothing else. A new network is one folder, one `mod` line and one entry of [`ALL`].
 
 use crate::adapter::Network;
+use crate::calendar::{Known, KnownNetwork};
 
 /// Every network, sorted by id.
 pub static ALL: &[&dyn Network] = &[];
@@ -8,4 +9,20 @@ pub static ALL: &[&dyn Network] = &[];
 /// The network with this id.
 pub fn find(id: &str) -> Option<&'static dyn Network> {
     ALL.iter().copied().find(|network| network.profile().id == id)
+}
+
+/// What reading the two files needs to know of every network.
+pub fn known() -> Known {
+    let networks = ALL.iter().map(|&network| {
+        let profile = network.profile();
+        KnownNetwork {
+            id: profile.id,
+            name: profile.name,
+            credential_free: profile.credential_free,
+            secrets: profile.secrets.iter().map(|secret| secret.name).collect(),
+            settings: network.settings_schema(),
+            check: Box::new(|account, problems| network.check_account(account, problems)),
+        }
+    });
+    Known { networks: networks.collect() }
 }

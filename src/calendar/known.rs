@@ -1,0 +1,52 @@
+//! What reading needs to know of the networks. They stand above this module, so they are handed in.
+
+use std::fmt;
+
+use crate::model::{Account, Problem};
+
+/// The networks that accounts may be on.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Sorted by id.
+    pub networks: Vec<KnownNetwork>,
+}
+
+/// One network, as far as reading is concerned.
+pub struct KnownNetwork {
+    /// Id in files, such as `mastodon`.
+    pub id: &'static str,
+    /// Name for people.
+    pub name: &'static str,
+    /// The calendar itself may declare an account of it.
+    pub credential_free: bool,
+    /// Names of its secret fields: in a file they are an error that says where secrets go.
+    pub secrets: Vec<&'static str>,
+    /// JSON Schema of its accounts' own settings.
+    pub settings: schemars::Schema,
+    /// Checks an account's own settings; places are keys of the account's table.
+    pub check: Box<dyn Fn(&Account, &mut Vec<Problem>) + Send + Sync>,
+}
+
+impl fmt::Debug for KnownNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownNetwork").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Known {
+    /// The network with this id.
+    pub fn network(&self, id: &str) -> Option<&KnownNetwork> {
+        self.networks.iter().find(|network| network.id == id)
+    }
+}
+
+impl KnownNetwork {
+    /// The keys of its accounts' own settings.
+    pub fn settings_keys(&self) -> impl Iterator<Item = &str> {
+        self.settings
+            .get("properties")
+            .and_then(serde_json::Value::as_object)
+            .into_iter()
+            .flat_map(|properties| properties.keys().map(String::as_str))
+    }
+}
