@@ -1,0 +1,51 @@
+//! The program against real servers. Each case is skipped, loudly, where its server is not installed (`tests/run` installs
+//! them all, and sets `SMM_REAL_REQUIRED=1` so that a missing one is a failure).
+
+#![allow(unreachable_pub, reason = "a test binary has no public interface")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod servers;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let required = std::env::var_os("SMM_REAL_REQUIRED").is_some_and(|value| value == "1");
+    let mut trials = Vec::new();
+    let mut add = |name: &str, server: &str, installed: bool, case: fn()| {
+        let missing = !installed;
+        if missing && !required {
+            eprintln!("SKIPPED {name}: {server} is not installed; tests/run installs it");
+        }
+        let server = server.to_owned();
+        trials.push(
+            Trial::test(name, move || {
+                if missing {
+                    return Err(Failed::from(format!("{server} is not installed; run tests/real/install")));
+                }
+                case();
+                Ok(())
+            })
+            .with_ignored_flag(missing && !required),
+        );
+    };
+    add("pds::starts", "the Bluesky PDS", servers::Pds::installed(), || {
+        run(async {
+            let pds = servers::Pds::start("alice").await;
+            assert!(pds.posts().await.is_empty());
+        });
+    });
+    add("snac::starts", "snac", servers::Snac::installed(), || {
+        run(async {
+            let snac = servers::Snac::start("alice").await;
+            assert!(snac.posts().await.is_empty());
+        });
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn run(case: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(case);
+}
