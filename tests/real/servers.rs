@@ -74,7 +74,8 @@ impl Pds {
             .expect("node starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its stdout")).lines();
         let process = Ended(child);
-        let ready = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with('{')).expect("the PDS gets ready");
+        let ready =
+            lines.by_ref().map_while(Result::ok).find(|line| line.starts_with('{')).expect("the PDS gets ready");
         // The pipe is kept open and read, so that the server never waits for us.
         std::thread::spawn(move || lines.count());
         let ready: Value = serde_json::from_str(&ready).expect("JSON");
@@ -190,7 +191,9 @@ impl Snac {
         let said = String::from_utf8_lossy(&added.stdout).into_owned() + &String::from_utf8_lossy(&added.stderr);
         let password = said
             .lines()
-            .find_map(|line| line.rsplit_once("password is ").map(|(_, rest)| rest.trim().trim_end_matches('.').to_owned()))
+            .find_map(|line| {
+                line.rsplit_once("password is ").map(|(_, rest)| rest.trim().trim_end_matches('.').to_owned())
+            })
             .unwrap_or_else(|| panic!("snac tells a password: {said}"));
         let process = Ended(
             Command::new("snac")
@@ -210,13 +213,7 @@ impl Snac {
             Request::get(format!("{url}/api/v1/accounts/verify_credentials")).bearer(token.clone().into()),
         )
         .await;
-        Self {
-            url,
-            token,
-            account: me["id"].as_str().expect("an id").to_owned(),
-            _process: process,
-            _folder: folder,
-        }
+        Self { url, token, account: me["id"].as_str().expect("an id").to_owned(), _process: process, _folder: folder }
     }
 
     /// All posts of the account, oldest first, as the server's own API lists them.
