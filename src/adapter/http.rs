@@ -104,6 +104,7 @@ pub struct Request {
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
     bearer: Option<SecretString>,
+    hidden: Vec<SecretString>,
     body: Body,
     timeout: Option<Duration>,
 }
@@ -127,6 +128,7 @@ impl Request {
             query: Vec::new(),
             headers: Vec::new(),
             bearer: None,
+            hidden: Vec::new(),
             body: Body::Empty,
             timeout: None,
         }
@@ -173,6 +175,13 @@ impl Request {
         self
     }
 
+    /// A secret that the body holds: should the server send it back, no message shows it. A bearer token is hidden anyway.
+    #[must_use]
+    pub fn hide(mut self, secret: SecretString) -> Self {
+        self.hidden.push(secret);
+        self
+    }
+
     /// Sets the body.
     #[must_use]
     pub fn body(mut self, body: Body) -> Self {
@@ -197,7 +206,10 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The URL that answered at last.
     pub url: String,
+    /// Only the start of the body was read ([`Http::page`] alone).
+    pub cut: bool,
     headers: reqwest::header::HeaderMap,
+    hidden: Vec<SecretString>,
 }
 
 impl Answer {
@@ -229,7 +241,7 @@ impl Answer {
     /// without it may come from a proxy in between and proves nothing when the call was `irreversible`.
     pub fn fault(&self, irreversible: bool, own: Option<String>, now: DateTime<Utc>) -> Fault {
         let status = self.status;
-        let said = own.clone().unwrap_or_else(|| self.excerpt());
+        let said = self.without_secrets(own.clone().unwrap_or_else(|| self.excerpt()));
         let message = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
         let refused = |refusal| Fault::Refused { refusal, message: message.clone(), retry_at: self.retry_after(now) };
         match status {
@@ -245,11 +257,21 @@ impl Answer {
         }
     }
 
-    /// The start of a body that is not the network's own error, for messages.
+    /// The start of a body that is not the network's own error, for messages. Secrets go first: half of one is one too.
     fn excerpt(&self) -> String {
-        let text = String::from_utf8_lossy(&self.body[..self.body.len().min(300)]);
+        let text = self.without_secrets(String::from_utf8_lossy(&self.body).into_owned());
+        let text: String = text.chars().take(300).collect();
         let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
         text.chars().filter(|c| !c.is_control()).take(160).collect()
+    }
+
+    /// Servers may send back what they were sent.
+    fn without_secrets(&self, text: String) -> String {
+        self.hidden
+            .iter()
+            .map(ExposeSecret::expose_secret)
+            .filter(|secret| !secret.is_empty())
+            .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "[secret]") } else { text })
     }
 }
 
@@ -269,16 +291,17 @@ impl Http {
     /// Makes a call that may be repeated. An error status is an `Ok` answer; see [`Answer::fault`].
     pub async fn call(&self, request: Request) -> Result<Answer, Fault> {
         let client = built(&self.inner.repeatable, || self.builder().build())?;
-        self.send(client, request, false, ANSWER_LIMIT).await
+        self.send(client, request, Use::Repeatable).await
     }
 
     /// Makes the one call that cannot be taken back. An error status is an `Ok` answer; see [`Answer::fault`].
     pub async fn publish(&self, request: Request) -> Result<Answer, Fault> {
         let client = built(&self.inner.irreversible, || self.builder().pool_max_idle_per_host(0).build())?;
-        self.send(client, request, true, ANSWER_LIMIT).await
+        self.send(client, request, Use::Irreversible).await
     }
 
-    /// Fetches a page or picture that the calendar links to, at most `limit` bytes, without any credential.
+    /// Fetches a page or picture that the calendar links to, without any credential: its first `limit` bytes
+    /// ([`Answer::cut`] when there are more).
     pub async fn page(&self, url: &str, limit: usize) -> Result<Answer, Fault> {
         let private = self.inner.settings.private_pages;
         let parsed = url::Url::parse(url).map_err(|error| Fault::NotSent(format!("`{url}` is not a URL: {error}")))?;
@@ -297,7 +320,7 @@ impl Http {
             if private { builder.build() } else { builder.dns_resolver(Arc::new(PublicOnly)).build() }
         })?;
         let request = Request::get(url).header("accept", "text/html,application/xhtml+xml,image/*;q=0.9");
-        self.send(client, request, false, limit).await
+        self.send(client, request, Use::Page { limit }).await
     }
 
     fn builder(&self) -> reqwest::ClientBuilder {
@@ -311,13 +334,7 @@ impl Http {
             .no_proxy()
     }
 
-    async fn send(
-        &self,
-        client: &reqwest::Client,
-        request: Request,
-        irreversible: bool,
-        limit: usize,
-    ) -> Result<Answer, Fault> {
+    async fn send(&self, client: &reqwest::Client, request: Request, purpose: Use) -> Result<Answer, Fault> {
         let method = match request.method {
             Method::Delete => reqwest::Method::DELETE,
             Method::Get => reqwest::Method::GET,
@@ -344,23 +361,58 @@ impl Http {
             Body::Bytes { bytes, mime } => builder.header("content-type", mime).body(bytes),
             Body::Multipart(fields) => builder.multipart(multipart(fields)?),
         };
-        let mut response = builder.send().await.map_err(|error| classify(&error, irreversible))?;
+        let mut hidden = request.hidden;
+        hidden.extend(request.bearer);
+        let mut response = builder.send().await.map_err(|error| classify(&error, purpose))?;
         let (status, url, headers) =
             (response.status().as_u16(), response.url().to_string(), response.headers().clone());
-        let mut body = Vec::new();
+        let limit = purpose.limit();
+        let (mut body, mut cut) = (Vec::new(), false);
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                    return Err(Fault::Unknown(format!("HTTP {status}, but the answer is larger than {limit} bytes")));
+                    if !matches!(purpose, Use::Page { .. }) {
+                        return Err(purpose.lost(format!("HTTP {status}, but the answer is larger than {limit} bytes")));
+                    }
+                    body.extend_from_slice(&chunk[..limit - body.len()]);
+                    cut = true;
+                    break;
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => break,
                 Err(error) => {
-                    return Err(Fault::Unknown(format!("HTTP {status}, but the answer was cut: {}", told(&error))));
+                    return Err(purpose.lost(format!("HTTP {status}, but the answer was cut: {}", told(&error))));
                 }
             }
         }
-        Ok(Answer { status, body, url, headers })
+        Ok(Answer { status, body, url, cut, headers, hidden })
+    }
+}
+
+/// What a call is for.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Irreversible,
+    Repeatable,
+    Page { limit: usize },
+}
+
+impl Use {
+    /// Most bytes of an answer that are read.
+    fn limit(self) -> usize {
+        match self {
+            Self::Page { limit } => limit,
+            Self::Irreversible | Self::Repeatable => ANSWER_LIMIT,
+        }
+    }
+
+    /// No (whole) answer: only after an irreversible call does it matter whether the request arrived. The others may be
+    /// repeated, and no part of a post hangs on them.
+    fn lost(self, message: String) -> Fault {
+        match self {
+            Self::Irreversible => Fault::Unknown(message),
+            Self::Repeatable | Self::Page { .. } => Fault::NotSent(message),
+        }
     }
 }
 
@@ -400,16 +452,9 @@ fn built(
         .map_err(|error| Fault::NotSent(format!("HTTP cannot be set up: {error}")))
 }
 
-fn classify(error: &reqwest::Error, irreversible: bool) -> Fault {
+fn classify(error: &reqwest::Error, purpose: Use) -> Fault {
     let message = told(error);
-    if error.is_connect() || error.is_builder() {
-        Fault::NotSent(message)
-    } else if irreversible {
-        Fault::Unknown(message)
-    } else {
-        // The caller may repeat it, and no part of a post hangs on it.
-        Fault::NotSent(message)
-    }
+    if error.is_connect() || error.is_builder() { Fault::NotSent(message) } else { purpose.lost(message) }
 }
 
 /// The whole chain of causes in one line, without the URL: it may hold a token.
