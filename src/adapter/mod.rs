@@ -9,6 +9,7 @@
 //! by part, [`Api::freeze`] puts the exact request together from the step and what came before, the engine makes that
 //! request durable (the intent), and [`Api::publish`] sends it once.
 
+pub mod check;
 pub mod http;
 
 mod draft;
@@ -49,7 +50,9 @@ pub trait Network: Send + Sync + 'static {
     /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.
     fn settings_schema(&self) -> schemars::Schema;
 
-    /// Only what the profile's data cannot say. The generic checks have run before.
+    /// Only what the profile's data cannot say. The generic checks ([`check::check`]) have run before. Places are those
+    /// of the draft, as explained there. What is found must not depend on the account but for its limits, since accounts
+    /// of one network with the same limits are checked once: settings are for [`Network::check_account`].
     fn check(&self, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
         let _ = (draft, problems);
     }
