@@ -1,1 +1,3 @@
-//! Claim, run, settle, reconcile: a pure core and a thin driver.
+//! Delivers: claims, runs, settles, and follows the calendar. A pure core ([`core`]) decides, the rest carries out.
+
+pub mod core;
