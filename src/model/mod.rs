@@ -10,6 +10,7 @@ mod content;
 mod delivery;
 mod id;
 mod media;
+mod nearest;
 mod post;
 mod problem;
 
@@ -20,5 +21,6 @@ pub use delivery::{
 };
 pub use id::{AccountName, CalendarName, DeliveryId, InvalidName, OccurrenceName, PostId};
 pub use media::{MediaFacts, MediaKind};
+pub use nearest::nearest;
 pub use post::{Campaign, Late, LateThen, Post, Trigger, Utm};
 pub use problem::{Code, Place, Problem, Severity};

@@ -17,6 +17,10 @@ pub trait Clock: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
+/// Timers run on a clock that nobody sets and that stands still while the machine sleeps, so the machine's clock is read
+/// again at least this often: a step of it, or a sleep of the machine, is noticed then.
+const READ_AGAIN: std::time::Duration = std::time::Duration::from_mins(1);
+
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
@@ -24,14 +28,98 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, at: DateTime<Utc>) {
-        // A minute at most at a time: a clock that is set, or a machine that slept, is noticed then.
-        const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
-        loop {
-            let left = (at - self.now()).to_std().unwrap_or_default();
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(LONGEST)).await;
+        // The loop ends by the clock alone, never because a timer has run down: that is what "never early" rests on.
+        while let Some(left) = left(at, self.now()) {
+            tokio::time::sleep(left.min(READ_AGAIN)).await;
         }
+    }
+}
+
+/// How long it is until `at`; `None`: it is there.
+fn left(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<std::time::Duration> {
+    (at - now).to_std().ok().filter(|left| !left.is_zero())
+}
+
+/// A clock that a test sets. Sleeping takes no time: it moves the clock forward.
+#[cfg(any(test, feature = "testing"))]
+#[derive(Debug, Clone)]
+pub struct ManualClock {
+    now: std::sync::Arc<std::sync::Mutex<DateTime<Utc>>>,
+}
+
+#[cfg(any(test, feature = "testing"))]
+impl ManualClock {
+    /// A clock that shows `now`. Its clones are the same clock.
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self { now: std::sync::Arc::new(std::sync::Mutex::new(now)) }
+    }
+
+    /// Sets it, forward or back.
+    pub fn set(&self, now: DateTime<Utc>) {
+        *self.lock() = now;
+    }
+
+    /// Moves it, forward or back.
+    pub fn advance(&self, by: chrono::TimeDelta) {
+        *self.lock() += by;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, DateTime<Utc>> {
+        self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(any(test, feature = "testing"))]
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> DateTime<Utc> {
+        *self.lock()
+    }
+
+    async fn sleep_until(&self, at: DateTime<Utc>) {
+        {
+            let mut now = self.lock();
+            *now = at.max(*now);
+        }
+        // Others get their turn, as they would while a real clock runs.
+        tokio::task::yield_now().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::TimeDelta;
+
+    #[tokio::test]
+    async fn the_machines_clock_is_never_early() {
+        for milliseconds in [-5, 0, 1, 3, 20] {
+            let at = SystemClock.now() + TimeDelta::milliseconds(milliseconds);
+            SystemClock.sleep_until(at).await;
+            assert!(SystemClock.now() >= at);
+        }
+    }
+
+    #[test]
+    fn what_is_left() {
+        let now: DateTime<Utc> = "2026-12-01T09:00:00Z".parse().unwrap();
+        assert_eq!(left(now, now), None);
+        assert_eq!(left(now - TimeDelta::seconds(1), now), None);
+        assert_eq!(left(now + TimeDelta::nanoseconds(1), now), Some(std::time::Duration::from_nanos(1)));
+        assert!(left(DateTime::<Utc>::MAX_UTC, now).is_some_and(|left| left > READ_AGAIN));
+    }
+
+    #[tokio::test]
+    async fn a_manual_clock_moves_when_slept_on_and_never_back() {
+        let start: DateTime<Utc> = "2026-12-01T09:00:00Z".parse().unwrap();
+        let clock = ManualClock::new(start);
+        let same = clock.clone();
+        clock.sleep_until(start + TimeDelta::hours(1)).await;
+        assert_eq!(same.now(), start + TimeDelta::hours(1));
+        same.sleep_until(start).await;
+        assert_eq!(clock.now(), start + TimeDelta::hours(1));
+        clock.set(start);
+        clock.advance(TimeDelta::minutes(-1));
+        assert_eq!(clock.now(), start - TimeDelta::minutes(1));
     }
 }
