@@ -1,1 +1,5 @@
 //! What commands show: tables, JSON, HTML.
+
+mod delivery;
+
+pub use delivery::{DeliveryList, DeliveryView, ReceiptView};
