@@ -1,0 +1,153 @@
+//! What most commands begin with: where the calendar is, what `smm.toml` says, where state is kept.
+//!
+//! The environment is read here and nowhere below.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use etcetera::BaseStrategy as _;
+
+use super::output::{self, Failure};
+use super::Global;
+use crate::calendar::{self, Calendar, Config, Diagnostic, Found, Loaded, Sources};
+use crate::ledger::{self, Ledger, OpenMode};
+use crate::model::Severity;
+use crate::networks;
+use crate::secrets::Chain;
+
+/// The argument that names the calendar.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CalendarArg {
+    /// The calendar, or the folder that it is in
+    #[arg(value_name = "CALENDAR", env = "SMM_CALENDAR", default_value = "calendar.toml", hide_env_values = true)]
+    pub calendar: PathBuf,
+}
+
+impl CalendarArg {
+    /// The calendar's file: a folder stands for the `calendar.toml` in it.
+    pub fn file(&self) -> PathBuf {
+        if self.calendar.is_dir() { self.calendar.join("calendar.toml") } else { self.calendar.clone() }
+    }
+}
+
+/// The operator's settings, and where state is kept.
+#[derive(Debug)]
+pub struct Settings {
+    /// `smm.toml`, or what holds without one. `None`: it has errors, see [`Settings::diagnostics`].
+    pub config: Option<Config>,
+    /// Where it was found.
+    pub found: Option<Found>,
+    /// What is wrong with it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Its text.
+    pub sources: Sources,
+}
+
+impl Settings {
+    /// Finds and reads `smm.toml`. `calendar` is the calendar's file, beside which it may be.
+    pub fn read(global: &Global, calendar: &Path) -> Result<Self, Failure> {
+        let user = etcetera::base_strategy::Xdg::new().ok().map(|base| base.config_dir());
+        let found = calendar::find(global.config.as_deref(), calendar, user.as_deref());
+        let (config, diagnostics, sources) = calendar::load_config(found.as_ref(), &networks::known());
+        Ok(Self { config, found, diagnostics, sources })
+    }
+
+    /// The settings, or a refusal that shows what is wrong with them.
+    pub fn config(&self) -> Result<&Config, Failure> {
+        match &self.config {
+            Some(config) if !has_errors(&self.diagnostics) => Ok(config),
+            _ => Err(refusal(&self.sources, &self.diagnostics, "smm.toml is refused")),
+        }
+    }
+
+    /// Opens the ledger. To read, one that does not exist yet is an empty one.
+    pub fn ledger(&self, mode: OpenMode) -> Result<Arc<dyn Ledger>, Failure> {
+        Ok(ledger::open(&self.config()?.ledger, &state_folder()?, mode)?)
+    }
+}
+
+/// Settings and calendar.
+#[derive(Debug)]
+pub struct Workspace {
+    /// The calendar's file.
+    pub file: PathBuf,
+    /// The operator's settings.
+    pub settings: Settings,
+    /// The calendar, and what is wrong with its form.
+    pub loaded: Loaded,
+}
+
+impl Workspace {
+    /// Reads both files. Mistakes in them are no failure yet: `check` shows them, others call [`Workspace::calendar`].
+    pub fn read(arg: &CalendarArg, global: &Global) -> Result<Self, Failure> {
+        let file = arg.file();
+        if !file.exists() {
+            return Err(Failure::new(format!("there is no calendar at {}", file.display()))
+                .hint("name one as an argument or in SMM_CALENDAR, or write a starter with `smm init`"));
+        }
+        let settings = Settings::read(global, &file)?;
+        let empty = Config::default();
+        let loaded = calendar::load(&file, settings.config.as_ref().unwrap_or(&empty), &networks::known());
+        Ok(Self { file, settings, loaded })
+    }
+
+    /// The operator's settings, or a refusal that shows what is wrong with them.
+    pub fn config(&self) -> Result<&Config, Failure> {
+        self.settings.config()
+    }
+
+    /// The calendar. Posts with mistakes in their form are left out of it; a calendar that cannot be used at all is refused.
+    pub fn calendar(&self) -> Result<&Calendar, Failure> {
+        self.loaded
+            .calendar
+            .as_ref()
+            .ok_or_else(|| refusal(&self.loaded.sources, &self.loaded.diagnostics, "the calendar is refused"))
+    }
+}
+
+/// The folder that ledger, copied media and sealed secrets are in: `$STATE_DIRECTORY` (systemd), else
+/// `$XDG_STATE_HOME/smm`, else `~/.local/state/smm`.
+pub fn state_folder() -> Result<PathBuf, Failure> {
+    if let Some(folders) = std::env::var_os("STATE_DIRECTORY")
+        && let Some(first) = std::env::split_paths(&folders).next().filter(|path| !path.as_os_str().is_empty())
+    {
+        return Ok(first);
+    }
+    etcetera::base_strategy::Xdg::new()
+        .ok()
+        .and_then(|base| base.state_dir())
+        .map(|folder| folder.join("smm"))
+        .ok_or_else(|| Failure::new("there is no home folder to keep state in").hint("set XDG_STATE_HOME"))
+}
+
+/// The sources that secrets come from.
+pub fn secrets() -> Chain {
+    Chain::new(|name| std::env::var(name).ok(), std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
+}
+
+/// The name that changes by hand are recorded under.
+pub fn actor() -> String {
+    ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+        .unwrap_or_else(|| "somebody".to_owned())
+}
+
+/// Runs an async command on this thread.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start: {error}")))?
+        .block_on(work)
+}
+
+fn has_errors(diagnostics: &[Diagnostic]) -> bool {
+    diagnostics.iter().any(|found| found.severity == Severity::Error)
+}
+
+fn refusal(sources: &Sources, diagnostics: &[Diagnostic], message: &str) -> Failure {
+    let colour = output::colours(output::Stream::Stderr);
+    output::stderr(&crate::report::diagnostics::human(sources, diagnostics, colour));
+    Failure::new(message).hint("`smm check` shows everything that is wrong")
+}

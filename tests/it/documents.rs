@@ -1,0 +1,132 @@
+//! The README and the examples do what they print.
+//!
+//! Every ```` ```console ```` block is run, line by line, in a copy of the folder that the document is in. A line `$ command`
+//! is run by a shell, in which `smm` and `cargo run --` are the program under test; the lines after it are what it
+//! prints. `...` stands for any number of lines, `[..]` for anything in a line; `? 1` is the exit status where it is not 0.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::TestEnv;
+
+struct Step {
+    command: String,
+    expected: Vec<String>,
+    status: i32,
+}
+
+fn steps(document: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut inside = false;
+    for line in document.lines() {
+        if line.starts_with("```") {
+            inside = line == "```console";
+            continue;
+        }
+        if !inside {
+            continue;
+        }
+        if let Some(command) = line.strip_prefix("$ ") {
+            steps.push(Step { command: command.to_owned(), expected: Vec::new(), status: 0 });
+        } else if let (Some(status), Some(step)) = (line.strip_prefix("? "), steps.last_mut()) {
+            step.status = status.parse().expect("an exit status after `?`");
+        } else if let Some(step) = steps.last_mut() {
+            step.expected.push(line.to_owned());
+        }
+    }
+    steps
+}
+
+/// Whether lines are as expected.
+fn as_expected(lines: &[&str], expected: &[String]) -> bool {
+    match expected.split_first() {
+        None => lines.is_empty(),
+        Some((first, rest)) if first == "..." => (0..=lines.len()).any(|skip| as_expected(&lines[skip..], rest)),
+        Some((first, rest)) => match lines.split_first() {
+            Some((line, others)) => line_as_expected(line, first) && as_expected(others, rest),
+            None => false,
+        },
+    }
+}
+
+fn line_as_expected(line: &str, expected: &str) -> bool {
+    match expected.split_once("[..]") {
+        None => line == expected,
+        Some((start, rest)) => line.strip_prefix(start).is_some_and(|left| {
+            left.char_indices().map(|(at, _)| at).chain([left.len()]).any(|at| line_as_expected(&left[at..], rest))
+        }),
+    }
+}
+
+fn run(document: &Path, folder: &Path) {
+    let text = fs::read_to_string(document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));
+    let steps = steps(&text);
+    assert!(!steps.is_empty(), "{} has no console block", document.display());
+    let env = TestEnv::new();
+    copy(folder, env.path());
+    let tools = env.path().join("home/bin");
+    fs::create_dir_all(&tools).expect("a folder");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_smm"), tools.join("smm")).expect("a link");
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap_or_default());
+    for step in steps {
+        let command = step.command.replace("cargo run -- ", "smm ");
+        let mut shell = Command::new("sh");
+        // Some of the environment is what the program is told by.
+        shell.args(["-c", &format!("{command} 2>&1")]).current_dir(env.path()).env_clear();
+        shell.envs([("HOME", env.path().join("home")), ("XDG_STATE_HOME", env.path().join("home/state"))]);
+        let output = shell.env("PATH", &path).output().expect("a shell");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let lines: Vec<&str> = said.lines().collect();
+        assert_eq!(output.status.code(), Some(step.status), "{}: `{command}` says\n{said}", document.display());
+        assert!(as_expected(&lines, &step.expected), "{}: `{command}` says\n{said}", document.display());
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name();
+        if matches!(name.to_str(), Some("target" | "public" | ".git")) {
+            continue;
+        }
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to.join(name));
+        } else {
+            fs::copy(entry.path(), to.join(name)).expect("a copy");
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_readme_does_what_it_prints() {
+    run(&root().join("README.md"), root());
+}
+
+#[test]
+fn the_examples_do_what_they_print() {
+    let mut stories = 0;
+    for entry in fs::read_dir(root().join("examples")).expect("examples") {
+        let folder = entry.expect("an entry").path();
+        if folder.join("calendar.toml").is_file() {
+            run(&folder.join("README.md"), &folder);
+            stories += 1;
+        }
+    }
+    assert_eq!(stories, 4);
+}
+
+#[test]
+fn patterns_match_as_told() {
+    assert!(line_as_expected("a 12 b", "a [..] b"));
+    assert!(!line_as_expected("a 12 c", "a [..] b"));
+    let lines = ["one", "two", "three"];
+    let pattern = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    assert!(as_expected(&lines, &pattern("...\nthree")));
+    assert!(!as_expected(&lines, &pattern("one\nthree")));
+}
