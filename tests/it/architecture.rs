@@ -191,7 +191,9 @@ fn a_network_knows_neither_another_nor_the_machine() {
         let place = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         if place.0 == "networks" && place.1 != "mod.rs" && !source.path.ends_with("/fake.rs") {
             for other in networks.iter().filter(|other| *other != place.1) {
-                if source.code.contains(&format!("networks::{other}")) || source.code.contains(&format!("super::super::{other}")) {
+                if source.code.contains(&format!("networks::{other}"))
+                    || source.code.contains(&format!("super::super::{other}"))
+                {
                     breaches.push(format!("src/{} uses the network {other}", source.path));
                 }
             }
@@ -204,7 +206,9 @@ fn a_network_knows_neither_another_nor_the_machine() {
         // A rule about one network belongs in its profile.
         if matches!(place.0, "engine" | "ledger" | "schedule" | "compose" | "cli" | "report") {
             for network in &networks {
-                if source.code.contains(&format!("\"{network}\"")) || source.code.contains(&format!("networks::{network}")) {
+                if source.code.contains(&format!("\"{network}\""))
+                    || source.code.contains(&format!("networks::{network}"))
+                {
                     breaches.push(format!("src/{} names the network {network}", source.path));
                 }
             }
