@@ -1,0 +1,214 @@
+//! What a person may ask of a delivery. Pure, like [`super::core`], and held to the same table of edges.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::core::{check, event, rest, settle, utc};
+use crate::model::{Delivery, Event, Intent, LateThen, Reason, ReasonCode, Receipt, State};
+
+/// What a person may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PersonCommand {
+    /// Try again: failed, missed, held and cancelled deliveries, and those that wait for their next attempt.
+    Retry,
+    /// Do not send (the rest of) it.
+    Cancel,
+    /// It is out: the person has seen it there.
+    ResolvePublished {
+        /// Where.
+        url: String,
+    },
+    /// It is not out: the person has looked.
+    ResolveNotPublished,
+    /// Publish although it is late or the ledger was new (`smm publish --backlog`).
+    Release,
+}
+
+/// What a person asked for. `Err` says why not, and what to do instead.
+///
+/// `ResolveNotPublished` keeps the generation, and with it the keys: should the person be mistaken, a network that knows
+/// the key still keeps one post. A delivery that is past its grace by then goes by its own `late`, since a person who
+/// says "it is not there" has not yet said "send it now".
+pub fn person(
+    row: &Delivery,
+    command: &PersonCommand,
+    now: DateTime<Utc>,
+    actor: &str,
+) -> Result<(Delivery, Event), String> {
+    let mut next = row.clone();
+    let (kind, detail) = match command {
+        PersonCommand::Retry => retry(row, &mut next)?,
+        PersonCommand::Cancel => cancel(row, &mut next)?,
+        PersonCommand::Release => release(row, &mut next)?,
+        PersonCommand::ResolvePublished { url } => {
+            let part = resolvable(row)?.frozen.part;
+            next.reason = None;
+            let data = serde_json::Value::Null;
+            settle(&mut next, Receipt { part, id: url.clone(), url: Some(url.clone()), at: now, data }, now);
+            ("resolved", format!("published: {url}"))
+        }
+        PersonCommand::ResolveNotPublished => {
+            resolvable(row)?;
+            next.failures = 0;
+            let started = !row.receipts.is_empty();
+            let over =
+                now > row.due + TimeDelta::seconds(i64::try_from(row.late.grace_seconds).unwrap_or(i64::MAX / 2_000));
+            let late = |text: &str| Some(Reason::new(ReasonCode::Late, text));
+            let (state, reason) = match row.late.then {
+                LateThen::Hold if over && !row.released && !started => {
+                    (State::Held, late("not published, and past its grace by now: retry it or cancel it"))
+                }
+                LateThen::Skip if over && !row.released && !started => {
+                    (State::Missed, late("not published, and past its grace by now"))
+                }
+                _ => (State::Planned, None),
+            };
+            rest(&mut next, state, reason, None);
+            ("resolved", "not published".to_owned())
+        }
+    };
+    check(row, &next);
+    let event = event(&next, kind, detail, actor, now);
+    Ok((next, event))
+}
+
+fn retry(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String), String> {
+    match row.state {
+        State::Failed | State::Missed | State::Held => {}
+        State::Cancelled if row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Removed) => {
+            return Err("it is no longer in the calendar; put the post back there".to_owned());
+        }
+        State::Cancelled => {}
+        State::Planned if row.not_before.is_some() => {}
+        State::Planned => return Err(format!("it is planned for {}; there is nothing to try again", utc(row.due))),
+        State::Claimed | State::Sending => return Err("it is being sent just now".to_owned()),
+        State::Published => return Err(format!("it is published already{}", at_url(row))),
+        State::Unknown => return Err(unresolved(row)),
+    }
+    rest(next, State::Planned, None, None);
+    next.released = true;
+    next.failures = 0;
+    // Uploads do not live for ever, and an edited post is to be composed anew.
+    next.prepared.clear();
+    if !row.is_frozen() {
+        next.plan = None;
+    }
+    Ok(("planned", "to be tried again".to_owned()))
+}
+
+fn cancel(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String), String> {
+    match row.state {
+        // A claimed one, too: whoever has it finds its intent refused, since the row has moved on.
+        State::Planned | State::Claimed | State::Held | State::Failed | State::Missed => {}
+        State::Cancelled => return Err("it is cancelled already".to_owned()),
+        State::Sending => return Err("it is being sent just now".to_owned()),
+        State::Published => {
+            return Err(format!("it is published already{}; take it back on the network itself", at_url(row)));
+        }
+        State::Unknown => return Err(unresolved(row)),
+    }
+    let out = row.receipts.len();
+    let detail =
+        if out == 0 { "cancelled".to_owned() } else { format!("cancelled; the {out} part(s) that are out stay out") };
+    rest(next, State::Cancelled, Some(Reason::new(ReasonCode::Person, detail.clone())), None);
+    next.owner = None;
+    Ok(("cancelled", detail))
+}
+
+fn release(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String), String> {
+    let code = row.reason.as_ref().map(|reason| reason.code);
+    if row.state != State::Held || !matches!(code, Some(ReasonCode::FirstRun | ReasonCode::Late)) {
+        return Err(format!("it is {}, not held for being late or from before the first run", row.state));
+    }
+    rest(next, State::Planned, None, None);
+    next.released = true;
+    Ok(("released", "published although it is late".to_owned()))
+}
+
+fn resolvable(row: &Delivery) -> Result<&Intent, String> {
+    match (row.state, &row.intent) {
+        (State::Unknown, Some(intent)) => Ok(intent),
+        (State::Sending, _) => {
+            Err("it is being sent, or its process ended meanwhile; `smm publish` finds that out".to_owned())
+        }
+        (State::Published, _) => Err(format!("it is published already{}", at_url(row))),
+        (state, _) => Err(format!("it is {state}; only an unknown outcome can be resolved")),
+    }
+}
+
+fn unresolved(row: &Delivery) -> String {
+    format!(
+        "whether it arrived is not known, so sending it again could post it twice; look at the account, then run \
+         `smm resolve {id} --published URL` or `smm resolve {id} --not-published`",
+        id = row.id.short()
+    )
+}
+
+fn at_url(row: &Delivery) -> String {
+    let url = row.receipts.first().and_then(|receipt| receipt.url.as_deref());
+    url.map_or_else(String::new, |url| format!(", at {url}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::core::Input;
+    use super::super::samples::*;
+    use super::*;
+    use crate::adapter::{Fault, Refusal, RepeatSafety, Verdict};
+
+    #[test]
+    fn people_try_again_what_is_definite() {
+        let ask = |row: &Delivery, command| person(row, &command, after(9000), "ann");
+        let failed = go(&sending(1, &rules(WINDOW)), &said(Refusal::Invalid), &rules(WINDOW), 1);
+        let (row, event) = ask(&failed, PersonCommand::Retry).expect("allowed");
+        assert_eq!((row.state, row.released, row.generation, row.plan), (State::Planned, true, 0, None));
+        assert_eq!(event.actor, "ann");
+        for state in [State::Missed, State::Held, State::Cancelled] {
+            let row = Delivery { state, ..planned() };
+            assert!(ask(&row, PersonCommand::Retry).is_ok_and(|(row, _)| row.state == State::Planned), "{state}");
+        }
+        let reason = Some(Reason::new(ReasonCode::Removed, "gone"));
+        let removed = Delivery { state: State::Cancelled, reason, ..planned() };
+        assert!(ask(&removed, PersonCommand::Retry).is_err());
+        assert!(ask(&planned(), PersonCommand::Retry).is_err());
+        let unknown = lost(&rules(WINDOW));
+        let refused = ask(&unknown, PersonCommand::Retry).expect_err("refused");
+        assert!(refused.contains("smm resolve"), "{refused}");
+        assert!(ask(&unknown, PersonCommand::Cancel).is_err());
+        assert!(ask(&sending(1, &rules(WINDOW)), PersonCommand::Cancel).is_err());
+        assert!(ask(&claimed(), PersonCommand::Cancel).is_ok_and(|(row, _)| row.state == State::Cancelled));
+        let published = go(&unknown, &Input::Looked(Verdict::Done(receipt(0))), &rules(WINDOW), 121);
+        for command in [PersonCommand::Retry, PersonCommand::Cancel, PersonCommand::ResolveNotPublished] {
+            assert!(ask(&published, command).is_err());
+        }
+    }
+
+    #[test]
+    fn people_settle_what_is_unknown() {
+        let unknown = lost(&rules(RepeatSafety::None));
+        let url = "https://fedi.example/@acme/1".to_owned();
+        let resolve = PersonCommand::ResolvePublished { url: url.clone() };
+        let (row, _) = person(&unknown, &resolve, after(60), "ann").expect("allowed");
+        assert_eq!((row.state, row.receipts[0].url.as_ref()), (State::Published, Some(&url)));
+        let no = PersonCommand::ResolveNotPublished;
+        let (row, _) = person(&unknown, &no, after(60), "ann").expect("allowed");
+        assert_eq!((row.state, row.generation), (State::Planned, 0));
+        let (row, _) = person(&unknown, &no, after(5000), "ann").expect("allowed");
+        assert_eq!(told(&row), (State::Held, Some(ReasonCode::Late)), "late by then: held, not sent");
+        assert!(person(&planned(), &no, after(60), "ann").is_err());
+        // A thread goes on.
+        let rules = rules(RepeatSafety::None);
+        let thread = go(&sending(2, &rules), &Input::Faulted(Fault::Unknown("reset".into())), &rules, 1);
+        let (row, _) = person(&thread, &resolve, after(60), "ann").expect("allowed");
+        assert_eq!((row.state, row.receipts.len()), (State::Planned, 1));
+    }
+
+    #[test]
+    fn people_release_what_is_late() {
+        let held = |code| Delivery { state: State::Held, reason: Some(Reason::new(code, "late")), ..planned() };
+        for code in [ReasonCode::Late, ReasonCode::FirstRun] {
+            let (row, _) = person(&held(code), &PersonCommand::Release, start(), "ann").expect("allowed");
+            assert_eq!((row.state, row.released), (State::Planned, true));
+        }
+        assert!(person(&held(ReasonCode::Credentials), &PersonCommand::Release, start(), "ann").is_err());
+    }
+}

@@ -1,0 +1,36 @@
+//! Secrets in the environment: `SMM_<ACCOUNT>_<FIELD>`, with `-` as `_`.
+
+use async_trait::async_trait;
+use secrecy::SecretString;
+
+use super::{Source, trimmed};
+use crate::model::AccountName;
+
+/// How a variable is looked up.
+type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The environment, handed in.
+pub(super) struct Environment {
+    env: Lookup,
+}
+
+impl Environment {
+    pub(super) fn new(env: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self { env: Box::new(env) }
+    }
+}
+
+#[async_trait]
+impl Source for Environment {
+    fn name(&self) -> &'static str {
+        "environment"
+    }
+
+    fn place(&self, account: &AccountName, field: &str) -> String {
+        format!("SMM_{account}_{field}").to_ascii_uppercase().replace('-', "_")
+    }
+
+    async fn read(&self, account: &AccountName, field: &str) -> Result<Option<SecretString>, String> {
+        Ok((self.env)(&self.place(account, field)).as_deref().and_then(trimmed))
+    }
+}
