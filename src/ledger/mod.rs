@@ -10,7 +10,13 @@
 //!   called: a second intent for the same is answered with [`Written::AlreadyOut`];
 //! - [`Ledger::claim`] hands a delivery to one worker, one at a time per account, spacing held.
 
+pub mod sqlite;
+#[cfg(feature = "testing")]
+pub mod suite;
+
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -21,7 +27,7 @@ use crate::model::{
 };
 
 /// Why the ledger could not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerError {
     /// Another process holds it.
     #[error("{0}")]
@@ -39,6 +45,33 @@ pub enum LedgerError {
 
 /// A ledger's answer.
 pub type Result<T> = std::result::Result<T, LedgerError>;
+
+/// What a ledger is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Reading and writing; made where it does not exist.
+    ReadWrite,
+    /// Reading alone, beside whoever writes; one that does not exist is an empty one, and is not made.
+    ReadOnly,
+}
+
+/// Opens the ledger that a setting names: `sqlite` (`ledger.db` in the state folder) or a file's path, a relative one
+/// counted from the state folder.
+pub fn open(setting: &str, state_folder: &Path, mode: OpenMode) -> Result<Arc<dyn Ledger>> {
+    let later = |what: &str| {
+        LedgerError::Storage(format!(
+            "{what} is not built in yet; write `ledger = \"sqlite\"` or a file's path in smm.toml"
+        ))
+    };
+    match setting {
+        "git" => Err(later("a ledger in git")),
+        _ if setting.starts_with("postgres://") || setting.starts_with("postgresql://") => {
+            Err(later("a ledger in PostgreSQL"))
+        }
+        "sqlite" => Ok(Arc::new(sqlite::SqliteLedger::open(&state_folder.join("ledger.db"), mode)?)),
+        path => Ok(Arc::new(sqlite::SqliteLedger::open(&state_folder.join(path), mode)?)),
+    }
+}
 
 /// Which deliveries.
 #[derive(Debug, Clone, Default)]

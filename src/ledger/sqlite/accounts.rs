@@ -1,0 +1,98 @@
+//! What is known of accounts: who they are, whether they are paused, their servers' limits.
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::instant::{instant, micros};
+use crate::ledger::{AccountRecord, Result};
+use crate::model::{AccountName, Binding, LimitOverrides};
+
+/// Stands for all accounts among the pauses; no account can be called so.
+pub(super) const EVERY: &str = "*";
+
+/// What is known of an account.
+pub(super) fn account(conn: &Connection, name: &AccountName) -> Result<AccountRecord> {
+    type Columns = (Option<String>, Option<i64>, Option<String>, Option<i64>);
+    let row: Option<Columns> = conn
+        .prepare_cached("SELECT binding, last_sent, limits, limits_at FROM accounts WHERE name = ?")?
+        .query_row([name.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .optional()?;
+    let (binding, last_sent, limits, limits_at) = row.unwrap_or_default();
+    Ok(AccountRecord {
+        binding: binding.as_deref().map(serde_json::from_str).transpose()?,
+        paused: paused(conn, Some(name))?,
+        last_sent: last_sent.map(instant).transpose()?,
+        limits: match (limits, limits_at) {
+            (Some(limits), Some(at)) => Some((serde_json::from_str(&limits)?, instant(at)?)),
+            _ => None,
+        },
+    })
+}
+
+/// Who an account is bound to.
+pub(super) fn binding(conn: &Connection, name: &AccountName) -> Result<Option<Binding>> {
+    let text: Option<Option<String>> = conn
+        .prepare_cached("SELECT binding FROM accounts WHERE name = ?")?
+        .query_row([name.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(text.flatten().as_deref().map(serde_json::from_str).transpose()?)
+}
+
+/// Binds an account that is not bound yet; gives the binding that holds.
+pub(super) fn bind(conn: &Connection, name: &AccountName, new: &Binding) -> Result<Binding> {
+    if let Some(old) = binding(conn, name)? {
+        return Ok(old);
+    }
+    rebind(conn, name, new)?;
+    Ok(new.clone())
+}
+
+/// Binds an account anew.
+pub(super) fn rebind(conn: &Connection, name: &AccountName, binding: &Binding) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO accounts (name, binding) VALUES (?, ?)
+         ON CONFLICT (name) DO UPDATE SET binding = excluded.binding",
+    )?
+    .execute(params![name.as_str(), serde_json::to_string(binding)?])?;
+    Ok(())
+}
+
+/// Stores limits.
+pub(super) fn put_limits(
+    conn: &Connection,
+    name: &AccountName,
+    limits: &LimitOverrides,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO accounts (name, limits, limits_at) VALUES (?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET limits = excluded.limits, limits_at = excluded.limits_at",
+    )?
+    .execute(params![name.as_str(), serde_json::to_string(limits)?, micros(at)])?;
+    Ok(())
+}
+
+/// Pauses or resumes an account, or all of them.
+pub(super) fn pause(
+    conn: &Connection,
+    name: Option<&AccountName>,
+    paused: Option<(DateTime<Utc>, String)>,
+) -> Result<()> {
+    let name = name.map_or(EVERY, AccountName::as_str);
+    match paused {
+        Some((since, reason)) => conn
+            .prepare_cached("INSERT OR REPLACE INTO pauses (account, since, reason) VALUES (?, ?, ?)")?
+            .execute(params![name, micros(since), reason])?,
+        None => conn.prepare_cached("DELETE FROM pauses WHERE account = ?")?.execute([name])?,
+    };
+    Ok(())
+}
+
+/// Whether an account (`None`: everything) is paused.
+pub(super) fn paused(conn: &Connection, name: Option<&AccountName>) -> Result<Option<(DateTime<Utc>, String)>> {
+    let row: Option<(i64, String)> = conn
+        .prepare_cached("SELECT since, reason FROM pauses WHERE account = ?")?
+        .query_row([name.map_or(EVERY, AccountName::as_str)], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    row.map(|(since, reason)| Ok((instant(since)?, reason))).transpose()
+}

@@ -1,0 +1,147 @@
+//! Who is next.
+//!
+//! For each account one look into an index over its planned rows: the cost follows the number of accounts served, not
+//! the number of rows that wait.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::accounts::EVERY;
+use super::instant::{instant, micros};
+use super::rows;
+use crate::ledger::{ClaimRequest, LedgerError, Result};
+use crate::model::{AccountName, Delivery, DeliveryId, Event, State};
+
+/// The earliest due row of an account that is ready. Due rows that wait for a retry are stepped over.
+pub(super) const FIRST_READY: &str = "SELECT due, id FROM deliveries
+     WHERE state = 'planned' AND account = ?1 AND due <= ?2 AND (not_before IS NULL OR not_before <= ?2)
+     ORDER BY due, id LIMIT 1";
+
+/// When the first row of an account is ready.
+pub(super) const NEXT_READY: &str = "SELECT min(ready) FROM deliveries WHERE state = 'planned' AND account = ?1";
+
+/// Accounts that a worker has a delivery of.
+pub(super) const BUSY: &str = "SELECT DISTINCT account FROM deliveries WHERE state IN ('claimed', 'sending')";
+
+/// Claims what is ready.
+pub(super) fn claim(conn: &Connection, request: &ClaimRequest) -> Result<Vec<Delivery>> {
+    let now = micros(request.now);
+    let free = free(conn, request)?;
+    let mut ready: Vec<(i64, String)> = Vec::new();
+    if let Some(only) = &request.only {
+        let mut first: BTreeMap<AccountName, (i64, String)> = BTreeMap::new();
+        for row in planned(conn, only)? {
+            if row.ready <= now && free.get(&row.account).is_some_and(|&from| from <= now) {
+                let candidate = (row.due, row.id);
+                let best = first.entry(row.account).or_insert_with(|| candidate.clone());
+                if candidate < *best {
+                    *best = candidate;
+                }
+            }
+        }
+        ready.extend(first.into_values());
+    } else {
+        let mut statement = conn.prepare_cached(FIRST_READY)?;
+        for (account, _) in free.iter().filter(|&(_, &from)| from <= now) {
+            ready.extend(
+                statement.query_row(params![account.as_str(), now], |row| Ok((row.get(0)?, row.get(1)?))).optional()?,
+            );
+        }
+    }
+    ready.sort_unstable();
+    ready.truncate(request.limit);
+    ready.into_iter().map(|(_, id)| claim_one(conn, request, &id)).collect()
+}
+
+fn claim_one(conn: &Connection, request: &ClaimRequest, id: &str) -> Result<Delivery> {
+    let mut delivery = rows::delivery(conn, id)?
+        .ok_or_else(|| LedgerError::Corrupt(format!("the ledger's delivery {id} has gone in the middle of a claim")))?;
+    delivery.state = State::Claimed;
+    delivery.owner = Some(request.owner.clone());
+    delivery.fence += 1;
+    delivery.version += 1;
+    rows::store(conn, &delivery, id)?;
+    rows::add_event(
+        conn,
+        &Event {
+            at: request.now,
+            delivery: delivery.id,
+            kind: "claimed".to_owned(),
+            state: State::Claimed,
+            detail: format!("by {}", request.owner),
+            actor: "smm".to_owned(),
+        },
+    )?;
+    Ok(delivery)
+}
+
+/// When the next claim can succeed. An account that is busy is left out: the end of its call is what wakes the worker.
+pub(super) fn next_ready(conn: &Connection, request: &ClaimRequest) -> Result<Option<DateTime<Utc>>> {
+    let free = free(conn, request)?;
+    let mut next: Option<i64> = None;
+    let mut consider = |at: i64| next = Some(next.map_or(at, |best| best.min(at)));
+    if let Some(only) = &request.only {
+        for row in planned(conn, only)? {
+            if let Some(&from) = free.get(&row.account) {
+                consider(row.ready.max(from));
+            }
+        }
+    } else {
+        let mut statement = conn.prepare_cached(NEXT_READY)?;
+        for (account, &from) in &free {
+            if let Some(ready) = statement.query_row([account.as_str()], |row| row.get::<_, Option<i64>>(0))? {
+                consider(ready.max(from));
+            }
+        }
+    }
+    next.map(instant).transpose()
+}
+
+/// The accounts that a claim may take from, each with the time from which its spacing allows it.
+fn free(conn: &Connection, request: &ClaimRequest) -> Result<BTreeMap<AccountName, i64>> {
+    let paused = names(conn, "SELECT account FROM pauses")?;
+    if paused.contains(EVERY) {
+        return Ok(BTreeMap::new());
+    }
+    let busy = names(conn, BUSY)?;
+    let mut statement = conn.prepare_cached("SELECT last_sent FROM accounts WHERE name = ?")?;
+    let mut free = BTreeMap::new();
+    for (account, &spacing) in &request.accounts {
+        if paused.contains(account.as_str()) || busy.contains(account.as_str()) {
+            continue;
+        }
+        let last: Option<Option<i64>> = statement.query_row([account.as_str()], |row| row.get(0)).optional()?;
+        let spacing = i64::try_from(spacing).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        free.insert(account.clone(), last.flatten().map_or(i64::MIN, |last| last.saturating_add(spacing)));
+    }
+    Ok(free)
+}
+
+fn names(conn: &Connection, sql: &str) -> Result<BTreeSet<String>> {
+    let mut statement = conn.prepare_cached(sql)?;
+    let names = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    Ok(names)
+}
+
+struct Planned {
+    account: AccountName,
+    due: i64,
+    ready: i64,
+    id: String,
+}
+
+fn planned(conn: &Connection, only: &[DeliveryId]) -> Result<Vec<Planned>> {
+    let mut statement =
+        conn.prepare_cached("SELECT account, due, ready FROM deliveries WHERE id = ? AND state = 'planned'")?;
+    let mut found = Vec::new();
+    for id in only {
+        let id = id.to_string();
+        let row = statement
+            .query_row([&id], |row| Ok((AccountName::new(row.get::<_, String>(0)?), row.get(1)?, row.get(2)?)))
+            .optional()?;
+        found.extend(row.map(|(account, due, ready)| Planned { account, due, ready, id }));
+    }
+    Ok(found)
+}
