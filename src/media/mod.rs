@@ -15,6 +15,7 @@ mod video;
 pub use error::MediaError;
 pub use fit::{fit, foresee};
 pub use open::read_file;
+pub(crate) use open::{parts, walk};
 pub use probe::{probe, probe_file};
 
 use crate::model::MediaFacts;
@@ -36,6 +37,28 @@ pub struct Target {
     pub pixels: u64,
     /// Longest side in pixels.
     pub side: u32,
+}
+
+impl Target {
+    /// A target from the parts of a network's rule for pictures.
+    pub fn new(mimes: &[&str], bytes: u64, pixels: u64, side: u32) -> Self {
+        Self { mimes: mimes.iter().map(|&mime| mime.to_owned()).collect(), bytes, pixels, side }
+    }
+}
+
+/// The usual ending of a file of this kind, without the dot. `bin` for kinds that are not known.
+pub fn extension(mime: &str) -> &'static str {
+    match mime {
+        "image/jpeg" => "jpg",
+        "image/png" | "image/apng" => "png",
+        "image/webp" => "webp",
+        "image/gif" => "gif",
+        "video/mp4" => "mp4",
+        "video/quicktime" => "mov",
+        "video/webm" => "webm",
+        "video/ogg" => "ogv",
+        _ => "bin",
+    }
 }
 
 /// A picture that fits, freed of EXIF, XMP and IPTC.
