@@ -22,6 +22,7 @@ mod retry;
 mod schema;
 mod show;
 mod status;
+mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -2,13 +2,14 @@
 //!
 //! The environment is read here and nowhere below.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use etcetera::BaseStrategy as _;
 
-use super::output::{self, Failure};
 use super::Global;
+use super::output::{self, Failure};
 use crate::calendar::{self, Calendar, Config, Diagnostic, Found, Loaded, Sources};
 use crate::ledger::{self, Ledger, OpenMode};
 use crate::model::Severity;
@@ -62,7 +63,12 @@ impl Settings {
 
     /// Opens the ledger. To read, one that does not exist yet is an empty one.
     pub fn ledger(&self, mode: OpenMode) -> Result<Arc<dyn Ledger>, Failure> {
-        Ok(ledger::open(&self.config()?.ledger, &state_folder()?, mode)?)
+        let setting = &self.config()?.ledger;
+        // A path in smm.toml has become one from the working folder when it was read; the ledger counts from its own.
+        let path =
+            std::path::absolute(setting).ok().filter(|_| setting.contains(['/', '.']) && !setting.contains("://"));
+        let setting = path.as_deref().and_then(Path::to_str).unwrap_or(setting);
+        Ok(ledger::open(setting, &state_folder()?, mode)?)
     }
 }
 
@@ -146,8 +152,11 @@ fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|found| found.severity == Severity::Error)
 }
 
-fn refusal(sources: &Sources, diagnostics: &[Diagnostic], message: &str) -> Failure {
-    let colour = output::colours(output::Stream::Stderr);
-    output::stderr(&crate::report::diagnostics::human(sources, diagnostics, colour));
+fn refusal(_sources: &Sources, diagnostics: &[Diagnostic], message: &str) -> Failure {
+    let mut text = String::new();
+    for found in diagnostics.iter().filter(|found| found.severity == Severity::Error) {
+        let _ = writeln!(text, "{}:{}:{}: {} [{}]", found.file, found.line, found.column, found.message, found.code);
+    }
+    output::stderr(&output::printable(&text));
     Failure::new(message).hint("`smm check` shows everything that is wrong")
 }
