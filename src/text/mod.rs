@@ -1,4 +1,25 @@
-//! Text: measuring, links, splitting, mark-up, templates. Pure.
+//! Text: measuring, links, splitting, templates, hidden characters. Pure.
+//!
+//! Start with [`measure`] and [`Counting`]; [`find`] is what makes links and mentions one thing for all of the others.
+
+mod find;
+mod graphemes;
+mod hazards;
+mod measure;
+mod parameters;
+mod sentence;
+mod split;
+mod template;
+mod tlds;
+mod weighted;
+
+pub use find::find;
+pub use hazards::{Hazard, HazardKind, hazards};
+pub use measure::{measure, overflow};
+pub use parameters::with_parameters;
+pub use split::split;
+pub use template::{RELEASE_VARIABLES, TemplateError, UTM_VARIABLES, parse, render, variables};
+pub use weighted::weighted_length;
 
 use serde::{Deserialize, Serialize};
 
@@ -85,36 +106,4 @@ pub struct Piece {
     pub start: usize,
     /// To before this byte.
     pub end: usize,
-}
-
-/// Counts a text.
-pub fn measure(text: &str, counting: Counting) -> u64 {
-    let _ = (text, counting);
-    todo!()
-}
-
-/// `None` when the text fits.
-pub fn overflow(text: &str, counting: Counting, max: u64) -> Option<Overflow> {
-    let _ = (text, counting, max);
-    todo!()
-}
-
-/// Links, mentions and tags, in order, not overlapping.
-pub fn find(text: &str) -> Vec<Found> {
-    let _ = text;
-    todo!()
-}
-
-/// Splits a text at paragraph, then sentence, then word, never inside a grapheme, a link or a mention. `limits`: each with
-/// its maximum; all must hold for every piece. `numbered`: each piece ends with ` k/n`. `Err`: the byte at which a thing
-/// starts that fits in no piece.
-pub fn split(text: &str, limits: &[(Counting, u64)], numbered: bool) -> Result<Vec<Piece>, usize> {
-    let _ = (text, limits, numbered);
-    todo!()
-}
-
-/// Appends parameters to a link, before its fragment; those that it has already stay as they are.
-pub fn with_parameters(link: &str, parameters: &[(&str, String)]) -> String {
-    let _ = (link, parameters);
-    todo!()
 }

@@ -6,4 +6,6 @@ mod support;
 mod architecture;
 mod documents;
 mod ledger_suite;
+mod mastodon_count;
+mod twitter_text;
 mod usage;
