@@ -27,6 +27,8 @@ macro_rules! codes {
 
 // Sorted by code; a test holds it.
 codes! {
+    ACCOUNT_SETTING = "account-setting", "A setting of an account is missing or wrong",
+        "Each network has settings of its own, such as `handle` or `folder`; `smm networks <name>` lists them.\nThey stand in the account's table in `smm.toml`.";
     ALT_IS_FILE_NAME = "alt-is-file-name", "An alt text is only the file's name",
         "An alt text says what the picture shows, for those who cannot see it and for search.\nWrite one sentence about what matters in the picture.";
     ALT_MISSING = "alt-missing", "A picture or video has no alt text",
@@ -45,6 +47,8 @@ codes! {
         "Each network has labels of its own, or none. `smm networks <name>` shows them.\nSet `labels` under `[posts.for.<account>]`.";
     LANG_UNSUPPORTED = "lang-unsupported", "A language cannot be told to any network of the post",
         "`lang` is passed on where the network has a place for it, and left away elsewhere: nothing is lost but a hint for readers.";
+    LANGUAGE = "language", "A language is not written as a BCP 47 tag",
+        "Write two or three small letters, with a region where it matters: `en`, `de`, `pt-BR`.\nReaders use it for filters and translation.";
     LINK_UNSUITABLE = "link-unsuitable", "A link is not an http or https link",
         "`link` has to be a whole address with its scheme, such as `https://acme.example/2.0`.";
     LINK_WITHOUT_SCHEME = "link-without-scheme", "A link has no `https://` in front of it",
@@ -93,6 +97,8 @@ codes! {
         "Send the poll to other accounts, and another post to this one.";
     POLL_WITH_MEDIA = "poll-with-media", "A poll together with media",
         "The network takes one or the other. Take one out, or move the media to another part of a thread with `part = 2`.";
+    POST_REFERENCE = "post-reference", "The post to answer or to quote is not one of this network",
+        "`reply_to` and `quote` take the address of a post as a browser shows it, or the network's own id.\nGive the account a value of its own under `[posts.for.<account>]`, or leave it out there.";
     POST_REFUSED = "post-refused", "The network would refuse the post",
         "What is wrong is said by the network's own rules; `smm networks <name>` tells them.";
     QUOTE_UNSUPPORTED = "quote-unsupported", "The network cannot quote a post",

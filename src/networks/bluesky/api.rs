@@ -1,0 +1,520 @@
+//! Calls to an account's server.
+//!
+//! What its answers mean was seen on the official PDS 0.5 (2026-11-22): the same record under the same key, with
+//! `swapRecord` null, is answered with 200 and the same address, and nothing changes; another record with 400
+//! `InvalidSwap`. A token that has run out is 400 `ExpiredToken`, a token that is none 400 `InvalidToken`; both say that
+//! nothing was done.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+use crate::adapter::http::{Answer, Body, Request};
+use crate::adapter::{Api, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict};
+use crate::model::{Account, Frozen, LimitOverrides, Receipt};
+
+use super::card;
+use super::home::{self, Directories, Home};
+use super::plan::{self, Card, Target, Task, Upload};
+use super::profile::{PROFILE, THUMB_BYTES, THUMB_SIDE};
+use super::session::Session;
+use super::wire::{
+    BlobAnswer, DidAnswer, ErrorBody, POSTS, PostRef, PostsAnswer, RecordAnswer, ServerAnswer, SessionAnswer,
+    StrongRef, ThreadAnswer, WhoAnswer, at_uri, is_did, web_url, xrpc,
+};
+
+/// Total time of an upload: a video of 300 MB over a slow line.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// One account's connection.
+pub(super) struct Client {
+    account: Account,
+    outside: Outside,
+    directories: Directories,
+    state: Mutex<State>,
+}
+
+/// What was found out so far.
+#[derive(Default)]
+struct State {
+    home: Option<Home>,
+    session: Option<Arc<Session>>,
+}
+
+impl Client {
+    pub(super) fn new(account: &Account, outside: Outside) -> Self {
+        Self {
+            account: account.clone(),
+            outside,
+            directories: Directories::default(),
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        (self.outside.now)()
+    }
+
+    /// The account's server.
+    async fn server(&self) -> Result<String, Fault> {
+        Ok(self.home(&mut *self.state.lock().await).await?.server)
+    }
+
+    async fn home(&self, state: &mut State) -> Result<Home, Fault> {
+        if let Some(home) = &state.home {
+            return Ok(home.clone());
+        }
+        let home = home::find(&self.outside.http, &self.account, &self.directories).await?;
+        state.home = Some(home.clone());
+        Ok(home)
+    }
+
+    /// A session that holds: the present one, else a refreshed one, else a new one. `worn` is one that was refused.
+    async fn session(&self, worn: Option<&Arc<Session>>) -> Result<(String, Arc<Session>), Fault> {
+        // One sign-in at a time: logging in is rationed, and refresh tokens change with each use.
+        let mut state = self.state.lock().await;
+        let home = self.home(&mut state).await?;
+        let present = state.session.take();
+        let session = match present {
+            Some(session) if session.holds(self.now()) && !worn.is_some_and(|worn| Arc::ptr_eq(worn, &session)) => {
+                session
+            }
+            Some(old) => match self.refresh(&home, &old).await? {
+                Some(session) => session,
+                None => self.sign_in(&home).await?,
+            },
+            None => self.sign_in(&home).await?,
+        };
+        state.session = Some(Arc::clone(&session));
+        Ok((home.server, session))
+    }
+
+    async fn sign_in(&self, home: &Home) -> Result<Arc<Session>, Fault> {
+        let password = self.outside.secrets.secret("password").await?;
+        let identifier = home.did.as_deref().or_else(|| self.account.setting("handle")).unwrap_or_default();
+        let request = Request::post(xrpc(&home.server, "com.atproto.server.createSession"))
+            .body(Body::Json(json!({"identifier": identifier, "password": password.expose_secret()})))
+            .hide(password);
+        let answer = self.outside.http.call(request).await?;
+        if !answer.is_success() {
+            return Err(match word(&answer).as_deref() {
+                Some("AuthFactorTokenRequired") => Fault::refused(
+                    Refusal::Credentials,
+                    "the account's own password needs a code by mail; use an app password instead",
+                ),
+                Some("AccountTakedown") => Fault::refused(Refusal::Forbidden, "the account was taken down"),
+                _ => self.refusal(&answer, false),
+            });
+        }
+        self.signed_in(home, &answer)
+    }
+
+    /// `None`: the refresh token has run out as well.
+    async fn refresh(&self, home: &Home, old: &Session) -> Result<Option<Arc<Session>>, Fault> {
+        let request =
+            Request::post(xrpc(&home.server, "com.atproto.server.refreshSession")).bearer(old.refresh.clone());
+        let answer = self.outside.http.call(request).await?;
+        match answer.status {
+            200..300 => self.signed_in(home, &answer).map(Some),
+            400 | 401 => Ok(None),
+            _ => Err(self.refusal(&answer, false)),
+        }
+    }
+
+    fn signed_in(&self, home: &Home, answer: &Answer) -> Result<Arc<Session>, Fault> {
+        let answer: SessionAnswer = answer.json().map_err(Fault::NotSent)?;
+        if answer.active == Some(false) {
+            let status = answer.status.unwrap_or_else(|| "not active".to_owned());
+            return Err(Fault::refused(Refusal::Forbidden, format!("the account is {status}")));
+        }
+        if !is_did(&answer.did) || home.did.as_ref().is_some_and(|did| *did != answer.did) {
+            return Err(Fault::refused(
+                Refusal::Credentials,
+                format!("{} signed in somebody else: {}", home.server, answer.did),
+            ));
+        }
+        Ok(Arc::new(Session::from(answer)))
+    }
+
+    /// A repeatable call with the account's token, which is renewed once should it be worn out.
+    async fn call(&self, request: impl Fn(&str) -> Request) -> Result<Answer, Fault> {
+        let (server, session) = self.session(None).await?;
+        let answer = self.outside.http.call(request(&server).bearer(session.access.clone())).await?;
+        if !is_worn(&answer) {
+            return Ok(answer);
+        }
+        let (server, session) = self.session(Some(&session)).await?;
+        self.outside.http.call(request(&server).bearer(session.access.clone())).await
+    }
+
+    /// What an answer that is no success means.
+    fn refusal(&self, answer: &Answer, irreversible: bool) -> Fault {
+        let own = answer.json::<ErrorBody>().ok().map(|error| error.told());
+        let fault = answer.fault(irreversible, own, self.now());
+        match fault {
+            Fault::Refused { refusal: Refusal::RateLimited, message, retry_at: None } => {
+                // Seconds since 1970.
+                let reset = answer.header("ratelimit-reset").and_then(|value| value.trim().parse().ok());
+                let retry_at = reset.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+                Fault::Refused { refusal: Refusal::RateLimited, message, retry_at }
+            }
+            Fault::Refused { message, retry_at, .. } if is_worn(answer) => {
+                Fault::Refused { refusal: Refusal::Credentials, message, retry_at }
+            }
+            fault => fault,
+        }
+    }
+
+    /// A success, read.
+    fn read<T: serde::de::DeserializeOwned>(&self, answer: &Answer) -> Result<T, Fault> {
+        if !answer.is_success() {
+            return Err(self.refusal(answer, false));
+        }
+        answer.json().map_err(|why| Fault::refused(Refusal::Busy, why))
+    }
+
+    async fn upload(&self, bytes: &[u8], mime: &str) -> Result<Value, Fault> {
+        let answer = self
+            .call(|server| {
+                Request::post(xrpc(server, "com.atproto.repo.uploadBlob"))
+                    .body(Body::Bytes { bytes: bytes.to_vec(), mime: mime.to_owned() })
+                    .timeout(UPLOAD_TIMEOUT)
+            })
+            .await?;
+        Ok(self.read::<BlobAnswer>(&answer)?.blob)
+    }
+
+    /// The DID of a handle; `None`: nobody has it.
+    async fn did(&self, handle: &str) -> Result<Option<String>, Fault> {
+        let server = self.server().await?;
+        let request = Request::get(xrpc(&server, "com.atproto.identity.resolveHandle")).query("handle", handle);
+        let answer = self.outside.http.call(request).await?;
+        match answer.status {
+            200..300 => Ok(Some(self.read::<DidAnswer>(&answer)?.did).filter(|did| is_did(did))),
+            400 | 404 => Ok(None),
+            _ => Err(self.refusal(&answer, false)),
+        }
+    }
+
+    /// A post's record; `None`: there is none.
+    async fn record(&self, repo: &str, key: &str) -> Result<Option<RecordAnswer>, Fault> {
+        let server = self.server().await?;
+        // Without a token: anybody may read, and a look-up must work when the credentials no longer do.
+        let request = Request::get(xrpc(&server, "com.atproto.repo.getRecord"))
+            .query("repo", repo)
+            .query("collection", POSTS)
+            .query("rkey", key);
+        let answer = self.outside.http.call(request).await?;
+        if answer.status == 400 && word(&answer).as_deref() == Some("RecordNotFound") {
+            return Ok(None);
+        }
+        self.read(&answer).map(Some)
+    }
+
+    async fn find(&self, repo: &str, key: &str) -> Result<Target, Fault> {
+        let gone = || Fault::refused(Refusal::Gone, format!("the post {} is not there", web_url(repo, key)));
+        let did = if is_did(repo) { repo.to_owned() } else { self.did(repo).await?.ok_or_else(gone)? };
+        let found = self.record(&did, key).await?.ok_or_else(gone)?;
+        let post = StrongRef { uri: found.uri, cid: found.cid.ok_or_else(gone)? };
+        let root = found
+            .value
+            .pointer("/reply/root")
+            .and_then(|root| serde_json::from_value(root.clone()).ok())
+            .unwrap_or_else(|| post.clone());
+        Ok(Target { post, root })
+    }
+
+    /// A link card. Whatever is wrong with the page, the post goes out: a card is an ornament, the link is not.
+    async fn card(&self, url: &str, needed: bool) -> Result<Card, Fault> {
+        let (page, base) = match self.page(url).await {
+            Ok(found) => found,
+            Err(why) => {
+                let bare = json!({"uri": url, "title": shown(url), "description": ""});
+                return Ok(Card { external: needed.then_some(bare), why: Some(why) });
+            }
+        };
+        let title = if page.title.is_empty() { shown(url) } else { page.title };
+        let mut external = json!({"uri": url, "title": title, "description": page.description});
+        let mut why = None;
+        if let Some(image) = page.image {
+            match self.thumb(&base, &image).await {
+                Ok(blob) => external["thumb"] = blob,
+                Err(fault) => why = Some(format!("without its picture: {fault}")),
+            }
+        }
+        Ok(Card { external: Some(external), why })
+    }
+
+    async fn page(&self, url: &str) -> Result<(card::Page, String), String> {
+        let answer = self.outside.http.page(url, card::PAGE_BYTES).await.map_err(|fault| fault.to_string())?;
+        if !answer.is_success() {
+            return Err(format!("HTTP {}", answer.status));
+        }
+        let kind = answer.header("content-type").unwrap_or_default().to_owned();
+        if !kind.to_ascii_lowercase().contains("html") {
+            return Err(format!("`{kind}` is no web page"));
+        }
+        Ok((card::read(&card::decode(&answer.body, &kind)), answer.url))
+    }
+
+    async fn thumb(&self, base: &str, image: &str) -> Result<Value, Fault> {
+        let address = url::Url::parse(base)
+            .and_then(|base| base.join(image))
+            .map_err(|error| Fault::NotSent(format!("`{image}` is no address: {error}")))?;
+        let answer = self.outside.http.page(address.as_str(), card::PICTURE_BYTES).await?;
+        if !answer.is_success() || answer.cut {
+            return Err(Fault::NotSent(format!("HTTP {}, {} bytes", answer.status, answer.body.len())));
+        }
+        let picture = self.outside.media.fit(answer.body, THUMB_BYTES, THUMB_SIDE).await?;
+        self.upload(&picture.bytes, &picture.facts.mime).await
+    }
+
+    /// What is kept of a part that is out.
+    fn receipt(&self, part: u16, did: &str, key: &str, answer: &StrongRef) -> Receipt {
+        Receipt {
+            part,
+            id: answer.uri.clone(),
+            url: Some(web_url(did, key)),
+            at: self.now(),
+            data: json!({"cid": answer.cid}),
+        }
+    }
+
+    /// What stands under a request's key: our post, another one, nothing.
+    async fn look(&self, frozen: &Frozen) -> Result<Look, Fault> {
+        let (did, key) = address(frozen)?;
+        let Some(found) = self.record(did, key).await? else { return Ok(Look::Nothing) };
+        let ours = frozen.request.pointer("/record/text") == found.value.get("text");
+        match found.cid {
+            Some(cid) if ours => {
+                Ok(Look::Ours(self.receipt(frozen.part, did, key, &StrongRef { uri: found.uri, cid })))
+            }
+            _ => Ok(Look::Other(web_url(did, key))),
+        }
+    }
+}
+
+/// What a look at a key found.
+enum Look {
+    Ours(Receipt),
+    Other(String),
+    Nothing,
+}
+
+#[async_trait]
+impl Api for Client {
+    async fn whoami(&self) -> Result<Identity, Fault> {
+        let answer = self.call(|server| Request::get(xrpc(server, "com.atproto.server.getSession"))).await?;
+        let who: WhoAnswer = self.read(&answer)?;
+        let (server, session) = self.session(None).await?;
+        if who.did != session.did {
+            return Err(Fault::refused(Refusal::Credentials, format!("{server} does not know whose the session is")));
+        }
+        let described = self.outside.http.call(Request::get(xrpc(&server, "com.atproto.server.describeServer"))).await;
+        let limit = described.ok().and_then(|answer| answer.json::<ServerAnswer>().ok()?.blob_upload_limit);
+        let below = |most: u64| limit.filter(|limit| *limit < most);
+        Ok(Identity {
+            uid: who.did,
+            handle: format!("@{}", if who.handle.is_empty() { &session.handle } else { &who.handle }),
+            host: url::Url::parse(&server).map_or_else(|_| server.clone(), |url| url.origin().ascii_serialization()),
+            limits: LimitOverrides {
+                image_bytes: below(PROFILE.media.image.bytes),
+                video_bytes: PROFILE.media.video.and_then(|rule| below(rule.bytes)),
+                ..LimitOverrides::default()
+            },
+            repeat: None,
+        })
+    }
+
+    async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
+        let value = match plan::task(step)? {
+            Task::Upload { media, bytes, pixels, side } => {
+                let mut limits = Limits::new(&PROFILE, &self.account.limits);
+                (limits.image.bytes, limits.image.pixels, limits.image.side) = (bytes, pixels, side);
+                let file = self.outside.media.fetch(&media, &limits).await?;
+                let blob = self.upload(&file.bytes, &file.facts.mime).await?;
+                serde_json::to_value(Upload { blob, width: file.facts.width, height: file.facts.height })
+            }
+            Task::Card { url, needed } => serde_json::to_value(self.card(&url, needed).await?),
+            Task::Mentions { handles } => {
+                let mut dids = serde_json::Map::new();
+                for handle in handles {
+                    let did = self.did(&handle).await?;
+                    dids.insert(handle, json!(did));
+                }
+                Ok(Value::Object(dids))
+            }
+            Task::Find { repo, key } => serde_json::to_value(self.find(&repo, &key).await?),
+            Task::Publish(_) => return Err(Fault::NotSent(format!("step {} is not to be repeated", step.index))),
+        };
+        value.map_err(|error| Fault::NotSent(error.to_string()))
+    }
+
+    fn freeze(
+        &self,
+        step: &Step,
+        progress: &Progress,
+        identity: &Identity,
+        at: DateTime<Utc>,
+    ) -> Result<Frozen, Fault> {
+        plan::freeze(step, progress, identity, at)
+    }
+
+    async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
+        let (did, key) = address(frozen)?;
+        let (server, session) = self.session(None).await?;
+        if session.did != did {
+            return Err(Fault::refused(
+                Refusal::Forbidden,
+                format!("the request is for {did}, but the account is {}", session.did),
+            ));
+        }
+        let request = Request::post(xrpc(&server, "com.atproto.repo.putRecord"))
+            .bearer(session.access.clone())
+            .body(Body::Json(frozen.request.clone()));
+        let answer = self.outside.http.publish(request).await?;
+        if answer.is_success() {
+            let written: StrongRef = answer.json().map_err(Fault::Unknown)?;
+            return if written.uri == at_uri(did, key) {
+                Ok(self.receipt(frozen.part, did, key, &written))
+            } else {
+                Err(Fault::Unknown(format!("the server says that it wrote {} instead", written.uri)))
+            };
+        }
+        if is_worn(&answer) {
+            // Nothing was done. The next attempt signs in again; when that fails, it is the credentials.
+            let mut state = self.state.lock().await;
+            if state.session.as_ref().is_some_and(|present| Arc::ptr_eq(present, &session)) {
+                state.session = None;
+            }
+            return Err(Fault::refused(Refusal::Busy, "the session had ended; nothing was written"));
+        }
+        if answer.status == 400 && word(&answer).as_deref() == Some("InvalidSwap") {
+            return match self.look(frozen).await {
+                Ok(Look::Ours(receipt)) => Ok(receipt),
+                Ok(Look::Other(url)) => Err(Fault::refused(
+                    Refusal::Duplicate,
+                    format!("this post is out already, with another text: {url}"),
+                )),
+                Ok(Look::Nothing) => Err(Fault::Unknown("a post was there, and is no longer".to_owned())),
+                Err(fault) => Err(Fault::Unknown(format!("a post is there, but it could not be read: {fault}"))),
+            };
+        }
+        Err(self.refusal(&answer, true))
+    }
+
+    async fn reconcile(&self, frozen: &Frozen, _started: DateTime<Utc>) -> Result<Verdict, Fault> {
+        Ok(match self.look(frozen).await? {
+            Look::Ours(receipt) => Verdict::Done(receipt),
+            Look::Nothing => Verdict::NotDone,
+            Look::Other(url) => {
+                Verdict::CannotTell { why: format!("another text stands where this post would be: {url}") }
+            }
+        })
+    }
+
+    async fn metrics(&self, receipt: &Receipt) -> Result<Metrics, Fault> {
+        let answer = self
+            .call(|server| Request::get(xrpc(server, "app.bsky.feed.getPosts")).query("uris", receipt.id.clone()))
+            .await?;
+        let view = self.view::<PostsAnswer>(&answer)?;
+        let post = view
+            .posts
+            .into_iter()
+            .find(|post| post.uri == receipt.id)
+            .ok_or_else(|| Fault::refused(Refusal::Gone, "the post is not (or not yet) shown anywhere"))?;
+        Ok(Metrics {
+            likes: post.like_count,
+            reposts: post.repost_count,
+            replies: post.reply_count,
+            quotes: post.quote_count,
+            views: None,
+        })
+    }
+
+    async fn replies(&self, receipt: &Receipt) -> Result<Vec<Reply>, Fault> {
+        let answer = self
+            .call(|server| {
+                Request::get(xrpc(server, "app.bsky.feed.getPostThread"))
+                    .query("uri", receipt.id.clone())
+                    .query("depth", "1")
+                    .query("parentHeight", "0")
+            })
+            .await?;
+        let view = self.view::<ThreadAnswer>(&answer)?;
+        let mut replies: Vec<Reply> = view
+            .thread
+            .replies
+            .into_iter()
+            .filter_map(|reply| reply.post)
+            .map(|post| {
+                let text = |key: &str| post.record.get(key).and_then(Value::as_str).unwrap_or_default();
+                Reply {
+                    author: format!("@{}", post.author.handle),
+                    text: text("text").to_owned(),
+                    at: DateTime::parse_from_rfc3339(text("createdAt")).ok().map(|at| at.with_timezone(&Utc)),
+                    url: PostRef::parse(&post.uri).map(|found| web_url(&post.author.did, &found.key)),
+                    id: post.uri,
+                }
+            })
+            .collect();
+        replies.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
+        Ok(replies)
+    }
+
+    async fn delete(&self, receipt: &Receipt) -> Result<(), Fault> {
+        let post = PostRef::parse(&receipt.id)
+            .ok_or_else(|| Fault::refused(Refusal::Invalid, format!("`{}` is not a post", receipt.id)))?;
+        let body = json!({"repo": post.repo, "collection": POSTS, "rkey": post.key});
+        let answer = self
+            .call(|server| Request::post(xrpc(server, "com.atproto.repo.deleteRecord")).body(Body::Json(body.clone())))
+            .await?;
+        if answer.is_success() { Ok(()) } else { Err(self.refusal(&answer, false)) }
+    }
+}
+
+impl Client {
+    /// An answer of the app view behind the server, which not every server has.
+    fn view<T: serde::de::DeserializeOwned>(&self, answer: &Answer) -> Result<T, Fault> {
+        match (answer.status, word(answer).as_deref()) {
+            (400, Some("NotFound")) => {
+                Err(Fault::refused(Refusal::Gone, "the post is not (or not yet) shown anywhere"))
+            }
+            (501, _) | (_, Some("MethodNotImplemented" | "XRPCNotSupported")) => {
+                Err(Fault::refused(Refusal::Busy, "this server has no app view that could be asked"))
+            }
+            _ => self.read(answer),
+        }
+    }
+}
+
+/// Repository and key that a request is for.
+fn address(frozen: &Frozen) -> Result<(&str, &str), Fault> {
+    let text = |key: &str| frozen.request.get(key).and_then(Value::as_str);
+    text("repo").zip(text("rkey")).ok_or_else(|| Fault::NotSent("the request cannot be read".to_owned()))
+}
+
+/// The error's word for programs.
+fn word(answer: &Answer) -> Option<String> {
+    if answer.is_success() { None } else { Some(answer.json::<ErrorBody>().ok()?.error) }
+}
+
+/// The token was refused as such: nothing was done.
+fn is_worn(answer: &Answer) -> bool {
+    match answer.status {
+        400 => matches!(word(answer).as_deref(), Some("ExpiredToken" | "InvalidToken")),
+        401 => true,
+        _ => false,
+    }
+}
+
+/// A link without its scheme, as a card's title.
+fn shown(url: &str) -> String {
+    let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
+    bare.trim_end_matches('/').chars().take(100).collect()
+}

@@ -1,0 +1,413 @@
+//! A stand-in for a PDS. It answers as the official PDS 0.5 was seen to answer on 2026-11-22.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::adapter::suite::{Fake, FakePost, Front, PICTURE};
+use crate::model::{Account, AccountName};
+use crate::text::{Counting, MentionWeight, Unit, measure};
+
+use super::key::is_tid;
+use super::wire::{POSTS, at_uri};
+
+/// Its only account.
+pub(super) const DID: &str = "did:plc:smmfakeaccount2222222222";
+/// That account's handle.
+pub(super) const HANDLE: &str = "acme.test";
+
+/// A stand-in for a PDS.
+pub(super) struct Pds {
+    front: Front,
+    world: Arc<Mutex<World>>,
+}
+
+/// What it holds.
+struct World {
+    password: String,
+    /// Rises with each token and each new password.
+    count: u32,
+    access: BTreeSet<String>,
+    expired: BTreeSet<String>,
+    refresh: BTreeSet<String>,
+    blobs: BTreeMap<String, (usize, String)>,
+    /// Key → record, hash, number in order of arrival.
+    records: BTreeMap<String, (Value, String, usize)>,
+    arrived: usize,
+}
+
+type Shared = State<Arc<Mutex<World>>>;
+type Answered = Result<Json<Value>, Response>;
+
+impl Pds {
+    /// Starts one.
+    pub(super) async fn start() -> Self {
+        let world = Arc::new(Mutex::new(World {
+            password: "app-pass-word-0".to_owned(),
+            count: 0,
+            access: BTreeSet::new(),
+            expired: BTreeSet::new(),
+            refresh: BTreeSet::new(),
+            blobs: BTreeMap::new(),
+            records: BTreeMap::new(),
+            arrived: 0,
+        }));
+        let router = Router::new()
+            .route("/xrpc/com.atproto.server.createSession", post(create_session))
+            .route("/xrpc/com.atproto.server.refreshSession", post(refresh_session))
+            .route("/xrpc/com.atproto.server.getSession", get(get_session))
+            .route("/xrpc/com.atproto.server.describeServer", get(describe_server))
+            .route("/xrpc/com.atproto.identity.resolveHandle", get(resolve_handle))
+            .route("/xrpc/com.atproto.repo.uploadBlob", post(upload_blob))
+            .route("/xrpc/com.atproto.repo.putRecord", post(put_record))
+            .route("/xrpc/com.atproto.repo.createRecord", post(create_record))
+            .route("/xrpc/com.atproto.repo.deleteRecord", post(delete_record))
+            .route("/xrpc/com.atproto.repo.getRecord", get(get_record))
+            .route("/xrpc/app.bsky.feed.getPosts", get(get_posts))
+            .route("/xrpc/app.bsky.feed.getPostThread", get(get_thread))
+            .route("/page", get(page))
+            .route("/shot.png", get(async || ([(header::CONTENT_TYPE, "image/png")], PICTURE)))
+            .with_state(Arc::clone(&world));
+        Self { front: Front::serve(router).await, world }
+    }
+
+    /// The record under a key.
+    #[cfg(test)]
+    pub(super) fn record(&self, key: &str) -> Option<Value> {
+        held(&self.world).records.get(key).map(|(record, _, _)| record.clone())
+    }
+}
+
+#[async_trait]
+impl Fake for Pds {
+    fn front(&self) -> Option<&Front> {
+        Some(&self.front)
+    }
+
+    fn account(&self) -> Account {
+        let mut account = Account::new(AccountName::new("bsky"), "bluesky");
+        account.server = Some(self.front.url().to_owned());
+        account.settings.insert("handle".to_owned(), json!(HANDLE));
+        account
+    }
+
+    fn secrets(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([("password", held(&self.world).password.clone())])
+    }
+
+    async fn posts(&self) -> Vec<FakePost> {
+        let world = held(&self.world);
+        let mut records: Vec<_> = world.records.iter().collect();
+        records.sort_by_key(|(_, (_, _, arrived))| *arrived);
+        records
+            .into_iter()
+            .map(|(key, (record, _, _))| {
+                let text = |pointer: &str| record.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+                let embed = record.pointer("/embed/media").or_else(|| record.get("embed"));
+                let images = embed.and_then(|embed| embed.get("images")).and_then(Value::as_array);
+                FakePost {
+                    id: at_uri(DID, key),
+                    text: text("/text").unwrap_or_default(),
+                    parent: text("/reply/parent/uri"),
+                    alts: images
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|image| image.get("alt")?.as_str().map(str::to_owned))
+                        .collect(),
+                    key: Some(key.clone()),
+                }
+            })
+            .collect()
+    }
+
+    fn publish_call(&self) -> Option<(&'static str, &'static str)> {
+        Some(("POST", "/xrpc/com.atproto.repo.putRecord"))
+    }
+
+    fn change_secret(&self) {
+        let mut world = held(&self.world);
+        world.count += 1;
+        world.password = format!("app-pass-word-{}", world.count);
+        world.access.clear();
+        world.expired.clear();
+        world.refresh.clear();
+    }
+
+    fn end_session(&self) -> bool {
+        let mut world = held(&self.world);
+        let ended = std::mem::take(&mut world.access);
+        world.expired.extend(ended);
+        true
+    }
+}
+
+fn held(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn error(status: u16, error: &str, message: &str) -> Response {
+    let status = StatusCode::from_u16(status).expect("a status code");
+    (status, Json(json!({"error": error, "message": message}))).into_response()
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// The official server answers 400 here, not 401.
+fn allowed(world: &World, headers: &HeaderMap) -> Result<(), Response> {
+    match token(headers) {
+        None => Err(error(401, "AuthMissing", "Authentication Required")),
+        Some(token) if world.access.contains(token) => Ok(()),
+        Some(token) if world.expired.contains(token) => Err(error(400, "ExpiredToken", "Token has expired")),
+        Some(_) => Err(error(400, "InvalidToken", "Token could not be verified")),
+    }
+}
+
+fn session(world: &mut World) -> Value {
+    world.count += 1;
+    let (access, refresh) = (format!("access-token-{}", world.count), format!("refresh-token-{}", world.count));
+    world.access.insert(access.clone());
+    world.refresh.insert(refresh.clone());
+    json!({"accessJwt": access, "refreshJwt": refresh, "did": DID, "handle": HANDLE, "active": true})
+}
+
+async fn create_session(State(world): Shared, Json(body): Json<Value>) -> Answered {
+    let mut world = held(&world);
+    let known = [HANDLE, DID].contains(&body["identifier"].as_str().unwrap_or_default());
+    if !known || body["password"].as_str() != Some(&world.password) {
+        return Err(error(401, "AuthenticationRequired", "Invalid identifier or password"));
+    }
+    Ok(Json(session(&mut world)))
+}
+
+async fn refresh_session(State(world): Shared, headers: HeaderMap) -> Answered {
+    let mut world = held(&world);
+    match token(&headers) {
+        // A used refresh token keeps working for a while.
+        Some(token) if world.refresh.contains(token) => Ok(Json(session(&mut world))),
+        _ => Err(error(400, "ExpiredToken", "Token has been revoked")),
+    }
+}
+
+async fn get_session(State(world): Shared, headers: HeaderMap) -> Answered {
+    allowed(&held(&world), &headers)?;
+    Ok(Json(json!({"did": DID, "handle": HANDLE, "active": true})))
+}
+
+async fn describe_server() -> Json<Value> {
+    Json(json!({"did": "did:web:localhost", "availableUserDomains": [".test"], "blobUploadLimit": 5_242_880}))
+}
+
+async fn resolve_handle(Query(query): Query<BTreeMap<String, String>>) -> Answered {
+    match query.get("handle").map(String::as_str) {
+        Some(HANDLE) => Ok(Json(json!({"did": DID}))),
+        Some("friend.test") => Ok(Json(json!({"did": "did:plc:friend222222222222222222"}))),
+        _ => Err(error(400, "InvalidRequest", "Unable to resolve handle")),
+    }
+}
+
+async fn upload_blob(State(world): Shared, headers: HeaderMap, body: Bytes) -> Answered {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    if body.len() > 5_242_880 {
+        return Err(error(413, "PayloadTooLarge", "request entity too large"));
+    }
+    // What the header says does not count: the server looks at the bytes.
+    let mime = if body.starts_with(b"\x89PNG") { "image/png" } else { "application/octet-stream" };
+    let cid = hash(&body);
+    world.blobs.insert(cid.clone(), (body.len(), mime.to_owned()));
+    Ok(Json(json!({"blob": {"$type": "blob", "ref": {"$link": cid}, "mimeType": mime, "size": body.len()}})))
+}
+
+async fn put_record(State(world): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Answered {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    let (key, record) = valid(&world, &body)?;
+    if let Some((present, cid, _)) = world.records.get(&key) {
+        if *present == record {
+            return Ok(Json(json!({"uri": at_uri(DID, &key), "cid": cid, "validationStatus": "valid"})));
+        }
+        if body.get("swapRecord").is_some_and(Value::is_null) {
+            return Err(error(400, "InvalidSwap", &format!("Record was at {cid}")));
+        }
+    }
+    Ok(Json(world.store(key, record)))
+}
+
+/// As the official server: a key that is taken is its own fault.
+async fn create_record(State(world): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Answered {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    let (key, record) = valid(&world, &body)?;
+    if world.records.contains_key(&key) {
+        return Err(error(500, "InternalServerError", "Internal Server Error"));
+    }
+    Ok(Json(world.store(key, record)))
+}
+
+async fn delete_record(State(world): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Answered {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    world.records.remove(body["rkey"].as_str().unwrap_or_default());
+    Ok(Json(json!({})))
+}
+
+async fn get_record(State(world): Shared, Query(query): Query<BTreeMap<String, String>>) -> Answered {
+    let world = held(&world);
+    let of = |name: &str| query.get(name).map_or("", String::as_str);
+    let ours = [DID, HANDLE].contains(&of("repo")) && of("collection") == POSTS;
+    match world.records.get(of("rkey")).filter(|_| ours) {
+        Some((record, cid, _)) => Ok(Json(json!({"uri": at_uri(DID, of("rkey")), "cid": cid, "value": record}))),
+        None => Err(error(400, "RecordNotFound", "Could not locate record")),
+    }
+}
+
+async fn get_posts(
+    State(world): Shared,
+    headers: HeaderMap,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Answered {
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    let uri = query.get("uris").map_or("", String::as_str);
+    let posts: Vec<Value> = world.view(uri).into_iter().collect();
+    Ok(Json(json!({"posts": posts})))
+}
+
+async fn get_thread(
+    State(world): Shared,
+    headers: HeaderMap,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Answered {
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    let uri = query.get("uri").map_or("", String::as_str);
+    let Some(post) = world.view(uri) else { return Err(error(400, "NotFound", "Post not found")) };
+    let replies: Vec<Value> = world
+        .answers(uri)
+        .filter_map(|key| Some(json!({"post": world.view(&at_uri(DID, key))?, "replies": []})))
+        .collect();
+    Ok(Json(json!({"thread": {"post": post, "replies": replies}})))
+}
+
+async fn page() -> Response {
+    let html = r#"<!doctype html><title>Plain</title><meta property="og:title" content="Acme &amp; Co">
+        <meta property="og:description" content="What it is"><meta property="og:image" content="/shot.png">"#;
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
+}
+
+impl World {
+    fn store(&mut self, key: String, record: Value) -> Value {
+        let cid = hash(record.to_string().as_bytes());
+        let uri = at_uri(DID, &key);
+        self.arrived += 1;
+        let arrived = self.arrived;
+        self.records.insert(key, (record, cid.clone(), arrived));
+        json!({"uri": uri, "cid": cid, "validationStatus": "valid"})
+    }
+
+    fn answers<'a>(&'a self, uri: &'a str) -> impl Iterator<Item = &'a str> {
+        self.records
+            .iter()
+            .filter(move |(_, (record, _, _))| record.pointer("/reply/parent/uri").and_then(Value::as_str) == Some(uri))
+            .map(|(key, _)| key.as_str())
+    }
+
+    /// A post as the app view shows it.
+    fn view(&self, uri: &str) -> Option<Value> {
+        let key = uri.rsplit('/').next()?;
+        let (record, cid, _) = self.records.get(key).filter(|_| at_uri(DID, key) == uri)?;
+        Some(json!({
+            "uri": uri, "cid": cid, "record": record, "author": {"did": DID, "handle": HANDLE},
+            "likeCount": 0, "repostCount": 0, "replyCount": self.answers(uri).count(), "quoteCount": 0,
+        }))
+    }
+}
+
+/// Something in the form of a CID.
+fn hash(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let letters = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| char::from(b'a' + nibble));
+    format!("bafyrei{}", letters.take(52).collect::<String>())
+}
+
+/// What the lexicon of posts asks for, as far as an adapter can get it wrong.
+fn valid(world: &World, body: &Value) -> Result<(String, Value), Response> {
+    let no = |message: &str| error(400, "InvalidRequest", message);
+    let key = body["rkey"].as_str().unwrap_or_default();
+    if body["repo"] != DID {
+        return Err(no("Invalid repo"));
+    }
+    if body["collection"] != POSTS || body["record"]["$type"] != POSTS {
+        return Err(no("Invalid $type"));
+    }
+    if !is_tid(key) {
+        return Err(no("Invalid record key"));
+    }
+    let record = &body["record"];
+    let Some(text) = record["text"].as_str() else { return Err(no("Record must have the property \"text\"")) };
+    let graphemes = Counting { unit: Unit::Graphemes, link: None, mention: MentionWeight::Raw };
+    if measure(text, graphemes) > 300 {
+        return Err(no("Invalid app.bsky.feed.post record: Record/text must not be longer than 300 graphemes"));
+    }
+    if text.len() > 3000 {
+        return Err(no("Invalid app.bsky.feed.post record: Record/text must not be longer than 3000 characters"));
+    }
+    if record["createdAt"].as_str().is_none_or(|at| chrono::DateTime::parse_from_rfc3339(at).is_err()) {
+        return Err(no("Invalid app.bsky.feed.post record: Record/createdAt must be an valid atproto datetime"));
+    }
+    if record["langs"].as_array().is_some_and(|langs| langs.len() > 3) {
+        return Err(no("Invalid app.bsky.feed.post record: Record/langs must not have more than 3 elements"));
+    }
+    for facet in record["facets"].as_array().into_iter().flatten() {
+        let offset = |name: &str| facet["index"][name].as_u64().and_then(|at| usize::try_from(at).ok());
+        let range = offset("byteStart").zip(offset("byteEnd"));
+        if range.is_none_or(|(start, end)| text.get(start..end).is_none_or(str::is_empty)) {
+            return Err(no("Invalid facet"));
+        }
+    }
+    for reference in ["/reply/root", "/reply/parent"] {
+        if record.get("reply").is_some() {
+            let target = record.pointer(reference).ok_or_else(|| no("Invalid reply"))?;
+            let uri = target["uri"].as_str().unwrap_or_default();
+            let known = uri.rsplit('/').next().and_then(|key| world.records.get(key));
+            if uri.starts_with(&format!("at://{DID}/")) && known.is_none_or(|(_, cid, _)| target["cid"] != *cid) {
+                return Err(no("Invalid reply"));
+            }
+        }
+    }
+    let embed = record.pointer("/embed/media").or_else(|| record.get("embed"));
+    let images = embed.and_then(|embed| embed["images"].as_array());
+    if images.is_some_and(|images| images.len() > 4) {
+        return Err(no("Invalid app.bsky.feed.post record: Record/embed/images must not have more than 4 elements"));
+    }
+    let blobs = images
+        .into_iter()
+        .flatten()
+        .map(|image| (&image["image"], 2_000_000))
+        .chain(embed.and_then(|embed| embed.pointer("/external/thumb")).map(|thumb| (thumb, 1_000_000)));
+    for (blob, most) in blobs {
+        let cid = blob.pointer("/ref/$link").and_then(Value::as_str).unwrap_or_default();
+        match world.blobs.get(cid) {
+            None => return Err(error(400, "BlobNotFound", &format!("Could not find blob: {cid}"))),
+            Some((size, _)) if *size > most => {
+                return Err(error(400, "BlobTooLarge", &format!("This file is too large. It is {size} bytes")));
+            }
+            Some((_, mime)) if !mime.starts_with("image/") => {
+                return Err(error(400, "InvalidMimeType", "Wrong type of file"));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok((key.to_owned(), record.clone()))
+}
