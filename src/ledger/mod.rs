@@ -127,6 +127,9 @@ pub struct ClaimRequest {
     pub now: DateTime<Utc>,
     /// The accounts that this worker can serve, each with its spacing in seconds.
     pub accounts: BTreeMap<AccountName, u64>,
+    /// Only deliveries of these calendars: a ledger holds any number, and a worker knows the posts of its own alone.
+    /// Empty: of all.
+    pub calendars: Vec<CalendarName>,
     /// At most so many.
     pub limit: usize,
     /// Only these deliveries (`smm post`); `None`: any.
