@@ -44,6 +44,7 @@ cases![
     a_claim_takes_the_earliest_that_is_ready,
     a_claim_takes_one_per_account,
     a_claim_is_for_one_worker,
+    a_claim_is_of_the_workers_calendars,
     spacing_is_counted_from_the_intent,
     paused_accounts_are_left_alone,
     a_claim_may_be_for_some_rows_only,
@@ -124,6 +125,7 @@ fn request(now: i64, accounts: &[(&str, u64)]) -> ClaimRequest {
         owner: "worker".to_owned(),
         now: at(now),
         accounts: accounts.iter().map(|&(name, spacing)| (account(name), spacing)).collect(),
+        calendars: Vec::new(),
         limit: 100,
         only: None,
     }
@@ -303,6 +305,16 @@ async fn a_claim_takes_one_per_account(store: Box<dyn Store>) {
     sent.state = State::Unknown;
     put(&*ledger, &sent).await;
     assert_eq!(claimed(&*ledger, &request(60, &served)).await, ["two"]);
+}
+
+async fn a_claim_is_of_the_workers_calendars(store: Box<dyn Store>) {
+    let ledger = store.open();
+    ledger.write(&[change(&row("one", "fedi", 10), "planned")]).await.expect("a row");
+    let of = |name: &str| ClaimRequest { calendars: vec![CalendarName::new(name)], ..request(10, &[("fedi", 0)]) };
+    assert_eq!(ledger.next_ready(&of("other")).await, Ok(None));
+    assert!(claimed(&*ledger, &of("other")).await.is_empty());
+    assert_eq!(ledger.next_ready(&of("acme")).await, Ok(Some(at(10))));
+    assert_eq!(claimed(&*ledger, &of("acme")).await, ["one"]);
 }
 
 async fn a_claim_is_for_one_worker(store: Box<dyn Store>) {

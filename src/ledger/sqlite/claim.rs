@@ -17,10 +17,12 @@ use crate::model::{AccountName, Delivery, DeliveryId, Event, State};
 /// The earliest due row of an account that is ready. Due rows that wait for a retry are stepped over.
 pub(super) const FIRST_READY: &str = "SELECT due, id FROM deliveries
      WHERE state = 'planned' AND account = ?1 AND due <= ?2 AND (not_before IS NULL OR not_before <= ?2)
+         AND (?3 IS NULL OR calendar IN (SELECT value FROM json_each(?3)))
      ORDER BY due, id LIMIT 1";
 
 /// When the first row of an account is ready.
-pub(super) const NEXT_READY: &str = "SELECT min(ready) FROM deliveries WHERE state = 'planned' AND account = ?1";
+pub(super) const NEXT_READY: &str = "SELECT ready FROM deliveries WHERE state = 'planned' AND account = ?1
+     AND (?2 IS NULL OR calendar IN (SELECT value FROM json_each(?2))) ORDER BY ready LIMIT 1";
 
 /// Accounts that a worker has a delivery of.
 pub(super) const BUSY: &str = "SELECT DISTINCT account FROM deliveries WHERE state IN ('claimed', 'sending')";
@@ -43,10 +45,13 @@ pub(super) fn claim(conn: &Connection, request: &ClaimRequest) -> Result<Vec<Del
         }
         ready.extend(first.into_values());
     } else {
+        let calendars = calendars(request)?;
         let mut statement = conn.prepare_cached(FIRST_READY)?;
         for (account, _) in free.iter().filter(|&(_, &from)| from <= now) {
             ready.extend(
-                statement.query_row(params![account.as_str(), now], |row| Ok((row.get(0)?, row.get(1)?))).optional()?,
+                statement
+                    .query_row(params![account.as_str(), now, calendars], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?,
             );
         }
     }
@@ -89,14 +94,25 @@ pub(super) fn next_ready(conn: &Connection, request: &ClaimRequest) -> Result<Op
             }
         }
     } else {
+        let calendars = calendars(request)?;
         let mut statement = conn.prepare_cached(NEXT_READY)?;
         for (account, &from) in &free {
-            if let Some(ready) = statement.query_row([account.as_str()], |row| row.get::<_, Option<i64>>(0))? {
+            if let Some(ready) =
+                statement.query_row(params![account.as_str(), calendars], |row| row.get::<_, i64>(0)).optional()?
+            {
                 consider(ready.max(from));
             }
         }
     }
     next.map(instant).transpose()
+}
+
+/// The names of the worker's calendars as a JSON list; `None`: all.
+fn calendars(request: &ClaimRequest) -> Result<Option<String>> {
+    if request.calendars.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(serde_json::to_string(&request.calendars)?))
 }
 
 /// The accounts that a claim may take from, each with the time from which its spacing allows it.
