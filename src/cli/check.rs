@@ -1,11 +1,72 @@
 //! `smm check`.
 
+use super::output::{self, Stream};
+use super::workspace::{CalendarArg, Workspace};
 use super::{Exit, Failure, Global};
+use crate::calendar::Diagnostic;
+use crate::compose;
+use crate::model::Severity;
+use crate::report::diagnostics::{CheckReport, Tally, github, human};
+use crate::time::{Clock as _, SystemClock};
 
 /// Validate a calendar, offline and without secrets
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    calendar: CalendarArg,
+    /// How the findings are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Let warnings fail too
+    #[arg(long)]
+    strict: bool,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm check` is not built yet"))
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Format {
+    /// For people, with the lines they are about
+    #[default]
+    Human,
+    /// For programs
+    Json,
+    /// Annotations in a GitHub workflow
+    Github,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    let workspace = Workspace::read(&args.calendar, global)?;
+    let settings = &workspace.settings.diagnostics;
+    let found = compose::check(&workspace.loaded, SystemClock.now());
+    // Notes are for those who ask: a calendar keeps its published posts, and each of them is past.
+    let shown = |found: &[Diagnostic]| -> Vec<Diagnostic> {
+        found.iter().filter(|found| global.verbose > 0 || found.severity != Severity::Note).cloned().collect()
+    };
+    let all: Vec<Diagnostic> = settings.iter().chain(&found).cloned().collect();
+    let tally = Tally::of(&all);
+    let failed = tally.errors > 0 || (args.strict && tally.warnings > 0);
+    match args.format {
+        Format::Human => {
+            let colour = output::colours(Stream::Stdout);
+            output::stdout(&human(&workspace.settings.sources, &shown(settings), colour));
+            output::stdout(&human(&workspace.loaded.sources, &shown(&found), colour));
+        }
+        Format::Json => output::json(&CheckReport {
+            ok: tally.errors == 0,
+            calendar: workspace.loaded.calendar.as_ref().map(|calendar| &calendar.name),
+            posts: workspace.loaded.ids.len(),
+            diagnostics: &all,
+        })?,
+        Format::Github => output::stdout(&github(&shown(&all))),
+    }
+    if !global.quiet {
+        let line = tally.line(workspace.loaded.ids.len());
+        let hint = if tally.notes > 0 && global.verbose == 0 && args.format != Format::Json {
+            " (-v shows the notes)"
+        } else {
+            ""
+        };
+        output::stderr(&format!("{line}{hint}\n"));
+    }
+    Ok(if failed { Exit::Failed } else { Exit::Done })
 }

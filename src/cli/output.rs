@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+pub use crate::report::printable;
+
 /// How a listing is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Format {
@@ -103,27 +105,6 @@ pub fn paint(stream: Stream, style: Style, text: &str) -> String {
         Style::Warning => "33",
     };
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
-}
-
-/// Foreign text made safe for a terminal: control characters, and characters that turn the direction of text or are not
-/// seen, are shown as `\u{…}`. Line feeds stay.
-pub fn printable(text: &str) -> String {
-    let hidden = |c: char| {
-        (c.is_control() && c != '\n')
-            || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-    };
-    if !text.chars().any(hidden) {
-        return text.to_owned();
-    }
-    let mut shown = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if hidden(c) {
-            let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
 }
 
 /// Prints results. A closed pipe (`smm history | head`) ends the program quietly.

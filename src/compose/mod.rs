@@ -1,16 +1,39 @@
 //! Post × account → what the account receives. Pure but for reading media files. What `check`, `preview` and the engine
 //! share, so that none of them can be of another opinion.
+//!
+//! The road of a post: [`layers`] (the post with its overrides), [`campaign`] (parameters for its links), [`parts`] (the
+//! messages, with what is added), [`media`] (its files), then the profile's checks, the network's own, and its plan.
+//! [`trace`] brings every problem back to the piece of the post that caused it.
 
-use crate::adapter::Plan;
-use crate::calendar::Diagnostic;
-use crate::calendar::{Calendar, Loaded};
-use crate::model::{Account, DeliveryId, MediaFacts, Post, Problem};
-use crate::text::Unit;
+mod campaign;
+mod check;
+mod inspect;
+mod layers;
+mod media;
+mod parts;
+mod trace;
+
+pub use check::check;
+pub use media::target;
+
+use crate::adapter::check::{check as check_profile, room};
+use crate::adapter::{CardSupport, Draft, DraftMedia, DraftPart, Limits, Network, Plan};
+use crate::calendar::Calendar;
+use crate::model::{
+    Account, Code, DeliveryId, MediaFacts, Place, Poll, Post, Problem, Severity, Trigger, Visibility, codes,
+};
+use crate::networks;
+use crate::text::{FoundKind, Unit, find, measure};
+
+use layers::Layers;
+use media::{Album, fitting, unusable};
+use parts::{Given, parts};
+use trace::Traced;
 
 /// What one account would receive for a post.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rendering {
-    /// What is sent, as data.
+    /// What is sent, as data. `None` when there are errors, and for release posts, whose texts are filled in later.
     pub plan: Option<Plan>,
     /// The messages, for people.
     pub parts: Vec<PartView>,
@@ -18,6 +41,33 @@ pub struct Rendering {
     pub problems: Vec<Problem>,
     /// What will be done to its media.
     pub notes: Vec<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// Its long form, Markdown.
+    pub body: Option<String>,
+    /// Tags that are a field of their own; others are in the text.
+    pub tags: Vec<String>,
+    /// Languages, BCP 47.
+    pub languages: Vec<String>,
+    /// Who may see it, where the post says so.
+    pub visibility: Option<Visibility>,
+    /// Its content warning.
+    pub content_warning: Option<String>,
+    /// Labels for sensitive media.
+    pub labels: Vec<String>,
+    /// What it answers: URL or id.
+    pub reply_to: Option<String>,
+    /// What it quotes: URL or id.
+    pub quote: Option<String>,
+    /// Its poll, with the first part.
+    pub poll: Option<Poll>,
+}
+
+impl Rendering {
+    /// Nothing that is an error.
+    pub fn is_ok(&self) -> bool {
+        self.problems.iter().all(|problem| problem.severity != Severity::Error)
+    }
 }
 
 /// A message, for people.
@@ -48,14 +98,267 @@ pub struct Instance {
     pub variation: usize,
 }
 
-/// Composes one post for one account.
-pub fn compose(calendar: &Calendar, post: &Post, account: &Account, instance: Instance) -> Rendering {
-    let _ = (calendar, post, account, instance);
-    todo!()
+/// Composes posts of one calendar. Files are looked at once in its life: make a new one for every run.
+#[derive(Debug)]
+pub struct Composer<'a> {
+    calendar: &'a Calendar,
+    album: Album,
 }
 
-/// Everything that is wrong with a calendar: its form, and what each account would refuse. `now` makes past times notes.
-pub fn check(loaded: &Loaded, now: chrono::DateTime<chrono::Utc>) -> Vec<Diagnostic> {
-    let _ = (loaded, now);
-    todo!()
+/// What composing gave, before it is made a [`Rendering`] or reported.
+struct Composed<'d> {
+    draft: Draft<'d>,
+    plan: Option<Plan>,
+    problems: Vec<Problem>,
+    notes: Vec<String>,
+    /// The files of each part, also those that cannot be read.
+    media: Vec<Vec<(String, String, Option<MediaFacts>)>>,
+}
+
+/// The parts of one composition that its caller chooses.
+#[derive(Clone, Copy)]
+struct Request<'d> {
+    post: &'d Post,
+    account: &'d Account,
+    network: &'static dyn Network,
+    limits: &'d Limits,
+    instance: Instance,
+}
+
+/// Composes one post for one account. For several, a [`Composer`] looks at each file once.
+pub fn compose(calendar: &Calendar, post: &Post, account: &Account, instance: Instance) -> Rendering {
+    Composer::new(calendar).compose(post, account, instance)
+}
+
+impl<'a> Composer<'a> {
+    /// Composes posts of this calendar.
+    pub fn new(calendar: &'a Calendar) -> Self {
+        Self { calendar, album: Album::default() }
+    }
+
+    /// Composes one post for one account, whose limits may be those that its server stated.
+    pub fn compose(&self, post: &Post, account: &Account, instance: Instance) -> Rendering {
+        let Some(network) = networks::find(&account.network) else {
+            let message = format!("`{}` is not a network that smm knows", account.network);
+            let problems = vec![Problem::error(codes::POST_REFUSED, Place::Post, message)];
+            return Rendering { problems, ..Rendering::default() };
+        };
+        let limits = Limits::new(network.profile(), &account.limits);
+        let mut composed = self.composed(Request { post, account, network, limits: &limits, instance });
+        self.inspect(post, account, &mut composed.problems);
+        if !composed.problems.iter().all(|problem| problem.severity != Severity::Error) {
+            composed.plan = None;
+        }
+        rendering(network, composed)
+    }
+
+    /// What is wrong with the content that an account receives, whatever its network.
+    fn inspect(&self, post: &Post, account: &Account, problems: &mut Vec<Problem>) {
+        let overrides = [account.name.as_str(), account.network.as_str()];
+        let overrides = overrides.into_iter().filter_map(|key| post.overrides.get(key));
+        for content in overrides.chain([&post.content]) {
+            self.inspect_content(content, problems);
+        }
+    }
+
+    fn inspect_content(&self, content: &crate::model::Content, problems: &mut Vec<Problem>) {
+        let kind = |file: &str| self.album.facts(&self.calendar.folder, file).map(|facts| facts.kind);
+        inspect::inspect(content, self.calendar.missing_alt_warns, kind, problems);
+    }
+
+    fn composed<'d>(&self, request: Request<'d>) -> Composed<'d> {
+        let Request { post, account, network, limits, instance } = request;
+        let profile = network.profile();
+        let layers = Layers::new(post, account);
+        let template = matches!(post.trigger, Some(Trigger::Release));
+        let mut problems = Vec::new();
+        let parameters = campaign::parameters(&self.calendar.campaigns, post, account, &mut problems);
+        let given = Given { profile, limits, layers, variation: instance.variation, parameters: &parameters, template };
+        let mut made = parts(&given, &mut problems);
+        let files = self.files(limits, layers, &made, &mut problems);
+        let mut draft = Draft {
+            delivery: instance.delivery,
+            generation: instance.generation,
+            account,
+            limits,
+            parts: Vec::with_capacity(made.texts.len()),
+            title: layers.title().map(str::to_owned),
+            body: layers.body().map(str::to_owned),
+            link: made.link.take(),
+            tags: std::mem::take(&mut made.tags),
+            languages: layers.languages().to_vec(),
+            visibility: layers.visibility(),
+            content_warning: layers.content_warning().map(str::to_owned),
+            labels: layers.labels().to_vec(),
+            reply_to: layers.reply_to().map(str::to_owned),
+            quote: layers.quote().map(str::to_owned),
+            poll: layers.poll().cloned(),
+        };
+        for (text, media) in made.texts.iter_mut().zip(files.draft) {
+            draft.parts.push(DraftPart { text: std::mem::take(&mut text.text), media });
+        }
+        let mut found = Vec::new();
+        check_profile(profile, &draft, &mut found);
+        if template {
+            found.retain(|problem| {
+                ![codes::TEXT_EMPTY, codes::TEXT_TOO_LONG, codes::TITLE_TOO_LONG].contains(&problem.code)
+            });
+        } else if has(&problems, codes::TEXT_CANNOT_SPLIT) {
+            found.retain(|problem| problem.code != codes::TEXT_TOO_LONG);
+        }
+        draft.languages.truncate(profile.languages as usize);
+        let mut plan = None;
+        // A network is shown whole drafts alone: no templates, and none from which files are missing.
+        if !template && files.whole {
+            network.check(&draft, &mut found);
+            if is_clean(&problems) && is_clean(&found) {
+                match network.plan(&draft) {
+                    Ok(made) => plan = Some(made),
+                    Err(refused) if refused.is_empty() => found.push(Problem::error(
+                        codes::POST_REFUSED,
+                        Place::Post,
+                        "the network would refuse it, without saying why",
+                    )),
+                    Err(mut refused) => found.append(&mut refused),
+                }
+            }
+        }
+        problems.extend(found.into_iter().map(|problem| bring_back(problem, &made.texts, &files.order)));
+        Composed { draft, plan, problems, notes: files.notes, media: files.shown }
+    }
+
+    /// Gives every file to its part.
+    fn files(&self, limits: &Limits, layers: Layers<'_>, made: &parts::Parts, problems: &mut Vec<Problem>) -> Files {
+        let count = made.texts.len();
+        let mut files = Files {
+            draft: vec![Vec::new(); count],
+            shown: vec![Vec::new(); count],
+            order: Vec::new(),
+            notes: Vec::new(),
+            whole: true,
+        };
+        let mut order = vec![Vec::new(); count];
+        for (index, media) in layers.media().iter().enumerate() {
+            let Some(part) = part_of(media.part, made, layers.split()) else {
+                let asked = media.part.unwrap_or(1);
+                problems.push(
+                    Problem::error(
+                        codes::MEDIA_PART_UNKNOWN,
+                        Place::Media { index, key: "" },
+                        format!("it goes with part {asked}, and there are {}", made.entries.len()),
+                    )
+                    .help("the text is part 1, the first entry of `thread` is part 2"),
+                );
+                files.whole = false;
+                continue;
+            };
+            let alt = media.alt.as_deref().unwrap_or_default().trim().to_owned();
+            let facts = match self.album.facts(&self.calendar.folder, &media.file) {
+                Ok(facts) => facts,
+                Err(error) => {
+                    problems.push(unusable(&error, index));
+                    files.shown[part].push((media.file.clone(), alt, None));
+                    files.whole = false;
+                    continue;
+                }
+            };
+            match fitting(&facts, limits) {
+                Ok(None) => {}
+                Ok(Some(line)) => files.notes.push(format!("{}: {line}", media.file)),
+                Err(error) => problems.push(unusable(&error, index)),
+            }
+            files.shown[part].push((media.file.clone(), alt.clone(), Some(facts.clone())));
+            files.draft[part].push(DraftMedia { file: media.file.clone(), alt, facts });
+            order[part].push(index);
+        }
+        files.order = order.concat();
+        files
+    }
+}
+
+/// The files of a composition.
+struct Files {
+    draft: Vec<Vec<DraftMedia>>,
+    shown: Vec<Vec<(String, String, Option<MediaFacts>)>>,
+    /// For the n-th file over all parts, its index in the post.
+    order: Vec<usize>,
+    notes: Vec<String>,
+    /// All of them could be read.
+    whole: bool,
+}
+
+/// The part that a file goes with, from 0.
+fn part_of(asked: Option<u16>, made: &parts::Parts, split: bool) -> Option<usize> {
+    let entry = usize::from(asked.unwrap_or(1)).checked_sub(1)?;
+    if made.entries.len() == 1 && split {
+        // How many pieces there are differs from network to network: a later one than the last is the last.
+        return Some(entry.min(made.named.saturating_sub(1)));
+    }
+    made.entries.get(entry).copied()
+}
+
+fn has(problems: &[Problem], code: Code) -> bool {
+    problems.iter().any(|problem| problem.code == code)
+}
+
+fn is_clean(problems: &[Problem]) -> bool {
+    problems.iter().all(|problem| problem.severity != Severity::Error)
+}
+
+/// Brings a draft's problem back to the post.
+fn bring_back(mut problem: Problem, texts: &[Traced], order: &[usize]) -> Problem {
+    match problem.place {
+        Place::Text { key: "text", index, start, end } => {
+            let Some(text) = texts.get(index) else {
+                problem.place = Place::Post;
+                return problem;
+            };
+            problem.place = text.place(start, end);
+            if problem.code == codes::TEXT_TOO_LONG
+                && let Some(additions) = text.additions()
+            {
+                problem.message = format!("{} ({additions})", problem.message);
+            }
+        }
+        Place::Media { index, key } => {
+            problem.place = order.get(index).map_or(Place::Key { key: "media" }, |&index| Place::Media { index, key });
+        }
+        _ => {}
+    }
+    problem
+}
+
+fn rendering(network: &dyn Network, composed: Composed<'_>) -> Rendering {
+    let Composed { draft, plan, problems, notes, media } = composed;
+    let profile = network.profile();
+    let room = room(profile, draft.limits, draft.content_warning.as_deref());
+    let mut card = draft.link.clone();
+    let parts = draft.parts.into_iter().zip(media).enumerate().map(|(index, (part, media))| {
+        let lengths = room.iter().map(|(counting, max)| (measure(&part.text, *counting), *max, counting.unit));
+        // The limit that is shown is the first, or the first that is broken.
+        let shown = lengths.clone().find(|(length, max, _)| length > max).or_else(|| lengths.clone().next());
+        let (length, limit, unit) = shown.unwrap_or((0, 0, Unit::Graphemes));
+        let mut link = if index == 0 { card.take() } else { None };
+        if link.is_none() && profile.card == CardSupport::Server && media.is_empty() {
+            let first = find(&part.text).into_iter().find(|found| found.kind == FoundKind::Link);
+            link = first.map(|found| part.text[found.start..found.end].to_owned());
+        }
+        PartView { text: part.text, length, limit, unit, media, link }
+    });
+    Rendering {
+        parts: parts.collect(),
+        plan,
+        problems,
+        notes,
+        title: draft.title,
+        body: draft.body,
+        tags: draft.tags,
+        languages: draft.languages,
+        visibility: draft.visibility,
+        content_warning: draft.content_warning,
+        labels: draft.labels,
+        reply_to: draft.reply_to,
+        quote: draft.quote,
+        poll: draft.poll,
+    }
 }
