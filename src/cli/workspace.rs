@@ -15,6 +15,7 @@ use crate::ledger::{self, Ledger, OpenMode};
 use crate::model::Severity;
 use crate::networks;
 use crate::secrets::Chain;
+use crate::time::Zone;
 
 /// The argument that names the calendar.
 #[derive(Debug, Clone, clap::Args)]
@@ -124,6 +125,19 @@ pub fn state_folder() -> Result<PathBuf, Failure> {
         .and_then(|base| base.state_dir())
         .map(|folder| folder.join("smm"))
         .ok_or_else(|| Failure::new("there is no home folder to keep state in").hint("set XDG_STATE_HOME"))
+}
+
+/// The machine's zone, for times that belong to no calendar: `$TZ`, else what `/etc/localtime` leads to, else UTC.
+pub fn local_zone() -> Zone {
+    let named = std::env::var("TZ").ok().map(|name| name.trim_start_matches(':').to_owned());
+    let linked = || {
+        let target = std::fs::read_link("/etc/localtime").ok()?;
+        Some(target.to_str()?.split_once("zoneinfo/")?.1.to_owned())
+    };
+    named
+        .and_then(|name| Zone::parse(&name).ok())
+        .or_else(|| linked().and_then(|name| Zone::parse(&name).ok()))
+        .unwrap_or_default()
 }
 
 /// The sources that secrets come from.

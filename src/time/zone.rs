@@ -100,6 +100,13 @@ fn database() -> &'static TimeZoneDatabase {
     DATABASE.get_or_init(TimeZoneDatabase::bundled)
 }
 
+impl Default for Zone {
+    /// UTC.
+    fn default() -> Self {
+        Self { name: "UTC".to_owned(), rules: TimeZone::UTC }
+    }
+}
+
 impl Zone {
     /// Finds a zone by its IANA name, letter for letter. Older names of a zone (`Asia/Calcutta`) are names too.
     /// Abbreviations such as `EST` are refused, and so is `Factory`, which stands for "not set".
