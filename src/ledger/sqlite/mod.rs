@@ -20,6 +20,9 @@ mod rows;
 mod schema;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
