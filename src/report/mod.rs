@@ -1,8 +1,15 @@
 //! What commands show: tables, JSON, HTML.
 
-mod delivery;
 pub mod diagnostics;
+
+mod delivery;
+mod history;
 mod printable;
+mod status;
+mod table;
 
 pub use delivery::{DeliveryList, DeliveryView, ReceiptView};
+pub use history::{EventList, EventView};
 pub use printable::printable;
+pub use status::{PauseView, Status, civil, duration};
+pub use table::{Cell, Table, Tone};
