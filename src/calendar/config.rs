@@ -1,11 +1,23 @@
 //! `smm.toml`, the operator's file: where it is found and what it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Diagnostic, Known, Sources};
-use crate::model::{Account, AccountName};
+use url::Url;
+
+use super::account::{self, Home};
+use super::raw::{RawAlert, RawAlertKind, RawConfig, RawDelivery};
+use super::read::{At, Finding, Reader, read_table};
+use super::scalar::Length;
+use super::{Diagnostic, Known, SourceFile, Sources, Span, file, suggest};
+use crate::model::{Account, AccountName, codes};
+
+/// Largest `smm.toml`.
+const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The system's own.
+const SYSTEM: &str = "/etc/smm/smm.toml";
 
 /// `smm.toml`, resolved.
 #[derive(Debug, Clone)]
@@ -18,6 +30,8 @@ pub struct Config {
     pub ledger: String,
     /// Its accounts.
     pub accounts: BTreeMap<AccountName, Account>,
+    /// Accounts whose tables have errors: they are there, though nothing can be sent to them.
+    pub broken_accounts: BTreeSet<String>,
     /// `[delivery]`.
     pub delivery: DeliverySettings,
     /// `[[alerts]]`.
@@ -32,6 +46,7 @@ impl Default for Config {
             trusted: false,
             ledger: "sqlite".to_owned(),
             accounts: BTreeMap::new(),
+            broken_accounts: BTreeSet::new(),
             delivery: DeliverySettings::default(),
             alerts: Vec::new(),
         }
@@ -91,14 +106,244 @@ pub struct Found {
 }
 
 /// Looks for `smm.toml`: `explicit` (`--config`, `$SMM_CONFIG`), beside the calendar, in the user's folder for settings
-/// (`$XDG_CONFIG_HOME`), in `/etc`. Never walks up.
+/// (`$XDG_CONFIG_HOME`, there `smm/smm.toml`), in `/etc/smm`. Never walks up.
 pub fn find(explicit: Option<&Path>, calendar: &Path, user_folder: Option<&Path>) -> Option<Found> {
-    let _ = (explicit, calendar, user_folder);
-    todo!()
+    if let Some(path) = explicit {
+        return Some(Found { path: path.to_owned(), trusted: true });
+    }
+    let beside = calendar.with_file_name("smm.toml");
+    let trusted = [user_folder.map(|folder| folder.join("smm/smm.toml")), Some(PathBuf::from(SYSTEM))];
+    if beside.is_file() {
+        // A calendar may live in the user's own folder for settings.
+        let real = beside.canonicalize().ok();
+        let same = |path: &PathBuf| real.is_some() && path.canonicalize().ok() == real;
+        return Some(Found { trusted: trusted.iter().flatten().any(same), path: beside });
+    }
+    trusted.into_iter().flatten().find(|path| path.is_file()).map(|path| Found { path, trusted: true })
 }
 
-/// Reads `smm.toml`. The config is `None` when it has errors; a missing config (`None` handed in) is an empty one.
+/// Reads `smm.toml`; nothing found is an empty one. What has errors is left out, so a config is only to be used when no
+/// diagnostic is an error. `None`: the file cannot be read at all.
 pub fn load_config(found: Option<&Found>, known: &Known) -> (Option<Config>, Vec<Diagnostic>, Sources) {
-    let _ = (found, known);
-    todo!()
+    let Some(found) = found else { return (Some(Config::default()), Vec::new(), Sources::default()) };
+    let shown = found.path.display().to_string();
+    let mut findings = Vec::new();
+    let mut sources = Sources::default();
+    let config = match file::open(&found.path, shown.clone(), 0, MAX_CONFIG_BYTES, &mut findings) {
+        Ok(opened) => {
+            let config = read(&opened.source.text, found, known, &mut findings);
+            opened.settle(0, &mut findings);
+            sources.files.push(opened.source);
+            Some(config)
+        }
+        Err(why) => {
+            sources.files.push(SourceFile::new(shown.clone(), ""));
+            let nowhere = Span { file: 0, start: 0, end: 0 };
+            findings.push(Finding::error(codes::FILE_NOT_READ, nowhere, format!("cannot read {shown}: {why}")));
+            None
+        }
+    };
+    findings.sort_by_key(|finding| (finding.span, finding.code));
+    let diagnostics = findings.into_iter().map(|finding| finding.locate(&sources)).collect();
+    (config, diagnostics, sources)
+}
+
+fn read(text: &str, found: &Found, known: &Known, findings: &mut Vec<Finding>) -> Config {
+    let (mut reader, table) = Reader::parse(findings, 0, text, 0);
+    let reader = &mut reader;
+    let raw: RawConfig = read_table(table, reader);
+    let mut config = Config { path: Some(found.path.clone()), trusted: found.trusted, ..Config::default() };
+    if let Some(ledger) = raw.ledger {
+        config.ledger = ledger_of(reader, &ledger, &found.path);
+    }
+    for (name, raw) in raw.accounts.into_iter().flat_map(|accounts| accounts.value.0) {
+        match account::resolve(reader, &name, raw, known, Home::Config) {
+            Some(account) => _ = config.accounts.insert(account.name.clone(), account),
+            None => _ = config.broken_accounts.insert(name.value),
+        }
+    }
+    if let Some(delivery) = raw.delivery {
+        config.delivery = delivery_of(reader, delivery.value);
+    }
+    for alert in raw.alerts.into_iter().flat_map(|alerts| alerts.value) {
+        if let Some(alert) = alert_of(reader, alert, found.trusted) {
+            config.alerts.push(alert);
+        }
+    }
+    config
+}
+
+fn ledger_of(reader: &mut Reader<'_>, ledger: &At<String>, config: &Path) -> String {
+    let written = ledger.value.as_str();
+    if matches!(written, "sqlite" | "git") {
+        return written.to_owned();
+    }
+    if let Some((scheme, _)) = written.split_once("://") {
+        if !matches!(scheme, "postgres" | "postgresql") {
+            reader
+                .error(codes::BAD_VALUE, ledger.span, format!("`{scheme}:` is not a kind of ledger"))
+                .help("write `sqlite`, the path of a SQLite file, `git` or `postgres://…`");
+        }
+        let is_open = match Url::parse(written) {
+            Ok(url) => url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password"),
+            Err(_) => false,
+        };
+        if is_open {
+            reader
+                .error(codes::SECRET_IN_FILE, ledger.span, "an address here holds no password")
+                .help("remove it here and set `SMM_LEDGER_PASSWORD` in the environment");
+        }
+        return written.to_owned();
+    }
+    if written.is_empty() || !written.contains(['/', '.', '\\']) {
+        reader.error(codes::BAD_VALUE, ledger.span, format!("`{written}` is not a kind of ledger")).help(
+            match suggest::nearest(written, ["sqlite", "git"]) {
+                Some(word) => format!("did you mean `{word}`? A path has a `/` or a `.` in it"),
+                None => "write `sqlite`, the path of a SQLite file, `git` or `postgres://…`".to_owned(),
+            },
+        );
+    }
+    // A path counts from the file that it stands in.
+    config.with_file_name(written).display().to_string()
+}
+
+fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery) -> DeliverySettings {
+    let default = DeliverySettings::default();
+    let mut value = |length: Option<At<Length>>, default: Duration, least: u64, most: u64| {
+        let Some(length) = length else { return default };
+        let seconds = length.value.0;
+        if !(least..=most).contains(&seconds) {
+            reader
+                .error(codes::BAD_VALUE, length.span, format!("{seconds} seconds are not between {least} and {most}"))
+                .help(format!("{} seconds hold when nothing is said", default.as_secs()));
+        }
+        Duration::from_secs(seconds)
+    };
+    DeliverySettings {
+        timeout: value(raw.timeout, default.timeout, 1, 600),
+        settle: value(raw.settle, default.settle, 1, 86400),
+        lease: value(raw.lease, default.lease, 5, 3600),
+    }
+}
+
+fn alert_of(reader: &mut Reader<'_>, raw: At<RawAlert>, trusted: bool) -> Option<Alert> {
+    let before = reader.errors;
+    let RawAlert { name, kind, to, command, unreadable } = raw.value;
+    for (key, is_there) in [("name", name.is_some()), ("kind", kind.is_some())] {
+        if !is_there && !unreadable.contains(&key) {
+            reader.error(codes::MISSING_KEY, raw.span, format!("an alert needs `{key}`"));
+        }
+    }
+    let (name, kind) = (name?, kind?);
+    if let Err(error) = AccountName::parse(&name.value) {
+        let message = error.to_string().replace("an account's name", "an alert's name");
+        reader.error(codes::BAD_ACCOUNT_NAME, name.span, message);
+    }
+    let command = command.map(|command| (command.key, strings(command.value)));
+    let to = to.map(|to| (to.key, strings(to.value.0)));
+    let mut stray = |key: &Option<(Span, Vec<String>)>, word: &str| {
+        if let Some((span, _)) = key {
+            reader.error(codes::UNKNOWN_KEY, *span, format!("only an alert of kind `{word}` has this key"));
+        }
+    };
+    let kind = match kind.value.0 {
+        RawAlertKind::Webhook => {
+            stray(&command, "command");
+            stray(&to, "email");
+            AlertKind::Webhook
+        }
+        RawAlertKind::Email => {
+            stray(&command, "command");
+            let to = to.map(|(_, to)| to).unwrap_or_default();
+            if to.is_empty() {
+                reader.error(codes::MISSING_KEY, raw.span, "an alert by email needs `to`");
+            }
+            AlertKind::Email { to }
+        }
+        RawAlertKind::Command => {
+            stray(&to, "email");
+            let (span, command) = command.unwrap_or((raw.span, Vec::new()));
+            if command.is_empty() {
+                reader.error(codes::MISSING_KEY, raw.span, "an alert of kind `command` needs `command`");
+            } else if !trusted {
+                reader
+                    .error(
+                        codes::UNTRUSTED_COMMAND,
+                        span,
+                        "a config that was found beside a calendar may not run programs",
+                    )
+                    .help("name this file with `--config` or SMM_CONFIG, or move it to your own folder for settings");
+            }
+            AlertKind::Command { command }
+        }
+    };
+    (reader.errors == before).then_some(Alert { name: name.value, kind })
+}
+
+fn strings(list: Vec<At<String>>) -> Vec<String> {
+    list.into_iter().map(|text| text.value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for file in files {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+            std::fs::write(path, "").expect("a file");
+        }
+        folder
+    }
+
+    #[test]
+    fn found_in_the_order_of_trust_and_never_above() {
+        let all = folder(&["smm.toml", "team/smm.toml", "team/sub/calendar.toml", "home/smm/smm.toml"]);
+        let at = |path: &str| all.path().join(path);
+        let user = at("home");
+        let found = |explicit: Option<&Path>, calendar: &str| find(explicit, &at(calendar), Some(&user));
+        let explicit = at("missing.toml");
+        assert_eq!(found(Some(&explicit), "team/calendar.toml"), Some(Found { path: explicit, trusted: true }));
+        assert_eq!(found(None, "team/calendar.toml"), Some(Found { path: at("team/smm.toml"), trusted: false }));
+        assert_eq!(found(None, "team/sub/calendar.toml"), Some(Found { path: at("home/smm/smm.toml"), trusted: true }));
+        assert!(found(None, "home/smm/calendar.toml").is_some_and(|found| found.trusted));
+    }
+
+    fn config(text: &str, trusted: bool) -> (Config, Vec<(&'static str, usize)>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("smm.toml");
+        std::fs::write(&path, text).expect("a file");
+        let (config, diagnostics, _) = load_config(Some(&Found { path, trusted }), &Known::default());
+        let found = diagnostics.iter().map(|found| (found.code.0, found.line)).collect();
+        (config.expect("it can be read"), found)
+    }
+
+    #[test]
+    fn the_whole_file() {
+        let (config, found) = config(
+            "ledger = 'state/smm.sqlite'\n[delivery]\ntimeout = '10s'\nlease = '2m'\n[[alerts]]\nname = 'oncall'\nkind = 'webhook'\n",
+            false,
+        );
+        assert_eq!(found, []);
+        assert!(config.ledger.ends_with("/state/smm.sqlite"));
+        assert_eq!(config.delivery.timeout, Duration::from_secs(10));
+        assert_eq!(config.delivery.settle, Duration::from_secs(120));
+        assert_eq!(config.delivery.lease, Duration::from_secs(120));
+        assert_eq!(config.alerts, [Alert { name: "oncall".to_owned(), kind: AlertKind::Webhook }]);
+    }
+
+    #[test]
+    fn mistakes() {
+        let codes = |text: &str| config(text, false).1;
+        assert_eq!(codes("ledger = 'sqlit'"), [("bad-value", 1)]);
+        assert_eq!(codes("ledger = 'postgres://smm:pw@db/smm'"), [("secret-in-file", 1)]);
+        assert_eq!(codes("password = 'x'\n[delivry]"), [("secret-in-file", 1), ("unknown-key", 2)]);
+        assert_eq!(codes("[delivery]\ntimeout = '2h'"), [("bad-value", 2)]);
+        let command = "[[alerts]]\nname = 'a'\nkind = 'command'\ncommand = ['notify']\n";
+        assert_eq!(codes(command), [("untrusted-command", 4)]);
+        assert_eq!(config(command, true).1, []);
+        assert_eq!(codes("[[alerts]]\nkind = 'webhok'"), [("missing-key", 1), ("unknown-value", 2)]);
+    }
 }

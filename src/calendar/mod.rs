@@ -4,20 +4,34 @@
 //! What this module does not do: it knows no limits of networks and no clock. See [`crate::compose`] for the first and
 //! [`crate::schedule`] for the second.
 
+mod account;
 mod config;
 mod diagnostic;
+mod file;
+mod include;
 mod known;
+mod load;
+mod markdown;
+mod places;
+mod post;
+mod raw;
+mod read;
+mod scalar;
 mod source;
+mod suggest;
+mod text_span;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use config::{Alert, AlertKind, Config, DeliverySettings, Found, find, load_config};
 pub use diagnostic::Diagnostic;
 pub use known::{Known, KnownNetwork};
+pub use load::load;
+pub use places::Places;
 pub use source::{Position, SourceFile, Sources, Span};
 
-use crate::model::{Account, AccountName, CalendarName, Campaign, Place, Post, PostId, Problem, Severity};
+use crate::model::{Account, AccountName, CalendarName, Campaign, Post, PostId, Problem, Severity};
 use crate::time::Zone;
 
 /// A calendar, resolved.
@@ -59,18 +73,14 @@ pub struct Loaded {
     pub ids: Vec<PostId>,
     /// Every file could be read to its end, so that a post that is not in [`Loaded::ids`] was surely removed.
     pub complete: bool,
+    /// Where each post stands in the files.
+    pub places: Places,
 }
 
 impl Loaded {
     /// Nothing that is an error.
     pub fn is_ok(&self) -> bool {
         self.calendar.is_some() && self.diagnostics.iter().all(|found| found.severity != Severity::Error)
-    }
-
-    /// The place in a file of a piece of a post.
-    pub fn span(&self, post: &PostId, account: Option<&AccountName>, place: &Place) -> Option<Span> {
-        let _ = (post, account, place);
-        todo!()
     }
 
     /// A problem with a post, with its place in a file.
@@ -85,10 +95,4 @@ impl Loaded {
             ..Diagnostic::new(problem.code, problem.severity, problem.message, &self.sources, span)
         }
     }
-}
-
-/// Reads a calendar and what it includes. `config` gives the credentialed accounts.
-pub fn load(path: &Path, config: &Config, known: &Known) -> Loaded {
-    let _ = (path, config, known);
-    todo!()
 }

@@ -37,12 +37,44 @@ codes! {
         "Say what matters in the picture first, and put long text into the post itself.\nA `media` of its own under `[posts.for.<account>]` may have a shorter one.";
     ANIMATION_TOO_LARGE = "animation-too-large", "An animation is more than the network takes",
         "Animations are sent as they are, since re-encoding would lose frames or movement.\nMake it smaller or shorter, or turn it into a video.";
+    BAD_ACCOUNT_NAME = "bad-account-name", "An account's name breaks the rule for names",
+        "A name starts with a small letter and has only small letters, digits and `-`, at most 40: it names environment variables, too.\n`alert`, `calendar`, `config`, `ledger`, `vault` and the names of networks are taken.";
+    BAD_CRON = "bad-cron", "A cron rule cannot be read",
+        "Five fields: minute, hour, day of the month, month, day of the week. `0 9 * * MON-FRI` is nine o'clock on working days.\nSix fields begin with seconds; seven end with a year. Times are meant in the calendar's zone.";
+    BAD_DURATION = "bad-duration", "A length of time cannot be read",
+        "Write a number with its unit, in quotes: `\"90s\"`, `\"15m\"`, `\"2h\"`, `\"1d\"`, or several one after the other: `\"1h30m\"`.";
+    BAD_FRONT_MATTER = "bad-front-matter", "A Markdown post has no TOML front matter",
+        "A post in a Markdown file begins with a line `+++`, then the keys of the post as in `calendar.toml`, then a second line `+++`.\nWhat follows is its long form, `body`.";
+    BAD_ID = "bad-id", "An id or name breaks the rule for names",
+        "It starts with a letter or digit and has only letters, digits, `-`, `_` and `.`, at most 100: it is part of file names, addresses and commands.";
+    BAD_INCLUDE = "bad-include", "An entry of `include` is not a pattern of files",
+        "Patterns are relative to the calendar and never leave its folder. `*` and `?` stand for characters of a name, `**` for any folders.\nOnly files that end in `.toml` and `.md` can be included.";
+    BAD_SERVER = "bad-server", "A server's address cannot be used",
+        "A server is `https://` and a host. Plain `http://` is for this machine alone, since it would show the credential to everybody on the way.";
+    BAD_TIME = "bad-time", "A time cannot be read",
+        "A time is a TOML date-time without quotes: `2026-12-01T09:00:00` in the calendar's zone, or `2026-12-01T09:00:00+01:00` with an offset.\nA date alone does not say when on that day.";
+    BAD_VALUE = "bad-value", "A value is outside of what makes sense",
+        "The message says which values are taken.";
     BODY_UNSUPPORTED = "body-unsupported", "No account of the post takes a long form",
         "`body` is for networks with a long form, such as `feed`; the accounts of this post receive `text` only.\nAdd such an account to `to`, or take `body` out.";
+    BYTE_ORDER_MARK = "byte-order-mark", "A file begins with a byte order mark",
+        "`smm` reads over it; other programs may not. Save the file as UTF-8 without a mark (BOM).";
     CONTENT_WARNING_UNSUPPORTED = "content-warning-unsupported", "A network has no content warnings",
         "Leaving the warning away would show what was to be hidden, so the post is refused for that account.\nTake the account out of `to`, or set `content_warning = \"\"` under `[posts.for.<account>]` if that is meant.";
+    CREDENTIALED_ACCOUNT = "credentialed-account", "A calendar declares an account that needs a credential",
+        "Anybody may propose a change to a calendar. An account in it could send your token to somebody else's server, so those that need a credential stand in `smm.toml`.\nMove the account's table there; the name stays the same.";
+    DUPLICATE_ID = "duplicate-id", "Two posts have the same id",
+        "The id names what was published: with one id for two posts, one of them would never go out.\nGive the newer one another id. Ids count over all files of a calendar.";
+    DUPLICATE_KEY = "duplicate-key", "A key is given twice",
+        "TOML takes each key once in a table. Often the line `[[posts]]` before the second one is missing.";
+    FILE_NOT_READ = "file-not-read", "A file cannot be read",
+        "It does not exist, is a folder, is too large, or you may not read it.";
     FIRST_COMMENT_UNSUPPORTED = "first-comment-unsupported", "A network cannot take a first comment",
         "A first comment is a reply by the same account, and this network has no replies.\nSet `first_comment = \"\"` under `[posts.for.<account>]`, or put what it says into the text.";
+    INCLUDE_SYMLINK = "include-symlink", "`include` would follow a symlink",
+        "A link may lead to any file of the machine that publishes, and anybody may propose one. Include the file itself.";
+    INCLUDE_TWICE = "include-twice", "A file is included twice",
+        "Its posts would be there twice. Let each file be matched by one entry of `include` alone.";
     LABEL_UNSUPPORTED = "label-unsupported", "A label for sensitive media is not known to the network",
         "Each network has labels of its own, or none. `smm networks <name>` shows them.\nSet `labels` under `[posts.for.<account>]`.";
     LANG_UNSUPPORTED = "lang-unsupported", "A language cannot be told to any network of the post",
@@ -83,6 +115,26 @@ codes! {
         "Set `media` under `[posts.for.<account>]`, or take the account out of `to`.";
     MEDIA_UNUSED = "media-unused", "No network of the post takes a media file",
         "The file would go nowhere. Take it out, or add an account that takes it.";
+    MERGE_CONFLICT = "merge-conflict", "A merge has left a conflict in a file",
+        "The lines `<<<<<<<`, `=======` and `>>>>>>>` come from git. Keep one of the two sides and remove the three lines.\nNothing else in the file is checked until then.";
+    MISSING_ID = "missing-id", "A post has no id",
+        "The id names what was published, so that a post is never published twice, whatever is edited. Give it a short one that stays: `id = \"launch-2-0\"`.";
+    MISSING_KEY = "missing-key", "A key that is needed is not there",
+        "The message says which. `smm schema` writes a schema with which editors show what belongs where.";
+    NESTED_INCLUDE = "nested-include", "An included file includes others",
+        "What belongs to a calendar is said in one place: move the entry to the calendar's own `include`.";
+    NEVER_DUE = "never-due", "A series is never due",
+        "Its last day comes before its first.";
+    NO_ACCOUNTS = "no-accounts", "A post goes nowhere",
+        "Name accounts in `to`, in the post or under `[defaults]`. For a post that is not to be published yet, write `draft = true`.";
+    NO_TRIGGER = "no-trigger", "A post does not say when it is published",
+        "It has one of `at` (once), `cron` (a series) and `on = \"release\"`. A draft may do without.";
+    NOT_UTF8 = "not-utf8", "A file is not UTF-8",
+        "Save it as UTF-8. Files from older Windows programs are often UTF-16 or Windows-1252.";
+    NOTHING_INCLUDED = "nothing-included", "An entry of `include` matches no file",
+        "Patterns are relative to the calendar's folder. Names that begin with a dot are not matched by `*`.";
+    ONLY_WITH_CRON = "only-with-cron", "A key that only a series has",
+        "`texts`, `from`, `until` and `except` say which text and which days a series has. A post that goes out once has `at` and `text`.";
     POLL_DURATION = "poll-duration", "A poll is open for too short or too long",
         "`smm networks <name>` shows what the network takes.";
     POLL_IN_THREAD = "poll-in-thread", "A poll in a post with several parts",
@@ -103,10 +155,20 @@ codes! {
         "What is wrong is said by the network's own rules; `smm networks <name>` tells them.";
     QUOTE_UNSUPPORTED = "quote-unsupported", "The network cannot quote a post",
         "Put a link to it into the text, and set `quote = \"\"` under `[posts.for.<account>]`.";
+    RENAMED_FROM_TAKEN = "renamed-from-taken", "`renamed_from` names an id that another post has",
+        "It keeps what was published under an old id from being published again. Two posts cannot have been the same one.";
     REPLY_UNSUPPORTED = "reply-unsupported", "The network cannot answer a post",
         "Take the account out of `to`, or set `reply_to = \"\"` under `[posts.for.<account>]`.";
     SAME_MINUTE = "same-minute", "Two posts of one account at the same minute",
         "Readers see them at once, and one of them may be meant for another time. `spacing` in `smm.toml` keeps posts of an account apart.";
+    SECRET_IN_FILE = "secret-in-file", "A secret in a file",
+        "Files are committed, copied and read by others; secrets come from the environment (`SMM_<ACCOUNT>_<FIELD>`), systemd credentials or the keyring.\nRemove it, and have it made anew if it was ever committed.";
+    SERVER_IN_CALENDAR = "server-in-calendar", "A calendar names a server",
+        "Whoever may propose a change to the calendar could send posts elsewhere. Servers are named in `smm.toml`.";
+    SEVERAL_TRIGGERS = "several-triggers", "A post has several times",
+        "One of `at`, `cron` and `on`. For one text at a time and again with each release, make two posts.";
+    SHADOWED_ACCOUNT = "shadowed-account", "A calendar declares an account of `smm.toml`",
+        "What is meant for the operator's account would go elsewhere. Give the calendar's account another name.";
     TAG_TOO_LONG = "tag-too-long", "A tag is too long",
         "Tags are single words or a few: a longer one is a sentence by mistake.";
     TAG_UNSUITABLE = "tag-unsuitable", "A tag cannot be written as a hashtag",
@@ -115,6 +177,8 @@ codes! {
         "Set `tags` under `[posts.for.<account>]` to the ones that matter most there.";
     TEMPLATE_INVALID = "template-invalid", "A template cannot be read",
         "Templates have `{{ name }}` with the names that are known at that place: `network`, `account`, `campaign` and `post` in campaigns; `project`, `version`, `tag`, `notes`, `url` and more in release posts.";
+    TEXT_AND_TEXTS = "text-and-texts", "A post has `text` and `texts`",
+        "A series takes its `texts` in turn. Put the one into the list, or remove the list.";
     TEXT_BIDI = "text-bidi", "A text has a character that turns its direction",
         "Such characters can make a text read differently from what it says, in review too. They are not needed: networks find the direction by themselves.\nDelete the character.";
     TEXT_CANNOT_SPLIT = "text-cannot-split", "A text cannot be split",
@@ -131,16 +195,42 @@ codes! {
         "Each network counts in its own unit: Bluesky in graphemes and bytes, Mastodon in graphemes with 23 for each link.\nShorten it, set `split = true` to make it a thread, or write a text of its own under `[posts.for.<account>]`.";
     THREAD_UNSUPPORTED = "thread-unsupported", "The network has no threads",
         "Send this post to other accounts, and another one without a thread to this one.";
+    TIME_IN_GAP = "time-in-gap", "A time that does not exist in the zone",
+        "In spring the clocks are put forward, and the times between are never shown. Both valid times are offered; or write an offset.";
+    TIME_IN_OVERLAP = "time-in-overlap", "A time that comes twice in the zone",
+        "In autumn the clocks are put back, and an hour is shown twice. The first is taken. Write the offset to say which one you mean.";
     TIME_PAST = "time-past", "The time of a post is past",
         "Published posts stay in the calendar, so this is only a note. `smm status` tells whether it went out.";
     TITLE_TOO_LONG = "title-too-long", "A title is longer than the network takes",
         "Shorten it, or write a `title` under `[posts.for.<account>]`.";
     TITLE_UNSUPPORTED = "title-unsupported", "No account of the post takes a title",
         "`title` is for networks that have one, such as `feed`. Add such an account to `to`, or take it out.";
+    TOML_SYNTAX = "toml-syntax", "A file is not TOML",
+        "Text stands between quotes, a table begins with `[name]`, a post with `[[posts]]`. See https://toml.io.";
+    UNKNOWN_ACCOUNT = "unknown-account", "A post goes to an account that is not there",
+        "Accounts are declared in `smm.toml`, those that need no credential in the calendar. A network's name is not an account.";
+    UNKNOWN_CAMPAIGN = "unknown-campaign", "A post belongs to a campaign that is not there",
+        "Campaigns are declared as `[campaigns.name]` in the calendar or in a file that it includes.";
+    UNKNOWN_KEY = "unknown-key", "A key that is not known",
+        "Often a slip of the keyboard: left alone, what it was to say would be lost without a word. `smm schema` writes a schema with which editors complete keys.";
+    UNKNOWN_NETWORK = "unknown-network", "An account on a network that is not known",
+        "`smm networks` lists those that are.";
+    UNKNOWN_OVERRIDE = "unknown-override", "`[posts.for.X]` names neither an account nor a network",
+        "X is an account's name, or a network's id for all its accounts.";
+    UNKNOWN_VALUE = "unknown-value", "A word that is not known for this key",
+        "The help says which words are.";
+    UNKNOWN_ZONE = "unknown-zone", "A time zone that is not known",
+        "Zones have names such as `Europe/Berlin`, `America/New_York` or `UTC`. Abbreviations such as `CET` or `EST` do not say when the clocks change.";
+    UNTRUSTED_COMMAND = "untrusted-command", "A config beside a calendar would run a program",
+        "A config that is found beside a calendar may come with a stranger's checkout. Name it with `--config` or `SMM_CONFIG`, or keep it in your own folder for settings.";
+    UNUSED_OVERRIDE = "unused-override", "`[posts.for.X]` names an account that the post does not go to",
+        "Add the account to `to`, or remove the table.";
     VIDEO_TOO_LARGE = "video-too-large", "A video is larger than the network takes",
         "Videos are sent as they are: make it shorter or smaller.";
     VISIBILITY_UNSUPPORTED = "visibility-unsupported", "The network cannot show a post to these readers only",
         "Showing it to everybody would betray what was asked for. Take the account out of `to`, or set `visibility` under `[posts.for.<account>]`.";
+    WRONG_TYPE = "wrong-type", "A value of the wrong type",
+        "Text stands between quotes, times and numbers do not; a list stands between `[` and `]`, a table between `{` and `}`.";
 }
 
 /// The explanation of a code.
