@@ -256,7 +256,7 @@ pub struct Delivery {
     pub reason: Option<Reason>,
     /// Not claimed before this, for retries.
     pub not_before: Option<DateTime<Utc>>,
-    /// A person released it although it is late: the late rule no longer applies.
+    /// Released although it is late, by a person or by the first run: the late rule no longer applies.
     pub released: bool,
     /// Irreversible calls so far.
     pub attempts: u32,

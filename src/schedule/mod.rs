@@ -1,47 +1,101 @@
 //! Calendar + clock + ledger → occurrences and deliveries: due, moved, dropped, late. Pure; what `plan` shows and what
 //! the engine stores.
+//!
+//! The rules, in the order in which they matter:
+//!
+//! 1. What was sent is never touched, and neither is what is being sent, what a person cancelled, what failed and what
+//!    was missed. Only rows that are planned or held, without intent and receipts, follow the calendar.
+//! 2. A post that cannot be read just now is not a post that was removed: its rows stay as they are.
+//! 3. A row is known by its occurrence's name and its account, never by its time: moving a post moves its row.
+//! 4. A time that went by longer ago than the post's grace is held, missed or published, as its `late` says. A row that a
+//!    person released is exempt.
+//! 5. A ledger that meets a calendar for the first time publishes at most [`UNASKED`] overdue posts, and holds them all
+//!    when there are more. A series makes nothing overdue then.
+//! 6. A series has one row ahead for each account. Of its times that went by unmade the last alone may still go out; the
+//!    others are recorded as missed, the latest [`RECORDED`] one by one, and the first of all speaks for the rest.
+//! 7. An edited series, and one that comes back, makes no time at or before the present.
+//!
+//! What this module does not do: it reads no clock and writes no ledger. See [`crate::engine`] for who does.
+
+mod diff;
+mod forecast;
+mod late;
+mod occurrence;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
 use crate::calendar::Calendar;
 use crate::ledger::CalendarRecord;
-use crate::model::{Delivery, PostId};
+use crate::model::{Delivery, DeliveryId, PostId};
+
+pub use forecast::{Forecast, forecast};
+pub use late::span;
+pub use occurrence::RECORDED;
+
+/// Overdue posts that are published although nobody was asked: at a ledger's first sight of a calendar, and when posts
+/// with `late.then = "publish"` turn up in a known calendar with times long gone.
+pub const UNASKED: usize = 5;
 
 /// What has to be done so that the ledger agrees with the calendar.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    /// Rows to be added or changed, with why.
+    /// Rows to be added or changed, with why: in the calendar's order, removed posts last.
     pub changes: Vec<Change>,
     /// The calendar's record as it shall be.
     pub record: CalendarRecord,
+    /// When there is more to be done, if nobody edits anything: a series' next time, or a row's grace running out.
+    /// `None`: never.
+    pub again: Option<DateTime<Utc>>,
 }
 
 /// One row that differs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// What happens.
     pub kind: ChangeKind,
     /// The row as it is; `None`: there is none.
     pub before: Option<Delivery>,
-    /// The row as it shall be.
+    /// The row as it shall be. Its version is the one that was read.
     pub after: Delivery,
 }
 
 /// What happens to a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ChangeKind {
     /// New.
     Added,
     /// Its time changed.
     Moved,
+    /// Its post's id, its network or its late rule changed; its time did not.
+    Edited,
     /// Removed from the calendar before it was sent.
     Dropped,
     /// Came back into the calendar.
     Restored,
-    /// Held, since it is late or the ledger is new.
+    /// Held, since it is late or the ledger is new. The row may be new.
     Held,
-    /// Its time went by, and it was not to be published late.
+    /// Its time went by, and it was not to be published late. The row may be new.
     Missed,
+}
+
+impl ChangeKind {
+    /// The word in JSON and in the ledger's history.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Moved => "moved",
+            Self::Edited => "edited",
+            Self::Dropped => "dropped",
+            Self::Restored => "restored",
+            Self::Held => "held",
+            Self::Missed => "missed",
+        }
+    }
 }
 
 /// Compares a calendar with what the ledger knows. `rows`: all deliveries of this calendar whose origin is the calendar.
@@ -53,6 +107,18 @@ pub fn schedule(
     record: &CalendarRecord,
     now: DateTime<Utc>,
 ) -> Schedule {
-    let _ = (calendar, ids, rows, record, now);
-    todo!()
+    diff::Diff::new(calendar, ids, rows, record, now).run()
+}
+
+impl Schedule {
+    /// The rows as they will be when all changes are stored: the old ones in their order, then the new ones.
+    pub fn apply(&self, rows: &[Delivery]) -> Vec<Delivery> {
+        let mut changed: HashMap<DeliveryId, &Delivery> =
+            self.changes.iter().map(|change| (change.after.id, &change.after)).collect();
+        let mut applied: Vec<Delivery> =
+            rows.iter().map(|row| changed.remove(&row.id).unwrap_or(row).clone()).collect();
+        let added = self.changes.iter().filter(|change| changed.contains_key(&change.after.id));
+        applied.extend(added.map(|change| change.after.clone()));
+        applied
+    }
 }

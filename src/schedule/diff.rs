@@ -1,0 +1,439 @@
+//! The comparison of a calendar with the ledger's rows. Linear in posts and rows.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
+
+use super::late::{self, Fate, fate};
+use super::occurrence::{Occurrence, Series};
+use super::{Change, ChangeKind, Schedule, UNASKED};
+use crate::calendar::Calendar;
+use crate::ledger::{CalendarRecord, SeriesRecord};
+use crate::model::{
+    AccountName, Delivery, LateThen, OccurrenceName, Origin, Post, PostId, Reason, ReasonCode, State, Trigger,
+};
+
+/// One comparison.
+pub struct Diff<'a> {
+    calendar: &'a Calendar,
+    record: &'a CalendarRecord,
+    now: DateTime<Utc>,
+    /// Ids in the files that could not be read.
+    unreadable: HashSet<&'a str>,
+    /// Rows by the name that their occurrences begin with.
+    rows: HashMap<&'a str, Vec<&'a Delivery>>,
+    changes: Vec<Change>,
+    /// Overdue rows of one-off posts that are new, or back, and would go out at once: nobody was asked. By change and post.
+    unasked: Vec<(usize, PostId)>,
+    series: BTreeMap<String, SeriesRecord>,
+    again: Option<DateTime<Utc>>,
+}
+
+impl<'a> Diff<'a> {
+    pub fn new(
+        calendar: &'a Calendar,
+        ids: &'a [PostId],
+        rows: &'a [Delivery],
+        record: &'a CalendarRecord,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut unreadable: HashSet<&str> = ids.iter().map(PostId::as_str).collect();
+        for post in &calendar.posts {
+            unreadable.remove(post.id.as_str());
+        }
+        let mut by_name: HashMap<&str, Vec<&Delivery>> = HashMap::with_capacity(calendar.posts.len());
+        for row in rows.iter().filter(|row| row.origin == Origin::Calendar) {
+            by_name.entry(split(&row.occurrence).0).or_default().push(row);
+        }
+        Self {
+            calendar,
+            record,
+            now,
+            unreadable,
+            rows: by_name,
+            changes: Vec::new(),
+            unasked: Vec::new(),
+            series: record.series.clone(),
+            again: None,
+        }
+    }
+
+    pub fn run(mut self) -> Schedule {
+        let calendar = self.calendar;
+        let mut running = HashSet::new();
+        for post in &calendar.posts {
+            let rows = self.rows.remove(post.name.as_str()).unwrap_or_default();
+            match &post.trigger {
+                Some(Trigger::At { civil, instant }) if !post.draft => self.once(post, *civil, *instant, &rows),
+                Some(trigger @ Trigger::Cron { .. }) if !post.draft => {
+                    running.insert(post.name.as_str());
+                    self.series(post, trigger, &rows);
+                }
+                Some(Trigger::Release) if !post.draft => {
+                    // Rows of a release are made by the one who announces it.
+                    for row in rows.iter().filter(|row| !post.to.contains(&row.account)) {
+                        self.drop(row);
+                    }
+                }
+                _ => rows.iter().for_each(|row| self.drop(row)),
+            }
+        }
+        self.removed();
+        // A series that does not run now begins anew when it comes back.
+        for (name, seen) in &mut self.series {
+            if !running.contains(name.as_str()) && !self.unreadable.contains(name.as_str()) {
+                seen.rule.clear();
+            }
+        }
+        self.ask();
+        let first_seen = self.record.first_seen.or(Some(self.now));
+        Schedule {
+            changes: self.changes,
+            record: CalendarRecord { first_seen, series: self.series },
+            again: self.again,
+        }
+    }
+
+    /// A post with one time.
+    fn once(&mut self, post: &Post, civil: NaiveDateTime, due: DateTime<Utc>, rows: &[&'a Delivery]) {
+        let occurrence = OccurrenceName::once(&post.name);
+        for account in &post.to {
+            let row = rows.iter().find(|row| row.occurrence == occurrence && &row.account == account);
+            let time = Occurrence { nominal: civil, due };
+            match row {
+                Some(row) => self.follow(post, row, time),
+                None => self.make(post, account, &occurrence, time),
+            }
+        }
+        for row in rows.iter().filter(|row| row.occurrence != occurrence || !post.to.contains(&row.account)) {
+            self.drop(row);
+        }
+    }
+
+    /// A series: what went by, the one row ahead, and the rows that there are.
+    fn series(&mut self, post: &Post, trigger: &Trigger, rows: &[&'a Delivery]) {
+        let calendar = self.calendar;
+        let Some(series) = Series::new(trigger, &calendar.zone) else { return };
+        let text = series.text();
+        let mut watermark = match self.record.series.get(post.name.as_str()) {
+            Some(seen) if seen.rule == text => seen.watermark,
+            Some(seen) => self.begin(&series, Some(seen.watermark)),
+            None => self.begin(&series, None),
+        };
+        let overdue = series.overdue(watermark, self.now);
+        let last = overdue.as_ref().map(|overdue| overdue.last);
+        if let Some(last) = last {
+            watermark = last.nominal;
+        }
+        let known: HashMap<(&str, &str), &Delivery> =
+            rows.iter().map(|row| ((row.occurrence.as_str(), row.account.as_str()), *row)).collect();
+
+        for account in &post.to {
+            let mut settled = Vec::with_capacity(2);
+            if let Some(overdue) = &overdue {
+                let earlier = overdue.latest.iter().filter(|time| **time != overdue.last);
+                if overdue.latest.front() != Some(&overdue.first) {
+                    let until = overdue.latest.front().map_or(overdue.last.nominal, |time| time.nominal);
+                    self.supersede_new(post, account, &known, overdue.first, overdue.last, Some(until));
+                }
+                for time in earlier {
+                    self.supersede_new(post, account, &known, *time, overdue.last, None);
+                }
+                let occurrence = OccurrenceName::civil(&post.name, overdue.last.nominal);
+                match known.get(&(occurrence.as_str(), account.as_str())) {
+                    Some(row) => self.follow(post, row, overdue.last),
+                    None => self.make(post, account, &occurrence, overdue.last),
+                }
+                settled.push(overdue.last.nominal);
+            }
+            // The next one that is not settled already: a person may have cancelled the very next.
+            let mut after = watermark;
+            while let Some(time) = series.next_after(after) {
+                after = time.nominal;
+                self.look_again(time.due);
+                let occurrence = OccurrenceName::civil(&post.name, time.nominal);
+                match known.get(&(occurrence.as_str(), account.as_str())) {
+                    None => self.make(post, account, &occurrence, time),
+                    Some(row) if follows(row) || was_removed(row) => self.follow(post, row, time),
+                    Some(_) => continue,
+                }
+                settled.push(time.nominal);
+                break;
+            }
+            for row in rows.iter().filter(|row| &row.account == account && follows(row)) {
+                match split(&row.occurrence).1 {
+                    Some(nominal) if settled.contains(&nominal) => {}
+                    Some(nominal) if nominal <= watermark => {
+                        let time = Occurrence { nominal, due: calendar.zone.local(nominal).instant() };
+                        let later = last.filter(|last| nominal < last.nominal);
+                        match later {
+                            Some(later) if row.state == State::Planned && !row.released => {
+                                self.supersede(row, time, later);
+                            }
+                            _ => self.follow(post, row, time),
+                        }
+                    }
+                    _ => self.drop(row),
+                }
+            }
+        }
+        for row in rows.iter().filter(|row| !post.to.contains(&row.account)) {
+            self.drop(row);
+        }
+        self.series.insert(post.name.as_str().to_owned(), SeriesRecord { rule: text, watermark });
+    }
+
+    /// Where a series begins that was never seen, that was edited, or that came back: nothing at or before the present,
+    /// neither on the clock nor in real time (the clock may show a time twice).
+    fn begin(&self, series: &Series<'_>, before: Option<NaiveDateTime>) -> NaiveDateTime {
+        let present = self.calendar.zone.civil(self.now);
+        let present = present.with_nanosecond(0).unwrap_or(present);
+        let mut watermark = before.map_or(present, |before| before.max(present));
+        while let Some(gone) = series.next_after(watermark).filter(|time| time.due <= self.now) {
+            watermark = gone.nominal;
+        }
+        watermark
+    }
+
+    /// A row that was never seen.
+    fn make(&mut self, post: &Post, account: &AccountName, occurrence: &OccurrenceName, time: Occurrence) {
+        let Some(mut row) = self.planned(post, account, occurrence, time) else { return };
+        let fate = fate(post.late, time.due, self.now);
+        let first_run = self.record.first_seen.is_none() && time.due <= self.now;
+        let kind = if is_one_off(post) && (first_run || fate == Fate::Publish) {
+            self.unasked.push((self.changes.len(), post.id.clone()));
+            ChangeKind::Added
+        } else {
+            self.settle(&mut row, fate).unwrap_or(ChangeKind::Added)
+        };
+        self.push(kind, None, row);
+    }
+
+    /// A new planned row; `None`: the account is not known (the calendar says so elsewhere).
+    fn planned(
+        &self,
+        post: &Post,
+        account: &AccountName,
+        occurrence: &OccurrenceName,
+        time: Occurrence,
+    ) -> Option<Delivery> {
+        let network = &self.calendar.accounts.get(account)?.network;
+        Some(Delivery::planned(
+            self.calendar.name.clone(),
+            post.id.clone(),
+            occurrence.clone(),
+            account.clone(),
+            network,
+            Origin::Calendar,
+            time.due,
+            time.nominal,
+            post.late,
+        ))
+    }
+
+    /// Lets a row follow its post, as far as it still follows anything.
+    fn follow(&mut self, post: &Post, row: &Delivery, time: Occurrence) {
+        let Some(account) = self.calendar.accounts.get(&row.account) else { return };
+        let restored = was_removed(row);
+        if !follows(row) && !restored {
+            return;
+        }
+        let moved = row.due != time.due || row.civil != time.nominal;
+        let edited = row.late != post.late || row.post != post.id || row.network != account.network;
+        let mut after = row.clone();
+        after.due = time.due;
+        after.civil = time.nominal;
+        after.late = post.late;
+        after.post = post.id.clone();
+        after.network.clone_from(&account.network);
+        if moved {
+            // Whoever released it did so for its old time.
+            after.released = false;
+        }
+        let fate = fate(post.late, time.due, self.now);
+        let held = row.reason.as_ref().filter(|_| row.state == State::Held).map(|reason| reason.code);
+        let mut settled = None;
+        if restored {
+            after.state = State::Planned;
+            after.reason = None;
+            after.not_before = None;
+            after.released = false;
+            self.settle(&mut after, fate);
+            if is_one_off(post) && fate == Fate::Publish {
+                self.unasked.push((self.changes.len(), post.id.clone()));
+            }
+        } else if row.state == State::Planned {
+            if !after.released {
+                settled = self.settle(&mut after, fate);
+            }
+        } else if moved && held == Some(ReasonCode::Late) {
+            after.state = State::Planned;
+            after.reason = None;
+            settled = self.settle(&mut after, fate).filter(|kind| *kind == ChangeKind::Missed);
+        } else if moved && held == Some(ReasonCode::FirstRun) && time.due > self.now {
+            after.state = State::Planned;
+            after.reason = None;
+        }
+        let kind = match settled {
+            _ if restored => ChangeKind::Restored,
+            Some(kind) => kind,
+            None if moved => ChangeKind::Moved,
+            None if edited => ChangeKind::Edited,
+            None => {
+                self.watch(&after);
+                return;
+            }
+        };
+        self.push(kind, Some(row), after);
+    }
+
+    /// Applies the late rule to a planned row.
+    fn settle(&self, row: &mut Delivery, fate: Fate) -> Option<ChangeKind> {
+        let (state, kind) = match fate {
+            Fate::InTime | Fate::Publish => return None,
+            Fate::Hold => (State::Held, ChangeKind::Held),
+            Fate::Miss => (State::Missed, ChangeKind::Missed),
+        };
+        row.state = state;
+        row.reason = Some(late::reason(row.late, row.civil, row.due, self.now));
+        Some(kind)
+    }
+
+    /// A planned row of a series whose place a later time took.
+    fn supersede(&mut self, row: &Delivery, time: Occurrence, later: Occurrence) {
+        let mut after = row.clone();
+        after.due = time.due;
+        after.civil = time.nominal;
+        after.state = State::Missed;
+        after.reason = Some(superseded(later, None));
+        self.push(ChangeKind::Missed, Some(row), after);
+    }
+
+    /// The record of a time that was never made. `until`: it speaks for all before this time.
+    fn supersede_new(
+        &mut self,
+        post: &Post,
+        account: &AccountName,
+        known: &HashMap<(&str, &str), &Delivery>,
+        time: Occurrence,
+        later: Occurrence,
+        until: Option<NaiveDateTime>,
+    ) {
+        let occurrence = OccurrenceName::civil(&post.name, time.nominal);
+        if known.contains_key(&(occurrence.as_str(), account.as_str())) {
+            return;
+        }
+        let Some(mut row) = self.planned(post, account, &occurrence, time) else { return };
+        row.state = State::Missed;
+        row.reason = Some(superseded(later, until));
+        self.push(ChangeKind::Missed, None, row);
+    }
+
+    /// A row that the calendar no longer has.
+    fn drop(&mut self, row: &Delivery) {
+        if !follows(row) {
+            return;
+        }
+        let mut after = row.clone();
+        after.state = State::Cancelled;
+        after.reason = Some(Reason::new(ReasonCode::Removed, "no longer in the calendar"));
+        after.not_before = None;
+        self.push(ChangeKind::Dropped, Some(row), after);
+    }
+
+    /// Rows of posts that are not in the calendar, unless the post is there and cannot be read.
+    fn removed(&mut self) {
+        let mut left: Vec<&Delivery> = std::mem::take(&mut self.rows)
+            .into_iter()
+            .filter(|(name, _)| !self.unreadable.contains(name))
+            .flat_map(|(_, rows)| rows)
+            .filter(|row| !self.unreadable.contains(row.post.as_str()))
+            .collect();
+        left.sort_by_key(|row| (row.due, row.id));
+        for row in left {
+            self.drop(row);
+        }
+    }
+
+    /// Settles the overdue rows that would go out although nobody was asked: a few do, many are held.
+    fn ask(&mut self) {
+        let unasked = std::mem::take(&mut self.unasked);
+        let posts = unasked.iter().map(|(_, post)| post).collect::<HashSet<_>>().len();
+        let first_run = self.record.first_seen.is_none();
+        for (change, _) in unasked {
+            let Change { kind, before, after } = &mut self.changes[change];
+            if posts <= UNASKED {
+                // Whatever `late` says, now and when it is looked at again before its turn.
+                after.released = first_run || after.late.then == LateThen::Publish;
+                continue;
+            }
+            let (code, message) = if first_run {
+                (ReasonCode::FirstRun, format!("the ledger is new and {posts} posts are overdue, more than {UNASKED}"))
+            } else {
+                (
+                    ReasonCode::Late,
+                    format!("{posts} posts came into the calendar after their time, more than {UNASKED}"),
+                )
+            };
+            if before.is_none() {
+                *kind = ChangeKind::Held;
+            }
+            after.state = State::Held;
+            after.reason = Some(Reason::new(code, message));
+        }
+    }
+
+    fn push(&mut self, kind: ChangeKind, before: Option<&Delivery>, after: Delivery) {
+        self.watch(&after);
+        self.changes.push(Change { kind, before: before.cloned(), after });
+    }
+
+    /// Its grace may run out.
+    fn watch(&mut self, row: &Delivery) {
+        if row.state == State::Planned
+            && !row.released
+            && let Some(deadline) = late::deadline(row.late, row.due)
+        {
+            self.look_again(deadline);
+        }
+    }
+
+    fn look_again(&mut self, at: DateTime<Utc>) {
+        if at > self.now && self.again.is_none_or(|again| at < again) {
+            self.again = Some(at);
+        }
+    }
+}
+
+fn superseded(later: Occurrence, until: Option<NaiveDateTime>) -> Reason {
+    let shown = |time: NaiveDateTime| time.format("%a %Y-%m-%d %H:%M").to_string();
+    let all = until.map(|until| format!(", like every other time before {}", shown(until))).unwrap_or_default();
+    Reason::new(
+        ReasonCode::Superseded,
+        format!("went by unmade{all}; the one of {} took its place", shown(later.nominal)),
+    )
+}
+
+fn is_one_off(post: &Post) -> bool {
+    matches!(post.trigger, Some(Trigger::At { .. }))
+}
+
+/// Whether a row still follows its post: nothing was sent and nobody has it.
+fn follows(row: &Delivery) -> bool {
+    matches!(row.state, State::Planned | State::Held) && !row.is_frozen()
+}
+
+/// Whether a row was taken back because its post had gone.
+fn was_removed(row: &Delivery) -> bool {
+    row.state == State::Cancelled
+        && !row.is_frozen()
+        && row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Removed)
+}
+
+/// The post's name in an occurrence's name, and the nominal time of a series.
+fn split(occurrence: &OccurrenceName) -> (&str, Option<NaiveDateTime>) {
+    match occurrence.as_str().split_once('@') {
+        None => (occurrence.as_str(), None),
+        Some((name, time)) => (name, NaiveDateTime::parse_from_str(time, "%Y-%m-%dT%H:%M:%S").ok()),
+    }
+}
