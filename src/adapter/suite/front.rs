@@ -80,6 +80,14 @@ pub enum Act {
     },
     /// The network does it, and its answer waits for so long.
     Wait(Duration),
+    /// An error that sends back what was sent, credentials and all, as debugging pages do; the network never sees the
+    /// request.
+    Echo {
+        /// Status code.
+        status: u16,
+        /// As a JSON object with `error`, `message` and `error_description`, else as plain text.
+        json: bool,
+    },
 }
 
 impl Rule {
@@ -207,6 +215,18 @@ async fn watch(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         Some(Act::AnswerAfter { status, headers, body }) => {
             next.run(request).await;
             answer(status, &headers, &body)
+        }
+        Some(Act::Echo { status, json }) => {
+            let (parts, body) = request.into_parts();
+            let body = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+            let sent = parts.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let said = format!("{sent} {}", String::from_utf8_lossy(&body));
+            let said = if json {
+                serde_json::json!({"error": said, "message": said, "error_description": said}).to_string()
+            } else {
+                said
+            };
+            answer(status, &[], &said)
         }
         Some(Act::Wait(wait)) => {
             let response = next.run(request).await;

@@ -508,7 +508,7 @@ fn word(answer: &Answer) -> Option<String> {
 fn is_worn(answer: &Answer) -> bool {
     match answer.status {
         400 => matches!(word(answer).as_deref(), Some("ExpiredToken" | "InvalidToken")),
-        401 => true,
+        401 => word(answer).is_some(),
         _ => false,
     }
 }
