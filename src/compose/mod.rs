@@ -136,6 +136,11 @@ impl<'a> Composer<'a> {
         Self { calendar, album: Album::default() }
     }
 
+    /// How many texts a post takes in turn for an account; at least one.
+    pub fn variations(post: &Post, account: &Account) -> usize {
+        Layers::new(post, account).variations()
+    }
+
     /// Composes one post for one account, whose limits may be those that its server stated.
     pub fn compose(&self, post: &Post, account: &Account, instance: Instance) -> Rendering {
         let Some(network) = networks::find(&account.network) else {

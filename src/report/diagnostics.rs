@@ -211,10 +211,10 @@ mod tests {
     fn hidden_characters_are_shown_and_columns_stay() {
         let sources = sources("text = \"a\u{202e}b\u{200b}\u{1b}[2Jc evil\"\r\nx = 1\r\n");
         let found = about(&sources, "evil", "a \u{1b}[31m message");
-        assert_eq!(found.column, 18);
+        assert_eq!(found.column, 19);
         let shown = human(&sources, &[found], false);
         assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{200b}', '\r']), "{shown:?}");
-        assert!(shown.contains("calendar.toml:1:18"), "{shown}");
+        assert!(shown.contains("calendar.toml:1:19"), "{shown}");
         assert!(shown.contains("\\u{1b}[31m message"), "{shown}");
     }
 
@@ -246,8 +246,8 @@ mod tests {
 
     #[test]
     fn github_reads_back_what_was_written() {
-        let sources = sources("text = \"x\"");
-        let mut found = about(&sources, "x", "100 % wrong:\nreally, yes");
+        let sources = sources("text = \"y\"");
+        let mut found = about(&sources, "y", "100 % wrong:\nreally, yes");
         found.file = "a,b:c.toml".to_owned();
         assert_eq!(
             github(&[found]),

@@ -1,6 +1,8 @@
 //! What commands show: tables, JSON, HTML.
 
 pub mod diagnostics;
+pub mod html;
+pub mod preview;
 
 mod delivery;
 mod history;
