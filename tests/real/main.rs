@@ -5,7 +5,10 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/proxy.rs"]
+mod proxy;
 
+mod publish;
 mod servers;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -31,18 +34,11 @@ fn main() -> ExitCode {
             .with_ignored_flag(missing && !required),
         );
     };
-    add("pds::starts", "the Bluesky PDS", servers::Pds::installed(), || {
-        run(async {
-            let pds = servers::Pds::start("alice").await;
-            assert!(pds.posts().await.is_empty());
-        });
-    });
-    add("snac::starts", "snac", servers::Snac::installed(), || {
-        run(async {
-            let snac = servers::Snac::start("alice").await;
-            assert!(snac.posts().await.is_empty());
-        });
-    });
+    let (pds, snac) = (servers::Pds::installed(), servers::Snac::installed());
+    add("pds::a_thread_is_published_and_read_back", "the Bluesky PDS", pds, || run(publish::to_the_pds()));
+    add("pds::a_lost_answer_leads_to_one_post", "the Bluesky PDS", pds, || run(publish::a_lost_answer_on_the_pds()));
+    add("snac::a_thread_is_published_and_read_back", "snac", snac, || run(publish::to_snac()));
+    add("snac::a_lost_answer_leads_to_one_post", "snac", snac, || run(publish::a_lost_answer_on_snac()));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
