@@ -62,11 +62,18 @@ pub struct DeliverySettings {
     pub settle: Duration,
     /// A claim not renewed for this long is dead.
     pub lease: Duration,
+    /// Link cards may be made of pages at addresses that are not public.
+    pub private_pages: bool,
 }
 
 impl Default for DeliverySettings {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), settle: Duration::from_secs(120), lease: Duration::from_secs(60) }
+        Self {
+            timeout: Duration::from_secs(30),
+            settle: Duration::from_secs(120),
+            lease: Duration::from_secs(60),
+            private_pages: false,
+        }
     }
 }
 
@@ -223,6 +230,7 @@ fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery) -> DeliverySettings {
         timeout: value(raw.timeout, default.timeout, 1, 600),
         settle: value(raw.settle, default.settle, 1, 86400),
         lease: value(raw.lease, default.lease, 5, 3600),
+        private_pages: raw.private_pages.is_some_and(|allowed| allowed.value),
     }
 }
 

@@ -280,6 +280,9 @@ table! {
         settle: Length,
         /// A claim that was not renewed for this long is dead. `60s` when absent.
         lease: Length,
+        /// Link cards may be made of pages at addresses that are not public, such as those of an intranet. No when
+        /// absent, since anybody may propose a link.
+        private_pages: bool,
     }
 }
 

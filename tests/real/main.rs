@@ -3,10 +3,10 @@
 
 #![allow(unreachable_pub, reason = "a test binary has no public interface")]
 
-#[path = "../support/mod.rs"]
-mod support;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod publish;
 mod servers;

@@ -76,9 +76,11 @@ async fn page() -> String {
          <meta property=\"og:description\" content=\"What is new\"><meta property=\"og:image\" content=\"{url}/card.png\">\
          </head><body>…</body></html>"
     );
-    let routes = axum::Router::new()
-        .route("/", axum::routing::get(move || async move { axum::response::Html(shown) }))
-        .route("/card.png", axum::routing::get(|| async { ([("content-type", "image/png")], picture(800, 420, [40, 90, 200])) }));
+    let routes =
+        axum::Router::new().route("/", axum::routing::get(move || async move { axum::response::Html(shown) })).route(
+            "/card.png",
+            axum::routing::get(|| async { ([("content-type", "image/png")], picture(800, 420, [40, 90, 200])) }),
+        );
     tokio::spawn(async move { axum::serve(listener, routes).await });
     url
 }
@@ -209,7 +211,8 @@ pub(crate) async fn to_snac() {
     assert_eq!(second["in_reply_to_id"], first["id"]);
     assert_eq!(third["in_reply_to_id"], second["id"]);
     let content = text(&first["content"]);
-    for piece in ["مرحبا بالعالم", "👩‍👩‍👧", "https://acme.example/notes", &format!("{page}/"), "launch"] {
+    for piece in ["مرحبا بالعالم", "👩‍👩‍👧", "https://acme.example/notes", &format!("{page}/"), "launch"]
+    {
         assert!(content.contains(piece), "{piece} in {content}");
     }
     let tags: Vec<&str> = first["tags"].as_array().expect("tags").iter().map(|tag| text(&tag["name"])).collect();
