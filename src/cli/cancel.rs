@@ -1,11 +1,19 @@
 //! `smm cancel`.
 
-use super::{Exit, Failure, Global};
+use super::target::TargetArgs;
+use super::{Exit, Failure, Global, change};
+use crate::engine::PersonCommand;
 
-/// Take back a delivery that is not out yet
+/// Take a delivery back before it is sent, or put a failed one away
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm cancel` is not built yet"))
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    change::run(&args.target, global, &PersonCommand::Cancel, args.reason.as_deref())
 }

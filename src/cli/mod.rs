@@ -2,6 +2,7 @@
 //! parses, calls, and prints through [`output`].
 
 mod cancel;
+mod change;
 mod check;
 mod completions;
 mod daemon;
@@ -22,6 +23,7 @@ mod retry;
 mod schema;
 mod show;
 mod status;
+mod target;
 mod workspace;
 
 use std::path::PathBuf;

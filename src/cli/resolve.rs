@@ -1,11 +1,41 @@
 //! `smm resolve`.
 
-use super::{Exit, Failure, Global};
+use super::target::TargetArgs;
+use super::{Exit, Failure, Global, change};
+use crate::engine::PersonCommand;
 
-/// Settle a delivery whose outcome is unknown
+/// Say whether a delivery whose outcome is unknown is out
+///
+/// Look at the account first: what you say is believed. After `--not-published` it is sent again, unless it is late by now.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+#[command(group(clap::ArgGroup::new("outcome").required(true).args(["published", "not_published"])))]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+    /// It is out, at this address
+    #[arg(long, value_name = "URL", value_parser = address)]
+    published: Option<url::Url>,
+    /// It is not out
+    #[arg(long)]
+    not_published: bool,
+    /// Why, for the history
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm resolve` is not built yet"))
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    let command = match &args.published {
+        Some(url) => PersonCommand::ResolvePublished { url: url.to_string() },
+        None => PersonCommand::ResolveNotPublished,
+    };
+    change::run(&args.target, global, &command, args.reason.as_deref())
+}
+
+/// An address that people can open.
+fn address(text: &str) -> Result<url::Url, String> {
+    let url = url::Url::parse(text).map_err(|error| format!("not an address ({error}); write https://…"))?;
+    match url.scheme() {
+        "http" | "https" | "at" | "nostr" => Ok(url),
+        other => Err(format!("an address begins with https://, not with {other}:")),
+    }
 }

@@ -1,11 +1,50 @@
 //! `smm resume`.
 
-use super::{Exit, Failure, Global};
+use super::pause::{Paused, account, paused};
+use super::target::Beside;
+use super::workspace::{self, Settings};
+use super::{Exit, Failure, Format, Global, change, output};
+use crate::ledger::OpenMode;
+use crate::model::AccountName;
 
-/// Publish again after a pause
+/// Publish again on an account, or on all, after `smm pause`
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(super) struct Args {
+    /// The account; without it the pause of everything ends, and those of single accounts stay
+    #[arg(value_name = "ACCOUNT")]
+    account: Option<String>,
+    #[command(flatten)]
+    beside: Beside,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm resume` is not built yet"))
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    let settings = Settings::read(global, &args.beside.calendar().file())?;
+    let ledger = settings.ledger(OpenMode::ReadWrite)?;
+    workspace::block_on(async {
+        let account = account(&*ledger, &settings, args.account.as_deref(), &args.beside, global).await?;
+        let what = account.as_ref().map_or("everything", AccountName::as_str);
+        let was = match &account {
+            Some(name) => ledger.account(name).await?.paused,
+            None => ledger.paused().await?,
+        };
+        if was.is_some() {
+            ledger.pause(account.as_ref(), None).await?;
+            change::ring(&*ledger).await;
+        }
+        if !global.quiet {
+            let still = account.is_some() && ledger.paused().await?.is_some();
+            output::stderr(&match (was.is_some(), still) {
+                (_, true) => format!("{what} has no pause of its own, but everything is paused: `smm resume`\n"),
+                (true, false) => format!("{what} goes on\n"),
+                (false, false) => format!("{what} was not paused\n"),
+            });
+        }
+        if args.format == Format::Json {
+            output::json(&Paused { paused: paused(&*ledger, account.as_slice()).await? })?;
+        }
+        Ok(Exit::Done)
+    })
 }

@@ -1,11 +1,45 @@
 //! `smm show`.
 
-use super::{Exit, Failure, Global};
+use serde::Serialize;
 
-/// Show one delivery with its history
+use super::output::{self, Stream};
+use super::target::{TargetArgs, find};
+use super::workspace;
+use super::{Exit, Failure, Format, Global};
+use crate::ledger::OpenMode;
+use crate::report::Detail;
+use crate::time::{Clock, SystemClock};
+
+/// Show all that the ledger knows of a delivery: its parts, what was sent, where it is, its history
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm show` is not built yet"))
+#[derive(Debug, Serialize)]
+struct Details<'a> {
+    deliveries: Vec<Detail<'a>>,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    let ledger = args.target.beside.ledger(global, OpenMode::ReadOnly)?;
+    workspace::block_on(async {
+        let rows = find(&*ledger, &args.target.id).await?;
+        let mut histories = Vec::with_capacity(rows.len());
+        for row in &rows {
+            histories.push(ledger.events(Some(row.id), usize::MAX).await?);
+        }
+        let now = SystemClock.now();
+        let details = rows.iter().zip(&histories).map(|(row, events)| Detail::new(row, events, now));
+        match args.target.format {
+            Format::Json => output::json(&Details { deliveries: details.collect() })?,
+            Format::Human => {
+                let colour = output::colours(Stream::Stdout);
+                let texts: Vec<String> = details.map(|detail| detail.human(colour)).collect();
+                output::stdout(&texts.join("\n"));
+            }
+        }
+        Ok(Exit::Done)
+    })
 }

@@ -1,11 +1,92 @@
 //! `smm status`.
 
-use super::{Exit, Failure, Global};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::output::{self, Stream, Style};
+use super::pause::paused;
+use super::workspace::{self, CalendarArg, Settings, Workspace};
+use super::{Exit, Failure, Format, Global};
+use crate::ledger::{Ledger, OpenMode, Query};
+use crate::model::{CalendarName, Delivery, State};
+use crate::report::Status;
+use crate::time::{Clock, SystemClock};
+
+/// Posts of `smm post` belong to a calendar of this name.
+const POSTS: &str = "post";
 
 /// Show the state of every delivery
+///
+/// What needs a person comes first, then what is next, then what went out last. Times are the calendar's. The exit status
+/// is 1 while something needs a person, and 3 while an outcome is unknown. Without a calendar, everything in the ledger is
+/// shown.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    calendar: CalendarArg,
+    /// Leave nothing out of the table (JSON has everything in any case)
+    #[arg(long)]
+    all: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm status` is not built yet"))
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    let name = calendar(args, global)?;
+    let ledger = Settings::read(global, &args.calendar.file())?.ledger(OpenMode::ReadOnly)?;
+    workspace::block_on(async {
+        let rows = rows(&*ledger, name).await?;
+        let accounts: BTreeSet<_> = rows.iter().map(|row| row.account.clone()).collect();
+        let paused = paused(&*ledger, &accounts.into_iter().collect::<Vec<_>>()).await?;
+        let status = Status::new(&rows, paused, SystemClock.now());
+        let needy = status.count(State::needs_person);
+        match args.format {
+            Format::Json => output::json(&status)?,
+            Format::Human => {
+                output::stdout(&status.human(args.all, output::colours(Stream::Stdout)));
+                if needy > 0 && !global.quiet {
+                    let label = output::paint(Stream::Stderr, Style::Hint, "hint:");
+                    output::stderr(&format!(
+                        "{label} `smm show ID` tells more; settle it with `smm retry ID`, `smm cancel ID` or, when its \
+                         outcome is unknown, `smm resolve ID`\n"
+                    ));
+                }
+            }
+        }
+        Ok(match status.count(|state| state == State::Unknown) {
+            0 if needy == 0 => Exit::Done,
+            0 => Exit::Failed,
+            _ => Exit::Unknown,
+        })
+    })
+}
+
+/// The calendar's name. `None`: there is none here, or it cannot be read just now.
+fn calendar(args: &Args, global: &Global) -> Result<Option<CalendarName>, Failure> {
+    if args.calendar.calendar == Path::new("calendar.toml") && !args.calendar.file().exists() {
+        return Ok(None);
+    }
+    let workspace = Workspace::read(&args.calendar, global)?;
+    let name = workspace.loaded.calendar.as_ref().map(|calendar| calendar.name.clone());
+    if name.is_none() {
+        let label = output::paint(Stream::Stderr, Style::Warning, "warning:");
+        output::stderr(&format!(
+            "{label} the calendar cannot be read (see `smm check`), so the deliveries of all calendars are shown\n"
+        ));
+    }
+    Ok(name)
+}
+
+/// Earliest due first.
+async fn rows(ledger: &dyn Ledger, name: Option<CalendarName>) -> Result<Vec<Delivery>, Failure> {
+    let Some(name) = name else { return Ok(ledger.deliveries(&Query::default()).await?) };
+    let posts = CalendarName::new(POSTS);
+    let mut rows = Vec::new();
+    if name != posts {
+        rows = ledger.deliveries(&Query { calendar: Some(posts), ..Query::default() }).await?;
+    }
+    rows.extend(ledger.deliveries(&Query { calendar: Some(name), ..Query::default() }).await?);
+    rows.sort_by_key(|row| (row.due, row.id));
+    Ok(rows)
 }

@@ -5,12 +5,14 @@ pub mod html;
 pub mod preview;
 
 mod delivery;
+mod detail;
 mod history;
 mod printable;
 mod status;
 mod table;
 
 pub use delivery::{DeliveryList, DeliveryView, ReceiptView};
+pub use detail::Detail;
 pub use history::{EventList, EventView};
 pub use printable::printable;
 pub use status::{PauseView, Status, civil, duration};

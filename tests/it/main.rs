@@ -5,6 +5,7 @@ mod support;
 
 mod architecture;
 mod documents;
+mod ledger_cli;
 mod ledger_suite;
 mod mastodon_count;
 mod twitter_text;
