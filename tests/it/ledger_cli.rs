@@ -65,7 +65,7 @@ fn unknown(post: &str, account: &str) -> Delivery {
         binding: Binding {
             network: "mastodon".to_owned(),
             host: "https://fedi.example".to_owned(),
-            uid: "9".to_owned(),
+            uid: format!("9-{account}"),
             handle: "@acme@fedi.example".to_owned(),
         },
         attempt: 1,
@@ -228,7 +228,7 @@ fn show_tells_everything() {
         "2026-03-01 09:00 (2026-03-01T08:00:00Z)",
         "unknown",
         "the connection was cut",
-        "part 1 to @acme@fedi.example (mastodon at https://fedi.example, id 9), attempt 1",
+        "part 1 to @acme@fedi.example (mastodon at https://fedi.example, id 9-fedi), attempt 1",
         "key k-1",
         "a person has to look",
         "for 9:00",
