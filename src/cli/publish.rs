@@ -1,11 +1,250 @@
 //! `smm publish`.
 
-use super::{Exit, Failure, Global};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::output::{self, Stream};
+use super::workspace::{self, CalendarArg, Workspace};
+use super::{Exit, Failure, Format, Global};
+use crate::adapter::http::HttpSettings;
+use crate::calendar::Calendar;
+use crate::engine::{Engine, Networks, Pass, Signals, World, release_backlog, wait_for};
+use crate::ledger::{Ledger, LedgerError, OpenMode, Query};
+use crate::model::{Delivery, DeliveryId, Origin, ReasonCode, State};
+use crate::report::{DeliveryList, DeliveryView, Status};
+use crate::schedule::schedule;
+use crate::time::{Clock, SystemClock};
+
+/// Another process that publishes is given so long to publish what is due.
+const OTHERS: TimeDelta = TimeDelta::seconds(60);
 
 /// Publish what is due, then exit
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    calendar: CalendarArg,
+    /// Also publish what is held for being late, or from before the first run
+    #[arg(long)]
+    backlog: bool,
+    /// Only this delivery or post; may be given several times
+    #[arg(long, value_name = "ID")]
+    only: Vec<String>,
+    /// Wait at most so long for outcomes that are unknown, as in 90s or 5m
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
+    wait: Duration,
+    /// How the deliveries are written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm publish` is not built yet"))
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    let workspace = Workspace::read(&args.calendar, global)?;
+    let calendar = workspace.sound_calendar()?;
+    let ledger = workspace.settings.ledger(OpenMode::ReadWrite)?;
+    let began = SystemClock.now();
+    let (rows, touched) = workspace::block_on(async {
+        match ledger.lock("smm publish").await {
+            Ok(_lock) => by_ourselves(args, &workspace, &ledger).await,
+            Err(LedgerError::Busy(holder)) => by_another(args, &workspace, calendar, &*ledger, &holder, began).await,
+            Err(error) => Err(error.into()),
+        }
+    })?;
+    print(args, global, &rows, &touched)
+}
+
+/// What became of it: the deliveries that were due, and which of them this run has touched.
+type Outcome = (Vec<Delivery>, BTreeSet<DeliveryId>);
+
+async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledger>) -> Result<Outcome, Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
+    let config = workspace.config()?;
+    let calendar = workspace.calendar()?;
+    let world = World::of(&workspace.loaded).unwrap_or_default();
+    let clock = Arc::new(SystemClock);
+    let http = HttpSettings { timeout: config.delivery.timeout, ..HttpSettings::default() };
+    let connector = Arc::new(Networks::new(workspace::secrets(), http, clock.clone()));
+    let owner = format!("smm publish {}", std::process::id());
+    let engine = Arc::new(Engine::new(Arc::clone(ledger), clock, connector, config.delivery, owner, world));
+    engine.apply().await?;
+    let only = chosen(args, &**ledger, calendar).await?;
+    if args.backlog {
+        let actor = workspace::actor();
+        release_backlog(&**ledger, &calendar.name, only.as_deref(), engine.now(), &actor).await?;
+    }
+    let pass = Pass { only: only.clone(), wait: args.wait };
+    let passed = engine.pass(&pass, signals.stop()).await?;
+    if passed.stopped {
+        output::stderr("stopped before everything was published\n");
+    }
+    let touched = passed.touched.iter().map(|row| row.id).collect();
+    let rows = due(&**ledger, calendar, only.as_deref(), &touched, engine.now()).await?;
+    Ok((rows, touched))
+}
+
+/// A daemon publishes from this ledger: it is rung, and its result told as if it were ours.
+async fn by_another(
+    args: &Args,
+    workspace: &Workspace,
+    calendar: &Calendar,
+    ledger: &dyn Ledger,
+    holder: &str,
+    began: DateTime<Utc>,
+) -> Result<Outcome, Failure> {
+    output::stderr(&format!("{}; asking it to publish\n", output::printable(holder)));
+    let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
+    let rows: Vec<Delivery> =
+        ledger.deliveries(&query).await?.into_iter().filter(|row| row.origin == Origin::Calendar).collect();
+    let record = ledger.calendar(&calendar.name).await?;
+    let only = chosen(args, ledger, calendar).await?;
+    if args.backlog {
+        release_backlog(ledger, &calendar.name, only.as_deref(), began, &workspace::actor()).await?;
+    }
+    ledger.ring().await?;
+    // What it will find when it reads the calendar as it is now.
+    let wanted = schedule(calendar, &workspace.loaded.ids, &rows, &record, began).apply(&rows);
+    let ids: Vec<DeliveryId> = wanted
+        .iter()
+        .filter(|row| row.ready_at() <= began && !row.state.is_final() && (args.backlog || row.state != State::Held))
+        .map(|row| row.id)
+        .filter(|id| only.as_ref().is_none_or(|only| only.contains(id)))
+        .collect();
+    let settled = wait_for(ledger, &SystemClock, &ids, began + OTHERS).await?;
+    if settled.len() < ids.len()
+        || settled.iter().any(|row| !row.state.is_final() && row.ready_at() <= began && row.state == State::Planned)
+    {
+        return Err(Failure::new("the other smm has not published everything that is due within a minute")
+            .hint("see its log, and `smm status`; does it follow this very calendar?"));
+    }
+    let touched: BTreeSet<DeliveryId> = ids.into_iter().collect();
+    let rows = due(ledger, calendar, only.as_deref(), &touched, SystemClock.now()).await?;
+    Ok((rows, touched))
+}
+
+/// The deliveries that `--only` names.
+async fn chosen(args: &Args, ledger: &dyn Ledger, calendar: &Calendar) -> Result<Option<Vec<DeliveryId>>, Failure> {
+    if args.only.is_empty() {
+        return Ok(None);
+    }
+    let rows = ledger.deliveries(&Query { calendar: Some(calendar.name.clone()), ..Query::default() }).await?;
+    let mut ids = Vec::new();
+    for name in &args.only {
+        let named: Vec<&Delivery> = rows.iter().filter(|row| row.post.as_str() == name).collect();
+        let start = name.to_ascii_lowercase();
+        let found: Vec<&Delivery> = if named.is_empty() && start.chars().all(|c| c.is_ascii_hexdigit()) {
+            rows.iter().filter(|row| row.id.to_string().starts_with(&start)).collect()
+        } else {
+            named
+        };
+        match found.as_slice() {
+            [] => {
+                return Err(Failure::new(format!("`{name}` is neither a post nor the start of a delivery's id"))
+                    .hint("`smm status` lists them"));
+            }
+            several if several.len() > 1 && several.iter().any(|row| row.post.as_str() != name) => {
+                return Err(Failure::new(format!("`{name}` is the start of {} deliveries' ids", several.len()))
+                    .hint("write more digits of it"));
+            }
+            found => ids.extend(found.iter().map(|row| row.id)),
+        }
+    }
+    Ok(Some(ids))
+}
+
+/// What was due, as it is now.
+async fn due(
+    ledger: &dyn Ledger,
+    calendar: &Calendar,
+    only: Option<&[DeliveryId]>,
+    touched: &BTreeSet<DeliveryId>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Delivery>, Failure> {
+    let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
+    let mut rows = ledger.deliveries(&query).await?;
+    rows.retain(|row| {
+        row.due <= now && row.state != State::Cancelled && only.is_none_or(|only| only.contains(&row.id))
+    });
+    for id in touched {
+        if rows.iter().all(|row| row.id != *id) {
+            rows.extend(ledger.delivery(*id).await?);
+        }
+    }
+    for row in &mut rows {
+        row.already = row.state == State::Published
+            && (!touched.contains(&row.id)
+                || row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Already));
+    }
+    Ok(rows)
+}
+
+fn print(args: &Args, global: &Global, rows: &[Delivery], touched: &BTreeSet<DeliveryId>) -> Result<Exit, Failure> {
+    let now = SystemClock.now();
+    match args.format {
+        Format::Json => {
+            output::json(&DeliveryList { deliveries: rows.iter().map(|row| DeliveryView::at(row, now)).collect() })?;
+        }
+        Format::Human => {
+            let (shown, before): (Vec<Delivery>, Vec<Delivery>) = rows.iter().cloned().partition(|row| {
+                touched.contains(&row.id) || matches!(row.state, State::Held | State::Unknown | State::Planned)
+            });
+            let before = before.iter().filter(|row| row.state == State::Published).count();
+            if shown.is_empty() {
+                let text = if before == 0 {
+                    "nothing is due".to_owned()
+                } else {
+                    format!("nothing is due; {before} published before")
+                };
+                if !global.quiet {
+                    output::stderr(&(text + "\n"));
+                }
+            } else {
+                output::stdout(&Status::new(&shown, Vec::new(), now).human(true, output::colours(Stream::Stdout)));
+            }
+        }
+    }
+    Ok(exit(rows.iter().filter(|row| touched.contains(&row.id))))
+}
+
+/// The exit status: what this run has not brought out counts, what waited for a person before does not.
+fn exit<'a>(rows: impl Iterator<Item = &'a Delivery>) -> Exit {
+    let mut exit = Exit::Done;
+    for row in rows {
+        match row.state {
+            State::Unknown => return Exit::Unknown,
+            State::Published | State::Cancelled => {}
+            _ => exit = Exit::Failed,
+        }
+    }
+    exit
+}
+
+/// `90s`, `5m`, `1h`, `200ms`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a time such as 90s or 5m"))?;
+    let millis = match &text[digits.len()..] {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        other => return Err(format!("`{other}` is not a unit of time; write s, m or h")),
+    };
+    number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
+        for bad in ["", "m", "5d", "-1s", "99999999999999999999h", "18446744073709551615h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -103,6 +103,15 @@ impl Workspace {
         self.settings.config()
     }
 
+    /// The calendar, refused when there is any mistake in its form: what a person may still mend is not published in part.
+    pub fn sound_calendar(&self) -> Result<&Calendar, Failure> {
+        let calendar = self.calendar()?;
+        if self.loaded.is_ok() {
+            return Ok(calendar);
+        }
+        Err(refusal(&self.loaded.sources, &self.loaded.diagnostics, "the calendar is refused"))
+    }
+
     /// The calendar. Posts with mistakes in their form are left out of it; a calendar that cannot be used at all is refused.
     pub fn calendar(&self) -> Result<&Calendar, Failure> {
         self.loaded

@@ -25,7 +25,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::adapter::{Fault, Plan, Refusal, RepeatSafety, Verdict};
 use crate::model::{
-    Binding, Delivery, DeliveryId, Event, Frozen, Intent, Prepared, Reason, ReasonCode, Receipt, State, Unknown,
+    Binding, Delivery, DeliveryId, Event, Frozen, Intent, LateThen, Prepared, Reason, ReasonCode, Receipt, State,
+    Unknown,
 };
 
 /// A network that asks to come back later than this is not waited for: a person decides.
@@ -116,6 +117,8 @@ pub enum Input {
     AccountChanged(String),
     /// The post cannot be composed (any more).
     CannotCompose(String),
+    /// It was claimed past its grace: it goes by its own `late`.
+    TooLate,
 }
 
 /// What the driver does after the row is durable.
@@ -139,7 +142,7 @@ pub fn allowed(from: State, to: State) -> bool {
     matches!(
         (from, to),
         (Planned, Planned | Claimed | Held | Missed | Cancelled)
-            | (Claimed, Claimed | Planned | Sending | Published | Failed | Held | Cancelled)
+            | (Claimed, Claimed | Planned | Sending | Published | Failed | Held | Missed | Cancelled)
             | (Sending, Claimed | Planned | Published | Failed | Held | Unknown)
             | (Unknown, Unknown | Sending | Planned | Published | Failed | Held | Missed)
             | (Held, Held | Planned | Missed | Cancelled)
@@ -296,6 +299,13 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
             let reason = Reason::new(ReasonCode::Invalid, message.clone());
             rest(&mut next, State::Held, Some(reason), None)
         }
+        Input::TooLate => {
+            assert!(too_late(row, now), "a delivery that is not too late ({})", row.id);
+            let state = if row.late.then == LateThen::Skip { State::Missed } else { State::Held };
+            let before = row.reason.as_ref().map_or_else(String::new, |reason| format!("; before: {}", reason.message));
+            let message = format!("its time was {}, and its grace is over{before}", utc(row.due));
+            rest(&mut next, state, Some(Reason::new(ReasonCode::Late, message)), None)
+        }
     };
     if !matches!(next.state, State::Claimed | State::Sending) {
         next.owner = None;
@@ -303,6 +313,22 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
     check(row, &next);
     let event = event(&next, kind, detail, SMM, now);
     (next, event, then)
+}
+
+/// A claimed delivery that must not go out any more by itself: past its grace, not released by a person, not begun, and
+/// not told to be published however late.
+pub fn too_late(row: &Delivery, now: DateTime<Utc>) -> bool {
+    row.state == State::Claimed
+        && row.late.then != LateThen::Publish
+        && !row.released
+        && !row.is_frozen()
+        && past_grace(row, now)
+}
+
+/// Later than its grace.
+pub(super) fn past_grace(row: &Delivery, now: DateTime<Utc>) -> bool {
+    let grace = i64::try_from(row.late.grace_seconds).ok().and_then(TimeDelta::try_seconds);
+    grace.and_then(|grace| row.due.checked_add_signed(grace)).is_some_and(|end| now > end)
 }
 
 /// The request of an unknown may be sent again, under the same key.

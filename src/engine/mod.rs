@@ -3,11 +3,24 @@
 pub mod core;
 pub mod outside;
 
+mod apply;
+mod connect;
+mod driver;
+mod links;
+mod pass;
 mod person;
+mod signals;
+mod worker;
 
 #[cfg(test)]
 mod model_check;
 #[cfg(test)]
 mod samples;
 
+pub use apply::Applied;
+pub use connect::{Connector, Folders, Networks};
+pub use driver::{COMMAND_CALENDAR, Engine, World};
+pub use pass::{Pass, Passed, release_backlog, wait_for};
 pub use person::{PersonCommand, person};
+pub use signals::{Asked, Signals};
+pub use worker::Worker;

@@ -1,8 +1,8 @@
 //! What a person may ask of a delivery. Pure, like [`super::core`], and held to the same table of edges.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::core::{check, event, rest, settle, utc};
+use super::core::{check, event, past_grace, rest, settle, utc};
 use crate::model::{Delivery, Event, Intent, LateThen, Reason, ReasonCode, Receipt, State};
 
 /// What a person may ask for.
@@ -50,8 +50,7 @@ pub fn person(
             resolvable(row)?;
             next.failures = 0;
             let started = !row.receipts.is_empty();
-            let over =
-                now > row.due + TimeDelta::seconds(i64::try_from(row.late.grace_seconds).unwrap_or(i64::MAX / 2_000));
+            let over = past_grace(row, now);
             let late = |text: &str| Some(Reason::new(ReasonCode::Late, text));
             let (state, reason) = match row.late.then {
                 LateThen::Hold if over && !row.released && !started => {

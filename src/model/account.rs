@@ -81,3 +81,23 @@ pub struct LimitOverrides {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poll_seconds_max: Option<u64>,
 }
+
+impl LimitOverrides {
+    /// These limits, and those of `other` where these say nothing.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            text: self.text.or(other.text),
+            link: self.link.or(other.link),
+            media: self.media.or(other.media),
+            alt: self.alt.or(other.alt),
+            image_bytes: self.image_bytes.or(other.image_bytes),
+            image_pixels: self.image_pixels.or(other.image_pixels),
+            video_bytes: self.video_bytes.or(other.video_bytes),
+            poll_options: self.poll_options.or(other.poll_options),
+            poll_option_text: self.poll_option_text.or(other.poll_option_text),
+            poll_seconds_min: self.poll_seconds_min.or(other.poll_seconds_min),
+            poll_seconds_max: self.poll_seconds_max.or(other.poll_seconds_max),
+        }
+    }
+}

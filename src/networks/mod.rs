@@ -1,13 +1,12 @@
 //! The registry of networks, and nothing else. A new network is one folder, one `mod` line and one entry of [`ALL`].
 
 mod bluesky;
-mod feed;
 
 use crate::adapter::Network;
 use crate::calendar::{Known, KnownNetwork};
 
 /// Every network, sorted by id.
-pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky, &feed::Feed];
+pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky];
 
 /// The network with this id.
 pub fn find(id: &str) -> Option<&'static dyn Network> {

@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 /// One comparison.
-pub(super) struct Diff<'a> {
+pub struct Diff<'a> {
     calendar: &'a Calendar,
     record: &'a CalendarRecord,
     now: DateTime<Utc>,
@@ -30,7 +30,7 @@ pub(super) struct Diff<'a> {
 }
 
 impl<'a> Diff<'a> {
-    pub(super) fn new(
+    pub fn new(
         calendar: &'a Calendar,
         ids: &'a [PostId],
         rows: &'a [Delivery],
@@ -58,7 +58,7 @@ impl<'a> Diff<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> Schedule {
+    pub fn run(mut self) -> Schedule {
         let calendar = self.calendar;
         let mut running = HashSet::new();
         for post in &calendar.posts {

@@ -4,14 +4,14 @@ use serde_json::json;
 
 use super::*;
 use crate::engine::samples::*;
-use crate::model::OccurrenceName;
+use crate::model::{Late, OccurrenceName};
 
 #[test]
 fn the_table_of_edges() {
     use State::{Cancelled, Claimed, Failed, Held, Missed, Planned, Published, Sending, Unknown};
     let to = |from| State::ALL.into_iter().filter(|to| allowed(from, *to)).collect::<Vec<_>>();
     assert_eq!(to(Planned), [Planned, Claimed, Held, Missed, Cancelled]);
-    assert_eq!(to(Claimed), [Planned, Claimed, Sending, Published, Failed, Held, Cancelled]);
+    assert_eq!(to(Claimed), [Planned, Claimed, Sending, Published, Failed, Held, Missed, Cancelled]);
     assert_eq!(to(Sending), [Planned, Claimed, Published, Failed, Unknown, Held]);
     assert_eq!(to(Unknown), [Planned, Sending, Published, Failed, Unknown, Held, Missed]);
     assert_eq!(to(Held), [Planned, Held, Missed, Cancelled]);
@@ -281,6 +281,18 @@ fn out_already_under_another_name() {
     let row = go(&claimed(), &already(None), &rules, 1);
     assert_eq!(told(&row), (State::Planned, Some(ReasonCode::Already)));
     assert!(row.not_before.is_some_and(|at| at >= after(121)));
+}
+
+#[test]
+fn a_claim_past_its_grace_goes_by_its_late_rule() {
+    let rules = rules(WINDOW);
+    let with = |then| Delivery { late: Late { grace_seconds: 60, then }, ..claimed() };
+    assert!(!too_late(&with(LateThen::Hold), after(60)));
+    assert_eq!(told(&go(&with(LateThen::Hold), &Input::TooLate, &rules, 61)), (State::Held, Some(ReasonCode::Late)));
+    assert_eq!(told(&go(&with(LateThen::Skip), &Input::TooLate, &rules, 61)), (State::Missed, Some(ReasonCode::Late)));
+    assert!(!too_late(&with(LateThen::Publish), after(61)));
+    assert!(!too_late(&Delivery { released: true, ..with(LateThen::Hold) }, after(61)));
+    assert!(!too_late(&Delivery { receipts: vec![receipt(0)], ..with(LateThen::Hold) }, after(61)), "a thread goes on");
 }
 
 #[test]

@@ -1,0 +1,90 @@
+//! Makes the ledger agree with the calendar: [`crate::schedule`] says how, this stores it.
+
+use chrono::{DateTime, Utc};
+
+use super::Engine;
+use crate::ledger::{LedgerError, Query, Write, Written};
+use crate::model::{Delivery, Event, Origin, State};
+use crate::schedule::{Change, ChangeKind, schedule};
+
+/// Rows stored in one transaction.
+const GROUP: usize = 1_000;
+
+/// Times that the ledger is read anew when somebody else wrote meanwhile.
+const TRIES: usize = 5;
+
+/// What was changed.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// The rows that were added or changed.
+    pub changes: Vec<(ChangeKind, Delivery)>,
+    /// When there is more to be done, if nobody edits anything.
+    pub again: Option<DateTime<Utc>>,
+}
+
+impl Engine {
+    /// Compares calendar and ledger and stores what differs. Repeating it changes nothing.
+    pub async fn apply(&self) -> Result<Applied, LedgerError> {
+        let world = self.world();
+        let Some(calendar) = &world.calendar else { return Ok(Applied::default()) };
+        let mut changes = Vec::new();
+        for _ in 0..TRIES {
+            let now = self.now();
+            let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
+            let mut rows = self.ledger.deliveries(&query).await?;
+            rows.retain(|row| row.origin == Origin::Calendar);
+            let mut ids = world.ids.clone();
+            if !world.complete {
+                // A file that cannot be read may hold any of them: nothing is taken for removed.
+                ids.extend(rows.iter().map(|row| row.post.clone()));
+            }
+            let record = self.ledger.calendar(&calendar.name).await?;
+            let wanted = schedule(calendar, &ids, &rows, &record, now);
+            let mut stale = false;
+            for group in wanted.changes.chunks(GROUP) {
+                let writes: Vec<Write> = group.iter().map(|change| write(change, now)).collect();
+                for (change, written) in group.iter().zip(self.ledger.write(&writes).await?) {
+                    if written == Written::Done {
+                        log(change);
+                        changes.push((change.kind, change.after.clone()));
+                    } else {
+                        stale = true;
+                    }
+                }
+            }
+            if stale {
+                continue;
+            }
+            // Last, so that an end in the middle is met by the same comparison again.
+            if wanted.record != record {
+                self.ledger.put_calendar(&calendar.name, &wanted.record).await?;
+            }
+            return Ok(Applied { changes, again: wanted.again });
+        }
+        Err(LedgerError::Busy("others keep changing the deliveries of this calendar; try again".to_owned()))
+    }
+}
+
+fn write(change: &Change, now: DateTime<Utc>) -> Write {
+    let row = &change.after;
+    let detail = match (&row.reason, change.kind) {
+        (Some(reason), _) => reason.message.clone(),
+        (None, kind) => format!("{}, due {}", kind.as_str(), row.due.format("%Y-%m-%d %H:%M:%S UTC")),
+    };
+    let kind = if row.state == State::Planned { "planned" } else { change.kind.as_str() };
+    let event =
+        Event { at: now, delivery: row.id, kind: kind.to_owned(), state: row.state, detail, actor: "smm".to_owned() };
+    Write { delivery: row.clone(), expect: change.before.as_ref().map_or(0, |before| before.version), event }
+}
+
+fn log(change: &Change) {
+    let row = &change.after;
+    let (delivery, post, account, what) =
+        (row.id.short(), row.post.as_str(), row.account.as_str(), change.kind.as_str());
+    match (&row.reason, row.state) {
+        (Some(reason), State::Held | State::Missed) => {
+            tracing::warn!(delivery, post, account, what, "{}", reason.message);
+        }
+        _ => tracing::info!(delivery, post, account, what, due = %row.due, "calendar"),
+    }
+}

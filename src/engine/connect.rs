@@ -1,0 +1,94 @@
+//! How the engine reaches a network: through a [`Connector`], so that a simulator can hand in its own.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::outside::{FolderFiles, FolderMedia};
+use crate::adapter::http::{Http, HttpSettings};
+use crate::adapter::{Api, Files, MediaSource, Outside, Plan, RepeatSafety};
+use crate::calendar::Calendar;
+use crate::compose::{Instance, compose};
+use crate::model::{Account, Post, Severity};
+use crate::networks;
+use crate::secrets::Chain;
+use crate::time::Clock;
+
+/// The two folders that an adapter may be handed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Folders {
+    /// Where the post's media are.
+    pub media: PathBuf,
+    /// Where a network that writes files writes them.
+    pub files: PathBuf,
+}
+
+/// What the engine needs to know and to do of networks, without naming one.
+pub trait Connector: Send + Sync {
+    /// How repeats are safe on a network by its profile; a network that is not known promises nothing.
+    fn repeat(&self, network: &str) -> RepeatSafety;
+
+    /// What the account receives for a post; `Err` says why it cannot be composed.
+    fn compose(&self, calendar: &Calendar, post: &Post, account: &Account, instance: Instance) -> Result<Plan, String>;
+
+    /// The half of the account's adapter that touches the outside. Opens nothing by itself.
+    fn connect(&self, account: &Account, folders: &Folders) -> Result<Box<dyn Api>, String>;
+}
+
+/// The networks that are built in.
+pub struct Networks {
+    secrets: Chain,
+    http: Http,
+    clock: Arc<dyn Clock>,
+    /// One source of media for each folder, since it keeps what it has fitted for the next account.
+    media: Mutex<HashMap<PathBuf, Arc<FolderMedia>>>,
+}
+
+impl Networks {
+    /// With these secrets, this time limit of a call, and this clock.
+    pub fn new(secrets: Chain, http: HttpSettings, clock: Arc<dyn Clock>) -> Self {
+        Self { secrets, http: Http::new(http), clock, media: Mutex::default() }
+    }
+
+    fn media(&self, folder: &Path) -> Arc<dyn MediaSource> {
+        let mut known = self.media.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.entry(folder.to_owned()).or_insert_with(|| Arc::new(FolderMedia::new(folder)));
+        Arc::clone(found) as Arc<dyn MediaSource>
+    }
+}
+
+impl Connector for Networks {
+    fn repeat(&self, network: &str) -> RepeatSafety {
+        networks::find(network).map_or(RepeatSafety::None, |network| network.profile().repeat)
+    }
+
+    fn compose(&self, calendar: &Calendar, post: &Post, account: &Account, instance: Instance) -> Result<Plan, String> {
+        let rendering = compose(calendar, post, account, instance);
+        let wrong: Vec<&str> = rendering
+            .problems
+            .iter()
+            .filter(|problem| problem.severity == Severity::Error)
+            .map(|problem| problem.message.as_str())
+            .collect();
+        match rendering.plan {
+            Some(plan) if wrong.is_empty() => Ok(plan),
+            _ if wrong.is_empty() => Err("nothing is left to send".to_owned()),
+            _ => Err(wrong.join("; ")),
+        }
+    }
+
+    fn connect(&self, account: &Account, folders: &Folders) -> Result<Box<dyn Api>, String> {
+        let network = networks::find(&account.network)
+            .ok_or_else(|| format!("`{}` is not a network that smm knows", account.network))?;
+        let clock = Arc::clone(&self.clock);
+        let files: Arc<dyn Files> = Arc::new(FolderFiles::new(&folders.files));
+        let outside = Outside {
+            http: self.http.clone(),
+            secrets: self.secrets.account(&account.name),
+            media: self.media(&folders.media),
+            files,
+            now: Arc::new(move || clock.now()),
+        };
+        Ok(network.connect(account, outside))
+    }
+}
