@@ -241,13 +241,14 @@ impl Answer {
     /// without it may come from a proxy in between and proves nothing when the call was `irreversible`.
     pub fn fault(&self, irreversible: bool, own: Option<String>, now: DateTime<Utc>) -> Fault {
         let status = self.status;
-        let said = self.without_secrets(own.clone().unwrap_or_else(|| self.excerpt()));
+        let own_words = own.is_some();
+        let said = self.without_secrets(own.unwrap_or_else(|| self.excerpt()));
         let message = if said.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {said}") };
         let refused = |refusal| Fault::Refused { refusal, message: message.clone(), retry_at: self.retry_after(now) };
         match status {
             429 => refused(Refusal::RateLimited),
             200..400 | 408 | 409 | 425 | 500.. if irreversible => Fault::Unknown(message),
-            400..500 if irreversible && own.is_none() => Fault::Unknown(message),
+            400..500 if irreversible && !own_words => Fault::Unknown(message),
             401 => refused(Refusal::Credentials),
             403 => refused(Refusal::Forbidden),
             404 | 410 => refused(Refusal::Gone),

@@ -29,9 +29,6 @@ pub use profile::{
     TextLimit, TextRules, VideoRule, WarningSupport,
 };
 
-#[cfg(feature = "testing")]
-use std::pin::Pin;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -66,7 +63,7 @@ pub trait Network: Send + Sync + 'static {
     /// A stand-in for the network, in this very process, for the behaviour suite: it refuses every network of the
     /// registry that has none.
     #[cfg(feature = "testing")]
-    fn fake(&self) -> Pin<Box<dyn Future<Output = Option<Box<dyn suite::Fake>>> + Send>> {
+    fn fake(&self) -> suite::Starting {
         Box::pin(async { None })
     }
 }

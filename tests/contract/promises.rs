@@ -1,5 +1,6 @@
 //! What a network does when nothing is in the way.
 
+use smm::adapter::suite::Front;
 use smm::adapter::{Fault, Network, Plan, Refusal, StepKind, Verdict};
 use smm::text::Unit;
 
@@ -61,7 +62,7 @@ pub(crate) async fn nothing_stored_holds_a_secret(network: &'static dyn Network)
 /// Every secret that went over the wire or was given.
 pub(crate) fn secrets(stage: &Stage) -> Vec<String> {
     let mut secrets: Vec<String> = stage.fake.secrets().into_values().collect();
-    for seen in stage.fake.front().map(|front| front.seen()).unwrap_or_default() {
+    for seen in stage.fake.front().map(Front::seen).unwrap_or_default() {
         if let Some(token) = seen.header("authorization").and_then(|value| value.split(' ').nth(1)) {
             secrets.push(token.to_owned());
         }

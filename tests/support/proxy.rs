@@ -139,7 +139,7 @@ async fn message(stream: &mut TcpStream, early: &mut Vec<u8>) -> Option<Message>
 }
 
 async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<()> {
-    let mut buffer = [0; 16 * 1024];
+    let mut buffer = vec![0; 16 * 1024];
     let count = stream.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
     bytes.extend_from_slice(&buffer[..count]);
     Some(())

@@ -9,6 +9,7 @@ mod front;
 mod memory;
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -19,6 +20,9 @@ use super::{Files, Outside};
 
 pub use front::{Act, Front, Rule, Seen};
 pub use memory::{FixedSecrets, MemoryFiles, MemoryMedia, PICTURE, outside};
+
+/// A fake that is being started; `None`: the network has none.
+pub type Starting = Pin<Box<dyn Future<Output = Option<Box<dyn Fake>>> + Send>>;
 
 /// A stand-in for a network, in this very process. It lives as long as the value.
 #[async_trait]

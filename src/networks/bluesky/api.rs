@@ -29,7 +29,7 @@ use super::wire::{
 };
 
 /// Total time of an upload: a video of 300 MB over a slow line.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// One account's connection.
 pub(super) struct Client {
@@ -111,7 +111,7 @@ impl Client {
                 _ => self.refusal(&answer, false),
             });
         }
-        self.signed_in(home, &answer)
+        signed_in(home, &answer)
     }
 
     /// `None`: the refresh token has run out as well.
@@ -120,25 +120,10 @@ impl Client {
             Request::post(xrpc(&home.server, "com.atproto.server.refreshSession")).bearer(old.refresh.clone());
         let answer = self.outside.http.call(request).await?;
         match answer.status {
-            200..300 => self.signed_in(home, &answer).map(Some),
+            200..300 => signed_in(home, &answer).map(Some),
             400 | 401 => Ok(None),
             _ => Err(self.refusal(&answer, false)),
         }
-    }
-
-    fn signed_in(&self, home: &Home, answer: &Answer) -> Result<Arc<Session>, Fault> {
-        let answer: SessionAnswer = answer.json().map_err(Fault::NotSent)?;
-        if answer.active == Some(false) {
-            let status = answer.status.unwrap_or_else(|| "not active".to_owned());
-            return Err(Fault::refused(Refusal::Forbidden, format!("the account is {status}")));
-        }
-        if !is_did(&answer.did) || home.did.as_ref().is_some_and(|did| *did != answer.did) {
-            return Err(Fault::refused(
-                Refusal::Credentials,
-                format!("{} signed in somebody else: {}", home.server, answer.did),
-            ));
-        }
-        Ok(Arc::new(Session::from(answer)))
     }
 
     /// A repeatable call with the account's token, which is renewed once should it be worn out.
@@ -493,6 +478,22 @@ impl Client {
     }
 }
 
+/// A session that is that of the account: nobody else is signed in by a server that was not meant.
+fn signed_in(home: &Home, answer: &Answer) -> Result<Arc<Session>, Fault> {
+    let answer: SessionAnswer = answer.json().map_err(Fault::NotSent)?;
+    if answer.active == Some(false) {
+        let status = answer.status.unwrap_or_else(|| "not active".to_owned());
+        return Err(Fault::refused(Refusal::Forbidden, format!("the account is {status}")));
+    }
+    if !is_did(&answer.did) || home.did.as_ref().is_some_and(|did| *did != answer.did) {
+        return Err(Fault::refused(
+            Refusal::Credentials,
+            format!("{} signed in somebody else: {}", home.server, answer.did),
+        ));
+    }
+    Ok(Arc::new(Session::from(answer)))
+}
+
 /// Repository and key that a request is for.
 fn address(frozen: &Frozen) -> Result<(&str, &str), Fault> {
     let text = |key: &str| frozen.request.get(key).and_then(Value::as_str);
@@ -517,4 +518,250 @@ fn is_worn(answer: &Answer) -> bool {
 fn shown(url: &str) -> String {
     let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
     bare.trim_end_matches('/').chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use chrono::TimeZone;
+
+    use super::super::Bluesky;
+    use super::super::fake::{DID, HANDLE, Pds};
+    use super::super::key::record_key;
+    use super::*;
+    use crate::adapter::suite::{Act, Fake, Rule};
+    use crate::adapter::{Draft, DraftMedia, DraftPart, Network, StepKind};
+    use crate::model::{
+        AccountName, CalendarName, DeliveryId, MediaFacts, MediaKind, OccurrenceName, PostId, Prepared,
+    };
+
+    fn delivery() -> DeliveryId {
+        DeliveryId::derive(
+            &CalendarName::new("acme"),
+            &OccurrenceName::once(&PostId::new("whole")),
+            &AccountName::new("bsky"),
+        )
+    }
+
+    fn created() -> DateTime<Utc> {
+        Utc.with_ymd_and_hms(2026, 11, 22, 9, 0, 0).single().expect("a time")
+    }
+
+    fn draft<'a>(account: &'a Account, limits: &'a Limits, texts: &[&str]) -> Draft<'a> {
+        Draft {
+            delivery: delivery(),
+            generation: 0,
+            account,
+            limits,
+            parts: texts.iter().map(|text| DraftPart { text: (*text).to_owned(), media: Vec::new() }).collect(),
+            title: None,
+            body: None,
+            link: None,
+            tags: Vec::new(),
+            languages: Vec::new(),
+            visibility: None,
+            content_warning: None,
+            labels: Vec::new(),
+            reply_to: None,
+            quote: None,
+            poll: None,
+        }
+    }
+
+    /// Publishes every part at a time of its own choosing.
+    async fn publish(api: &Client, draft: &Draft<'_>, at: DateTime<Utc>) -> Result<Vec<Receipt>, Fault> {
+        let plan = Bluesky.plan(draft).expect("a plan");
+        let identity = api.whoami().await?;
+        let mut progress = Progress::default();
+        for step in plan.steps.iter().filter(|step| step.kind == StepKind::Prepare) {
+            let value = api.prepare(step, &progress).await?;
+            progress.prepared.push(Prepared { step: step.index, value, at });
+        }
+        for part in 0..plan.parts() {
+            let frozen = api.freeze(plan.publish_step(part).expect("a step"), &progress, &identity, at)?;
+            progress.receipts.push(api.publish(&frozen).await?);
+        }
+        Ok(progress.receipts)
+    }
+
+    fn stage(pds: &Pds) -> (Account, Limits, Client) {
+        let account = pds.account();
+        let limits = Limits::new(&PROFILE, &account.limits);
+        let client = Client::new(&account, pds.outside());
+        (account, limits, client)
+    }
+
+    fn picture(alt: &str) -> DraftMedia {
+        let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 1, width: 9, height: 9 };
+        DraftMedia { file: "a.png".to_owned(), alt: alt.to_owned(), facts }
+    }
+
+    #[tokio::test]
+    async fn a_whole_thread_is_written_as_the_lexicon_asks() {
+        let pds = Pds::start().await;
+        let (account, limits, api) = stage(&pds);
+        let link = format!("{}/page", pds.front().expect("a front").url());
+        let mut draft = draft(&account, &limits, &["🎉 مرحبا @friend.test and @nobody.test #smm", "Two", "Three"]);
+        draft.link = Some(link.clone());
+        draft.parts[1].media = vec![picture("A dot"), picture("")];
+        draft.languages = vec!["en".to_owned(), "ar".to_owned()];
+        draft.labels = vec!["graphic-media".to_owned()];
+        draft.tags = vec!["release".to_owned()];
+        let receipts = publish(&api, &draft, created()).await.expect("published");
+
+        let key = |part| record_key(delivery(), part, 0);
+        let record = |part| pds.record(&key(part)).expect("a record");
+        let first = record(0);
+        assert_eq!(first["text"], "🎉 مرحبا @friend.test and @nobody.test #smm");
+        assert_eq!(first["createdAt"], "2026-11-22T09:00:00.000Z");
+        assert_eq!(first["langs"], json!(["en", "ar"]));
+        assert_eq!(first["tags"], json!(["release"]));
+        assert_eq!(
+            first["labels"],
+            json!({"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": "graphic-media"}]})
+        );
+        // 4 bytes, a space, 10 bytes, a space.
+        assert_eq!(
+            first["facets"],
+            json!([
+                {
+                    "index": {"byteStart": 16, "byteEnd": 28},
+                    "features": [{"$type": "app.bsky.richtext.facet#mention", "did": "did:plc:friend222222222222222222"}],
+                },
+                {
+                    "index": {"byteStart": 46, "byteEnd": 50},
+                    "features": [{"$type": "app.bsky.richtext.facet#tag", "tag": "smm"}],
+                },
+            ])
+        );
+        let external = &first["embed"]["external"];
+        assert_eq!(first["embed"]["$type"], "app.bsky.embed.external");
+        assert_eq!((&external["uri"], &external["title"]), (&json!(link), &json!("Acme & Co")));
+        assert_eq!(external["description"], "What it is");
+        assert_eq!(external["thumb"]["$type"], "blob");
+
+        let images = record(1)["embed"]["images"].clone();
+        assert_eq!(images[0]["alt"], "A dot");
+        assert_eq!(images[1]["alt"], "");
+        assert_eq!(images[0]["aspectRatio"], json!({"width": 1, "height": 1}));
+        let reference = |part: usize| json!({"uri": receipts[part].id, "cid": receipts[part].data["cid"]});
+        assert_eq!(record(1)["reply"], json!({"root": reference(0), "parent": reference(0)}));
+        assert_eq!(record(2)["reply"], json!({"root": reference(0), "parent": reference(1)}));
+        assert_eq!(receipts[0].url, Some(format!("https://bsky.app/profile/{DID}/post/{}", key(0))));
+
+        let metrics = api.metrics(&receipts[0]).await.expect("numbers");
+        assert_eq!((metrics.replies, metrics.views), (Some(1), None));
+        let replies = api.replies(&receipts[0]).await.expect("replies");
+        assert_eq!(replies.iter().map(|reply| reply.text.as_str()).collect::<Vec<_>>(), ["Two"]);
+        assert_eq!(replies[0].author, format!("@{HANDLE}"));
+    }
+
+    #[tokio::test]
+    async fn a_reply_keeps_the_root_and_a_quote_goes_with_media() {
+        let pds = Pds::start().await;
+        let (account, limits, api) = stage(&pds);
+        let thread = publish(&api, &draft(&account, &limits, &["One", "Two"]), created()).await.expect("published");
+        let mut answer = draft(&account, &limits, &["I agree"]);
+        answer.generation = 1;
+        answer.reply_to = Some(thread[1].id.clone());
+        answer.quote = thread[0].url.clone().map(|url| url.replace(DID, HANDLE));
+        answer.parts[0].media = vec![picture("A dot")];
+        publish(&api, &answer, created()).await.expect("published");
+        let record = pds.record(&record_key(delivery(), 0, 1)).expect("a record");
+        let reference = |part: usize| json!({"uri": thread[part].id, "cid": thread[part].data["cid"]});
+        assert_eq!(record["reply"], json!({"root": reference(0), "parent": reference(1)}));
+        assert_eq!(record["embed"]["$type"], "app.bsky.embed.recordWithMedia");
+        assert_eq!(record["embed"]["record"]["record"], reference(0));
+        assert_eq!(record["embed"]["media"]["images"][0]["alt"], "A dot");
+    }
+
+    #[tokio::test]
+    async fn after_a_lost_ledger_the_post_is_found_and_never_overwritten() {
+        let pds = Pds::start().await;
+        let (account, limits, api) = stage(&pds);
+        let first = publish(&api, &draft(&account, &limits, &["Out"]), created()).await.expect("published");
+        // Another time of creation: other bytes under the same key.
+        let later = created() + chrono::Duration::days(1);
+        let again = publish(&api, &draft(&account, &limits, &["Out"]), later).await.expect("found");
+        assert_eq!((&again[0].id, &again[0].data), (&first[0].id, &first[0].data));
+        let edited = publish(&api, &draft(&account, &limits, &["Edited"]), later).await;
+        assert!(matches!(edited, Err(Fault::Refused { refusal: Refusal::Duplicate, .. })), "{edited:?}");
+        assert_eq!(pds.record(&record_key(delivery(), 0, 0)).expect("a record")["text"], "Out");
+    }
+
+    #[tokio::test]
+    async fn a_page_that_fails_costs_the_card_and_not_the_link() {
+        let pds = Pds::start().await;
+        let (account, limits, api) = stage(&pds);
+        let link = format!("{}/missing", pds.front().expect("a front").url());
+        let mut alone = draft(&account, &limits, &["Look"]);
+        alone.link = Some(link.clone());
+        publish(&api, &alone, created()).await.expect("published");
+        let record = pds.record(&record_key(delivery(), 0, 0)).expect("a record");
+        assert_eq!(record["embed"]["external"]["uri"], json!(link));
+
+        let text = format!("Look: {link}");
+        let mut twice = draft(&account, &limits, &[&text]);
+        (twice.link, twice.generation) = (Some(link), 1);
+        publish(&api, &twice, created()).await.expect("published");
+        let record = pds.record(&record_key(delivery(), 0, 1)).expect("a record");
+        assert_eq!(record.get("embed"), None);
+        assert_eq!(record["facets"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[tokio::test]
+    async fn logging_in_is_spared() {
+        let pds = Pds::start().await;
+        let (_, _, api) = stage(&pds);
+        let front = pds.front().expect("a front");
+        for _ in 0..3 {
+            api.whoami().await.expect("an identity");
+            pds.end_session();
+        }
+        assert_eq!(front.count("POST", "/xrpc/com.atproto.server.createSession"), 1);
+        assert_eq!(front.count("POST", "/xrpc/com.atproto.server.refreshSession"), 2);
+    }
+
+    #[tokio::test]
+    async fn somebody_else_is_never_signed_in() {
+        let pds = Pds::start().await;
+        let (mut account, limits, api) = stage(&pds);
+        let identity = api.whoami().await.expect("an identity");
+        let other = Identity { uid: "did:plc:other".to_owned(), ..identity };
+        let plan = Bluesky.plan(&draft(&account, &limits, &["For another"])).expect("a plan");
+        let frozen = api.freeze(&plan.steps[0], &Progress::default(), &other, created()).expect("a request");
+        let outcome = api.publish(&frozen).await;
+        assert!(matches!(outcome, Err(Fault::Refused { refusal: Refusal::Forbidden, .. })), "{outcome:?}");
+        assert_eq!(pds.front().expect("a front").count("POST", "/xrpc/com.atproto.repo.putRecord"), 0);
+
+        account.settings.insert("handle".to_owned(), json!("did:plc:other"));
+        let body = json!({"accessJwt": "a", "refreshJwt": "r", "did": DID, "handle": HANDLE}).to_string();
+        let answer = Act::Answer { status: 200, headers: Vec::new(), body };
+        pds.front().expect("a front").rule(Rule::new(answer));
+        let outcome = Client::new(&account, pds.outside()).whoami().await;
+        assert!(matches!(outcome, Err(Fault::Refused { refusal: Refusal::Credentials, .. })), "{outcome:?}");
+    }
+
+    #[tokio::test]
+    async fn the_rate_limit_tells_its_end_in_its_own_way() {
+        let pds = Pds::start().await;
+        let (_, _, api) = stage(&pds);
+        let rule = Rule::answer(429, r#"{"error":"RateLimitExceeded"}"#).header("ratelimit-reset", "1924992000");
+        pds.front().expect("a front").rule(rule);
+        match api.whoami().await {
+            Err(Fault::Refused { refusal: Refusal::RateLimited, retry_at: Some(at), .. }) => {
+                assert_eq!(at.timestamp(), 1_924_992_000);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_password_is_a_matter_of_credentials() {
+        let pds = Pds::start().await;
+        let outside = crate::adapter::suite::outside(BTreeMap::new(), pds.files());
+        let outcome = Client::new(&pds.account(), outside).whoami().await;
+        assert!(matches!(outcome, Err(Fault::Refused { refusal: Refusal::Credentials, .. })), "{outcome:?}");
+    }
 }

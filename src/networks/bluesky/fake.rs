@@ -46,7 +46,21 @@ struct World {
 }
 
 type Shared = State<Arc<Mutex<World>>>;
-type Answered = Result<Json<Value>, Response>;
+type Answered = Result<Json<Value>, No>;
+
+/// An error of the server's.
+struct No {
+    status: u16,
+    error: &'static str,
+    message: String,
+}
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).expect("a status code");
+        (status, Json(json!({"error": self.error, "message": self.message}))).into_response()
+    }
+}
 
 impl Pds {
     /// Starts one.
@@ -154,9 +168,8 @@ fn held(world: &Mutex<World>) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn error(status: u16, error: &str, message: &str) -> Response {
-    let status = StatusCode::from_u16(status).expect("a status code");
-    (status, Json(json!({"error": error, "message": message}))).into_response()
+fn error(status: u16, error: &'static str, message: &str) -> No {
+    No { status, error, message: message.to_owned() }
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {
@@ -164,7 +177,7 @@ fn token(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The official server answers 400 here, not 401.
-fn allowed(world: &World, headers: &HeaderMap) -> Result<(), Response> {
+fn allowed(world: &World, headers: &HeaderMap) -> Result<(), No> {
     match token(headers) {
         None => Err(error(401, "AuthMissing", "Authentication Required")),
         Some(token) if world.access.contains(token) => Ok(()),
@@ -342,7 +355,7 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 /// What the lexicon of posts asks for, as far as an adapter can get it wrong.
-fn valid(world: &World, body: &Value) -> Result<(String, Value), Response> {
+fn valid(world: &World, body: &Value) -> Result<(String, Value), No> {
     let no = |message: &str| error(400, "InvalidRequest", message);
     let key = body["rkey"].as_str().unwrap_or_default();
     if body["repo"] != DID {

@@ -47,18 +47,18 @@ pub(super) async fn find(http: &Http, account: &Account, directories: &Directori
     };
     let document = document(http, &did, directories).await?;
     if document.id != did {
-        return Err(lost(format!("the document of {did} is that of {}", document.id)));
+        return Err(lost(&format!("the document of {did} is that of {}", document.id)));
     }
     if handle != did && !document.names(handle) {
-        return Err(lost(format!("`{handle}` leads to {did}, which does not go by that handle")));
+        return Err(lost(&format!("`{handle}` leads to {did}, which does not go by that handle")));
     }
-    let server = document.server().ok_or_else(|| lost(format!("{did} names no server that keeps its posts")))?;
-    let server = server_url(server).map_err(|why| lost(format!("{did} names a server that cannot be used: {why}")))?;
+    let server = document.server().ok_or_else(|| lost(&format!("{did} names no server that keeps its posts")))?;
+    let server = server_url(server).map_err(|why| lost(&format!("{did} names a server that cannot be used: {why}")))?;
     Ok(Home { server, did: Some(did) })
 }
 
 /// Says what to do, too.
-fn lost(why: String) -> Fault {
+fn lost(why: &str) -> Fault {
     Fault::refused(Refusal::Credentials, format!("{why}; check `handle`, or set the account's `server`"))
 }
 
@@ -75,9 +75,9 @@ async fn did_of(http: &Http, handle: &str, directories: &Directories) -> Result<
     match answer.status {
         200 => match answer.json::<DidAnswer>() {
             Ok(found) if is_did(&found.did) => Ok(found.did),
-            _ => Err(lost(format!("`{handle}` leads to no account"))),
+            _ => Err(lost(&format!("`{handle}` leads to no account"))),
         },
-        400 | 404 => Err(lost(format!("`{handle}` leads to no account"))),
+        400 | 404 => Err(lost(&format!("`{handle}` leads to no account"))),
         _ => Err(Fault::NotSent(format!("`{handle}` could not be looked up: HTTP {}", answer.status))),
     }
 }
@@ -85,18 +85,18 @@ async fn did_of(http: &Http, handle: &str, directories: &Directories) -> Result<
 async fn document(http: &Http, did: &str, directories: &Directories) -> Result<DidDocument, Fault> {
     let url = if let Some(host) = did.strip_prefix("did:web:") {
         if !super::facets::is_handle(host) {
-            return Err(lost(format!("{did} is not a name of the web")));
+            return Err(lost(&format!("{did} is not a name of the web")));
         }
         format!("https://{host}/.well-known/did.json")
     } else if did.starts_with("did:plc:") {
         format!("{}/{did}", directories.plc)
     } else {
-        return Err(lost(format!("{did} is of a kind that is not known")));
+        return Err(lost(&format!("{did} is of a kind that is not known")));
     };
     let answer = http.call(Request::get(url)).await?;
     match answer.status {
-        200 => answer.json().map_err(|why| lost(format!("the document of {did} cannot be read: {why}"))),
-        400..500 if answer.status != 429 => Err(lost(format!("{did} is not known to its directory"))),
+        200 => answer.json().map_err(|why| lost(&format!("the document of {did} cannot be read: {why}"))),
+        400..500 if answer.status != 429 => Err(lost(&format!("{did} is not known to its directory"))),
         status => Err(Fault::NotSent(format!("{did} could not be looked up: HTTP {status}"))),
     }
 }

@@ -68,7 +68,7 @@ impl Network for Bluesky {
     }
 
     #[cfg(feature = "testing")]
-    fn fake(&self) -> std::pin::Pin<Box<dyn Future<Output = Option<Box<dyn crate::adapter::suite::Fake>>> + Send>> {
+    fn fake(&self) -> crate::adapter::suite::Starting {
         Box::pin(async { Some(Box::new(fake::Pds::start().await) as Box<dyn crate::adapter::suite::Fake>) })
     }
 }

@@ -153,7 +153,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     handles.sort();
     handles.dedup();
     let mentions = (!handles.is_empty()).then(|| steps.prepare(0, &Task::Mentions { handles }));
-    let mut find = |steps: &mut Steps, post: &Option<String>| {
+    let find = |steps: &mut Steps, post: &Option<String>| {
         let PostRef { repo, key } = PostRef::parse(post.as_deref()?)?;
         Some(steps.prepare(0, &Task::Find { repo, key }))
     };
@@ -236,7 +236,7 @@ pub(super) fn freeze(
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
     let record = message.record(step.part, progress, at)?;
-    let request = put_record(&identity.uid, &message.key, record);
+    let request = put_record(&identity.uid, &message.key, &record);
     Ok(Frozen { part: step.part, key: message.key, request })
 }
 

@@ -94,12 +94,12 @@ pub(super) struct DidDocument {
 
 /// A service of a DID document.
 #[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(super) struct Service {
     pub(super) id: String,
     #[serde(rename = "type")]
     pub(super) kind: String,
-    pub(super) service_endpoint: Value,
+    #[serde(rename = "serviceEndpoint")]
+    pub(super) endpoint: Value,
 }
 
 impl DidDocument {
@@ -108,7 +108,7 @@ impl DidDocument {
         self.service
             .iter()
             .find(|service| service.id.ends_with("#atproto_pds") && service.kind == "AtprotoPersonalDataServer")?
-            .service_endpoint
+            .endpoint
             .as_str()
     }
 
@@ -210,7 +210,7 @@ pub(super) fn web_url(did: &str, key: &str) -> String {
 }
 
 /// The body of `putRecord`: writes the record only if there is none under its key yet.
-pub(super) fn put_record(did: &str, key: &str, record: Value) -> Value {
+pub(super) fn put_record(did: &str, key: &str, record: &Value) -> Value {
     json!({
         "repo": did,
         "collection": POSTS,
