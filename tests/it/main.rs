@@ -4,6 +4,7 @@
 mod support;
 
 mod architecture;
+mod calendar;
 mod documents;
 mod ledger_cli;
 mod ledger_suite;
