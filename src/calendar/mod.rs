@@ -17,6 +17,7 @@ mod post;
 mod raw;
 mod read;
 mod scalar;
+mod schema;
 mod source;
 mod suggest;
 mod text_span;
@@ -29,6 +30,7 @@ pub use diagnostic::Diagnostic;
 pub use known::{Known, KnownNetwork};
 pub use load::load;
 pub use places::Places;
+pub use schema::{calendar_schema, config_schema};
 pub use source::{Position, SourceFile, Sources, Span};
 
 use crate::model::{Account, AccountName, CalendarName, Campaign, Post, PostId, Problem, Severity};

@@ -1,11 +1,30 @@
 //! `smm schema`.
 
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, output};
+use crate::{calendar, networks};
 
-/// Write the JSON Schema of the calendar
+/// Write the JSON Schema of the calendar, for editors
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(super) struct Args {
+    /// Which file
+    #[arg(value_enum, default_value_t)]
+    file: Which,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm schema` is not built yet"))
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+enum Which {
+    /// `calendar.toml`
+    #[default]
+    Calendar,
+    /// `smm.toml`
+    Config,
+}
+
+pub(super) fn run(args: &Args, _global: &Global) -> Result<Exit, Failure> {
+    let known = networks::known();
+    output::json(&match args.file {
+        Which::Calendar => calendar::calendar_schema(&known),
+        Which::Config => calendar::config_schema(&known),
+    })?;
+    Ok(Exit::Done)
 }

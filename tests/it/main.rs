@@ -9,5 +9,6 @@ mod documents;
 mod ledger_cli;
 mod ledger_suite;
 mod mastodon_count;
+mod schema;
 mod twitter_text;
 mod usage;
