@@ -183,7 +183,10 @@ text = "Later"
     assert_eq!(post("poll").name, PostId::new("pole"));
     assert_eq!(post("poll").content.poll.as_ref().map(|poll| poll.seconds), Some(43200));
     let Some(Trigger::At { civil, instant }) = post("poll").trigger else { panic!("{:?}", post("poll")) };
-    assert_eq!((civil.to_string(), instant.to_string()), ("2026-12-01 07:00:00".into(), "2026-12-01 06:00:00 UTC".into()));
+    assert_eq!(
+        (civil.to_string(), instant.to_string()),
+        ("2026-12-01 07:00:00".into(), "2026-12-01 06:00:00 UTC".into())
+    );
     let late = post("release").late;
     assert_eq!((late.grace_seconds, late.then), (900, smm::model::LateThen::Publish));
     assert!(post("idea").trigger.is_none() && post("idea").draft);
@@ -204,15 +207,15 @@ fn the_head_of_the_calendar() {
     check_whole("name = \"a\"\ntimezone = \"UTC\"\nposts = «\"none\"»\n", &["wrong-type"]);
     check_whole("name = \"a\"\ntimezone = \"UTC\"\n«[posts]»\nid = \"x\"\n", &["wrong-type"]);
     check_whole("name = \"a\"\ntimezone = \"UTC\"\n[check]\nmissing_alt = «\"maybe\"»\n", &["unknown-value"]);
-    let loaded = check_whole("name = \"a\"\ntimezone = \"UTC\"\n[defaults]\nto = [«\"bskyy\"»]\n", &["unknown-account"]);
+    let loaded =
+        check_whole("name = \"a\"\ntimezone = \"UTC\"\n[defaults]\nto = [«\"bskyy\"»]\n", &["unknown-account"]);
     says(&loaded, "bskyy", "did you mean `bsky`?");
 }
 
 #[test]
 fn accounts_of_a_calendar() {
-    let account = |table: &str, codes: &[&str]| {
-        check_whole(&format!("name = \"a\"\ntimezone = \"UTC\"\n{table}\n"), codes)
-    };
+    let account =
+        |table: &str, codes: &[&str]| check_whole(&format!("name = \"a\"\ntimezone = \"UTC\"\n{table}\n"), codes);
     let loaded = account("[accounts.b2]\nnetwork = «\"bluesky\"»\nhandle = \"a\"\n", &["credentialed-account"]);
     says(&loaded, "Bluesky", "smm.toml");
     account("[accounts.«bsky»]\nnetwork = \"feed\"\n", &["shadowed-account"]);
@@ -225,7 +228,10 @@ fn accounts_of_a_calendar() {
     account("[accounts.site]\nnetwork = \"feed\"\n«server» = \"https://x.example\"\n", &["server-in-calendar"]);
     account("[accounts.site]\nnetwork = \"feed\"\n«api_token» = \"x\"\n", &["secret-in-file"]);
     account("[accounts.site]\nnetwork = \"feed\"\nspacing = «\"2\"»\n", &["bad-duration"]);
-    account("[accounts.site]\nnetwork = \"feed\"\nlimits = { text = «\"many\"», «txt» = 1 }\n", &["wrong-type", "unknown-key"]);
+    account(
+        "[accounts.site]\nnetwork = \"feed\"\nlimits = { text = «\"many\"», «txt» = 1 }\n",
+        &["wrong-type", "unknown-key"],
+    );
     // A post may go to an account that has errors: one mistake, one diagnostic.
     account(
         "[accounts.site]\nnetwork = \"feed\"\n«foldr» = \"x\"\n[[posts]]\nid = \"a\"\non = \"release\"\nto = \"site\"\n",
@@ -252,7 +258,8 @@ fn ids() {
 
 #[test]
 fn times() {
-    let at = |value: &str, codes: &[&str]| check(&format!("[[posts]]\nid = \"a\"\nat = {value}\ntext = \"x\"\n"), codes);
+    let at =
+        |value: &str, codes: &[&str]| check(&format!("[[posts]]\nid = \"a\"\nat = {value}\ntext = \"x\"\n"), codes);
     says(&at("«\"2026-12-01 09:00\"»", &["bad-time"]), "without quotes", "2026-12-01T09:00:00");
     says(&at("«2026-12-01»", &["bad-time"]), "a date alone", "2026-12-01T09:00:00");
     at("«09:00:00»", &["bad-time"]);
@@ -296,15 +303,15 @@ fn where_posts_go() {
     says(&check_post("to = «\"mastodon\"»", &["unknown-account"]), "mastodon", "`fedi`");
     check_post("to = «[]»", &["no-accounts"]);
     check_post("to = «1»", &["wrong-type"]);
-    check_whole(
-        "name = \"a\"\ntimezone = \"UTC\"\n[[posts]]\nid = «\"a\"»\non = \"release\"\n",
-        &["no-accounts"],
-    );
+    check_whole("name = \"a\"\ntimezone = \"UTC\"\n[[posts]]\nid = «\"a\"»\non = \"release\"\n", &["no-accounts"]);
     says(&check_post("[posts.for.«blusky»]\ntext = \"x\"", &["unknown-override"]), "blusky", "`bluesky`");
     check_post("[posts.for.«fedi»]\ntext = \"x\"", &["unused-override"]);
     check_post("[posts.for.bluesky]\n«at» = 2026-12-01T09:00:00", &["unknown-key"]);
     check_post("campaign = «\"launch\"»", &["unknown-campaign"]);
-    let loaded = check("[campaigns.launch]\n[[posts]]\nid = \"a\"\non = \"release\"\ncampaign = «\"lunch\"»\n", &["unknown-campaign"]);
+    let loaded = check(
+        "[campaigns.launch]\n[[posts]]\nid = \"a\"\non = \"release\"\ncampaign = «\"lunch\"»\n",
+        &["unknown-campaign"],
+    );
     says(&loaded, "lunch", "`launch`");
 }
 
@@ -353,22 +360,35 @@ fn conflicts_and_encodings() {
     assert_eq!((found[0].code.0, found[0].line, found[0].column, found.len()), ("not-utf8", 3, 6, 1));
     env.write("calendar.toml", "\u{feff}name = \"a\"\ntimezone = \"UTC\"\nx = 1\n");
     let found = read(&env).diagnostics;
-    assert_eq!((found[0].code.0, found[1].code.0, found[1].line, found[1].column), ("byte-order-mark", "unknown-key", 3, 1));
+    assert_eq!(
+        (found[0].code.0, found[1].code.0, found[1].line, found[1].column),
+        ("byte-order-mark", "unknown-key", 3, 1)
+    );
 }
 
 #[test]
 fn includes() {
     let env = TestEnv::new();
-    let head = |include: &str| format!("name = \"a\"\ntimezone = \"UTC\"\ninclude = {include}\n[defaults]\nto = [\"bsky\"]\n");
+    let head =
+        |include: &str| format!("name = \"a\"\ntimezone = \"UTC\"\ninclude = {include}\n[defaults]\nto = [\"bsky\"]\n");
     let found = |env: &TestEnv| -> Vec<(String, String, usize, usize)> {
-        let name = |file: &str| file.trim_start_matches(env.path().to_str().expect("Unicode")).trim_start_matches('/').to_owned();
-        read(env).diagnostics.into_iter().map(|found| (found.code.0.to_owned(), name(&found.file), found.line, found.column)).collect()
+        let name = |file: &str| {
+            file.trim_start_matches(env.path().to_str().expect("Unicode")).trim_start_matches('/').to_owned()
+        };
+        read(env)
+            .diagnostics
+            .into_iter()
+            .map(|found| (found.code.0.to_owned(), name(&found.file), found.line, found.column))
+            .collect()
     };
     let one = |code: &str, file: &str, line, column| vec![(code.to_owned(), file.to_owned(), line, column)];
     env.write("calendar.toml", head("[\"2026/*.toml\", \"posts/**/*.md\"]"));
     env.write("2026/b.toml", "[[posts]]\nid = \"b\"\non = \"release\"\ncampaign = \"late\"\n");
     env.write("2026/a.toml", "[campaigns.late]\n[[posts]]\nid = \"a\"\non = \"release\"\n");
-    env.write("posts/deep/m.md", "+++\nid = \"m\"\nat = 2026-12-01T09:00:00\ntitle = \"A title\"\n+++\n\n# Head\n\nText\n");
+    env.write(
+        "posts/deep/m.md",
+        "+++\nid = \"m\"\nat = 2026-12-01T09:00:00\ntitle = \"A title\"\n+++\n\n# Head\n\nText\n",
+    );
     assert_eq!(found(&env), []);
     let calendar = read(&env).calendar.expect("a calendar");
     let ids: Vec<_> = calendar.posts.iter().map(|post| post.id.as_str()).collect();

@@ -6,6 +6,7 @@ mod support;
 mod architecture;
 mod calendar;
 mod documents;
+mod init;
 mod ledger_cli;
 mod ledger_suite;
 mod mastodon_count;

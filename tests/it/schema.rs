@@ -12,7 +12,10 @@ fn the_committed_schema_is_fresh() {
         std::fs::write(&path, &written).expect("the schema is written");
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == written, "calendar.schema.json is stale: run `SMM_UPDATE=1 cargo test --test it schema` and commit it");
+    assert!(
+        committed == written,
+        "calendar.schema.json is stale: run `SMM_UPDATE=1 cargo test --test it schema` and commit it"
+    );
 }
 
 #[test]
