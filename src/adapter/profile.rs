@@ -310,7 +310,7 @@ impl Limits {
         };
         Self {
             text,
-            link: over.link.map(narrow).or(profile.text.link),
+            link: over.link.map_or(profile.text.link, |weight| Some(narrow(weight)).filter(|weight| *weight > 0)),
             max_images: over.media.map_or(profile.media.max_images, narrow),
             max_videos: profile.media.max_videos,
             image: picture(profile.media.image),

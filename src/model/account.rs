@@ -50,7 +50,7 @@ pub struct LimitOverrides {
     /// Longest text, in the network's own unit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<u64>,
-    /// What a link counts, where the network gives every link the same weight.
+    /// What a link counts, where the network gives every link the same weight; 0: as it is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<u64>,
     /// Most files in one part.

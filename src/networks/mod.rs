@@ -1,12 +1,13 @@
 //! The registry of networks, and nothing else. A new network is one folder, one `mod` line and one entry of [`ALL`].
 
 mod bluesky;
+mod mastodon;
 
 use crate::adapter::Network;
 use crate::calendar::{Known, KnownNetwork};
 
 /// Every network, sorted by id.
-pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky];
+pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky, &mastodon::Mastodon];
 
 /// The network with this id.
 pub fn find(id: &str) -> Option<&'static dyn Network> {

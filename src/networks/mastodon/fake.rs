@@ -1,0 +1,373 @@
+//! A stand-in for a server: Mastodon 4.6 as its documentation and source have it, or one of its kin that ignores keys.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use axum::extract::{Multipart, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use crate::adapter::suite::{Fake, FakePost, Front};
+use crate::model::{Account, AccountName};
+use crate::text::{Counting, FoundKind, MentionWeight, Unit, find, measure};
+
+/// Its only account.
+pub(super) const ACCOUNT: &str = "109348";
+
+/// Polls of a file until it is ready.
+const PROCESSING: u32 = 2;
+
+/// A stand-in for a server.
+pub(super) struct Instance {
+    front: Front,
+    world: Arc<Mutex<World>>,
+}
+
+/// What it holds.
+struct World {
+    kin: bool,
+    token: String,
+    changes: u32,
+    next: u64,
+    /// Alt text, and how many more looks find it unready.
+    media: BTreeMap<String, (String, u32)>,
+    statuses: Vec<Status>,
+    /// Key → id of the status.
+    keys: BTreeMap<String, String>,
+}
+
+struct Status {
+    id: String,
+    body: Value,
+    key: Option<String>,
+    at: DateTime<Utc>,
+}
+
+type Shared = State<Arc<Mutex<World>>>;
+type Answered = Result<Json<Value>, Response>;
+
+impl Instance {
+    /// Starts one. `kin`: it has no keys, an old version's address of the instance, and no such thing as 202.
+    pub(super) async fn start(kin: bool) -> Self {
+        let world = Arc::new(Mutex::new(World {
+            kin,
+            token: "token-0".to_owned(),
+            changes: 0,
+            next: 100,
+            media: BTreeMap::new(),
+            statuses: Vec::new(),
+            keys: BTreeMap::new(),
+        }));
+        let router = Router::new()
+            .route("/api/v1/accounts/verify_credentials", get(verify))
+            .route("/api/v2/instance", get(instance_v2))
+            .route("/api/v1/instance", get(instance_v1))
+            .route("/api/v2/media", post(upload))
+            .route("/api/v1/media/{id}", get(media))
+            .route("/api/v1/statuses", post(publish))
+            .route("/api/v1/statuses/{id}", get(status).delete(remove))
+            .route("/api/v1/statuses/{id}/context", get(context))
+            .route("/api/v1/accounts/{id}/statuses", get(statuses))
+            .route("/api/v2/search", get(search))
+            .with_state(Arc::clone(&world));
+        Self { front: Front::serve(router).await, world }
+    }
+
+    /// The body of a status as it was sent.
+    #[cfg(test)]
+    pub(super) fn body(&self, id: &str) -> Option<Value> {
+        held(&self.world).status(id).map(|status| status.body.clone())
+    }
+}
+
+#[async_trait]
+impl Fake for Instance {
+    fn front(&self) -> Option<&Front> {
+        Some(&self.front)
+    }
+
+    fn account(&self) -> Account {
+        let mut account = Account::new(AccountName::new("fedi"), "mastodon");
+        account.server = Some(self.front.url().to_owned());
+        account
+    }
+
+    fn secrets(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::from([("token", held(&self.world).token.clone())])
+    }
+
+    async fn posts(&self) -> Vec<FakePost> {
+        let world = held(&self.world);
+        let post = |status: &Status| FakePost {
+            id: status.id.clone(),
+            text: status.body["status"].as_str().unwrap_or_default().to_owned(),
+            parent: status.body["in_reply_to_id"].as_str().map(str::to_owned),
+            alts: files(&status.body)
+                .map(|id| world.media.get(id).map_or_else(String::new, |(alt, _)| alt.clone()))
+                .collect(),
+            key: status.key.clone(),
+        };
+        world.statuses.iter().map(post).collect()
+    }
+
+    fn publish_call(&self) -> Option<(&'static str, &'static str)> {
+        Some(("POST", "/api/v1/statuses"))
+    }
+
+    fn change_secret(&self) {
+        let mut world = held(&self.world);
+        world.changes += 1;
+        world.token = format!("token-{}", world.changes);
+    }
+}
+
+fn held(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn files(body: &Value) -> impl Iterator<Item = &str> {
+    body["media_ids"].as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
+fn error(status: u16, error: &str) -> Response {
+    let status = StatusCode::from_u16(status).expect("a status code");
+    (status, Json(json!({"error": error}))).into_response()
+}
+
+fn allowed(world: &World, headers: &HeaderMap) -> Result<(), Response> {
+    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if token == Some(&world.token) { Ok(()) } else { Err(error(401, "The access token is invalid")) }
+}
+
+async fn verify(State(world): Shared, headers: HeaderMap) -> Answered {
+    allowed(&held(&world), &headers)?;
+    Ok(Json(json!({"id": ACCOUNT, "username": "acme", "acct": "acme"})))
+}
+
+async fn instance_v2(State(world): Shared) -> Answered {
+    if held(&world).kin {
+        return Err(error(404, "Not found"));
+    }
+    Ok(Json(json!({
+        "version": "4.6.6",
+        "source_url": "https://github.com/mastodon/mastodon",
+        "api_versions": {"mastodon": 9},
+        "configuration": {
+            "statuses": {"max_characters": 500, "max_media_attachments": 4, "characters_reserved_per_url": 23},
+            "media_attachments": {"description_limit": 10000, "image_size_limit": 16_777_216, "image_matrix_limit": 33_177_600},
+            "polls": {"max_options": 4, "max_characters_per_option": 50, "min_expiration": 300, "max_expiration": 2_629_746},
+        },
+    })))
+}
+
+async fn instance_v1() -> Json<Value> {
+    Json(json!({"version": "4.0.0 (compatible; Fake 1.0)", "configuration": {"statuses": {"max_characters": 5000}}}))
+}
+
+async fn upload(State(world): Shared, headers: HeaderMap, mut form: Multipart) -> Result<Response, Response> {
+    allowed(&held(&world), &headers)?;
+    let (mut alt, mut bytes) = (String::new(), 0);
+    while let Ok(Some(field)) = form.next_field().await {
+        match field.name() {
+            Some("description") => alt = field.text().await.unwrap_or_default(),
+            Some("file") => bytes = field.bytes().await.map_or(0, |bytes| bytes.len()),
+            _ => {}
+        }
+    }
+    if bytes == 0 {
+        return Err(error(422, "Validation failed: File can't be blank"));
+    }
+    let mut world = held(&world);
+    let id = world.id();
+    let (status, looks) = if world.kin { (StatusCode::OK, 0) } else { (StatusCode::ACCEPTED, PROCESSING) };
+    world.media.insert(id.clone(), (alt, looks));
+    Ok((status, Json(json!({"id": id, "type": "image", "url": null}))).into_response())
+}
+
+async fn media(State(world): Shared, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, Response> {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    let Some((_, looks)) = world.media.get_mut(&id) else { return Err(error(404, "Record not found")) };
+    let status = if *looks == 0 { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
+    *looks = looks.saturating_sub(1);
+    Ok((status, Json(json!({"id": id, "type": "image"}))).into_response())
+}
+
+async fn publish(State(world): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Answered {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    if let Some(id) = key.as_ref().filter(|_| !world.kin).and_then(|key| world.keys.get(key))
+        && let Some(status) = world.status(id)
+    {
+        return Ok(Json(world.view(status)));
+    }
+    world.valid(&body)?;
+    let id = world.id();
+    if let Some(key) = &key {
+        world.keys.insert(key.clone(), id.clone());
+    }
+    world.statuses.push(Status { id, body, key, at: DateTime::from(std::time::SystemTime::now()) });
+    let status = world.statuses.last().expect("it was put there just now");
+    Ok(Json(world.view(status)))
+}
+
+async fn status(State(world): Shared, headers: HeaderMap, Path(id): Path<String>) -> Answered {
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    world.status(&id).map(|status| Json(world.view(status))).ok_or_else(|| error(404, "Record not found"))
+}
+
+async fn remove(State(world): Shared, headers: HeaderMap, Path(id): Path<String>) -> Answered {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    let before = world.statuses.len();
+    world.statuses.retain(|status| status.id != id);
+    if world.statuses.len() == before { Err(error(404, "Record not found")) } else { Ok(Json(json!({"id": id}))) }
+}
+
+async fn context(State(world): Shared, headers: HeaderMap, Path(id): Path<String>) -> Answered {
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    if world.status(&id).is_none() {
+        return Err(error(404, "Record not found"));
+    }
+    let mut thread = vec![id];
+    let mut descendants = Vec::new();
+    for status in &world.statuses {
+        if status.body["in_reply_to_id"].as_str().is_some_and(|parent| thread.iter().any(|id| id == parent)) {
+            thread.push(status.id.clone());
+            descendants.push(world.view(status));
+        }
+    }
+    Ok(Json(json!({"ancestors": [], "descendants": descendants})))
+}
+
+async fn statuses(
+    State(world): Shared,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Answered {
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    if id != ACCOUNT {
+        return Err(error(404, "Record not found"));
+    }
+    let number = |name: &str| query.get(name).and_then(|value| value.parse::<usize>().ok());
+    let before = number("max_id").unwrap_or(usize::MAX);
+    let page = world
+        .statuses
+        .iter()
+        .rev()
+        .filter(|status| status.id.parse::<usize>().is_ok_and(|id| id < before))
+        .take(number("limit").unwrap_or(20).min(40));
+    Ok(Json(page.map(|status| world.view(status)).collect()))
+}
+
+async fn search(State(world): Shared, headers: HeaderMap, Query(query): Query<BTreeMap<String, String>>) -> Answered {
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    let asked = query.get("q").map_or("", String::as_str);
+    let found: Vec<_> =
+        world.statuses.iter().map(|status| world.view(status)).filter(|view| view["url"] == asked).collect();
+    Ok(Json(json!({"accounts": [], "statuses": found, "hashtags": []})))
+}
+
+impl World {
+    fn id(&mut self) -> String {
+        self.next += 1;
+        self.next.to_string()
+    }
+
+    fn status(&self, id: &str) -> Option<&Status> {
+        self.statuses.iter().find(|status| status.id == id)
+    }
+
+    fn valid(&self, body: &Value) -> Result<(), Response> {
+        let text = |key: &str| body[key].as_str().unwrap_or_default();
+        let counting = Counting { unit: Unit::Graphemes, link: Some(23), mention: MentionWeight::LocalPart };
+        if text("status").is_empty() && files(body).next().is_none() {
+            return Err(error(422, "Validation failed: Text can't be blank"));
+        }
+        if measure(text("status"), counting) + measure(text("spoiler_text"), counting) > 500 {
+            return Err(error(422, "Validation failed: Text character limit of 500 exceeded"));
+        }
+        if files(body).any(|id| !self.media.contains_key(id)) {
+            return Err(error(422, "Media attachments could not be found"));
+        }
+        if files(body).any(|id| self.media[id].1 > 0) {
+            return Err(error(422, "Cannot attach files that have not finished processing. Try again in a moment!"));
+        }
+        if body["in_reply_to_id"].as_str().is_some_and(|id| self.status(id).is_none()) {
+            return Err(error(404, "The post you are trying to reply to does not appear to exist."));
+        }
+        Ok(())
+    }
+
+    fn view(&self, status: &Status) -> Value {
+        let body = &status.body;
+        let files: Vec<_> = files(body)
+            .map(|id| json!({"id": id, "type": "image", "description": self.media.get(id).map(|(alt, _)| alt)}))
+            .collect();
+        let answers = self.statuses.iter().filter(|other| other.body["in_reply_to_id"] == status.id.as_str()).count();
+        json!({
+            "id": status.id,
+            "url": format!("https://fedi.example/@acme/{}", status.id),
+            "uri": format!("https://fedi.example/users/acme/statuses/{}", status.id),
+            "created_at": status.at.to_rfc3339_opts(SecondsFormat::Millis, true),
+            "in_reply_to_id": body["in_reply_to_id"],
+            "content": html(body["status"].as_str().unwrap_or_default()),
+            "spoiler_text": body["spoiler_text"].as_str().unwrap_or_default(),
+            "visibility": body["visibility"].as_str().unwrap_or("public"),
+            "language": body["language"],
+            "sensitive": body["sensitive"].as_bool().unwrap_or(false),
+            "media_attachments": files,
+            "account": {"id": ACCOUNT, "acct": "acme"},
+            "favourites_count": 0,
+            "reblogs_count": 0,
+            "replies_count": answers,
+            "quotes_count": 0,
+        })
+    }
+}
+
+/// A text as the server shows it: links shortened for the eye, mentions without their host.
+fn html(text: &str) -> String {
+    let escape =
+        |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let mut out = String::from("<p>");
+    let mut at = 0;
+    for found in find(text) {
+        let written = &text[found.start..found.end];
+        let shown = escape(written);
+        let shown = match found.kind {
+            FoundKind::Link => {
+                let cut = written.find("://").map_or(0, |at| at + 3);
+                format!(
+                    r#"<a href="{shown}" rel="nofollow"><span class="invisible">{}</span><span class="ellipsis">{}</span></a>"#,
+                    escape(&written[..cut]),
+                    escape(&written[cut..])
+                )
+            }
+            FoundKind::Mention => {
+                let name = written[1..].split('@').next().unwrap_or_default();
+                format!(
+                    r#"<span class="h-card"><a href="https://fedi.example/@{name}" class="u-url mention">@<span>{name}</span></a></span>"#
+                )
+            }
+            _ => shown,
+        };
+        out.push_str(&escape(&text[at..found.start]));
+        out.push_str(&shown);
+        at = found.end;
+    }
+    out.push_str(&escape(&text[at..]));
+    out.push_str("</p>");
+    out.replace("\n\n", "</p><p>").replace('\n', "<br />")
+}
