@@ -166,7 +166,7 @@ fn too_long(
     let total = found.length + taken;
     let over = total - (found.max + taken).min(total);
     let with = if taken > 0 { format!(" with the content warning's {taken}") } else { String::new() };
-    let start = found.fits_until.min(text.len());
+    let start = word_start(text, found.fits_until.min(text.len()));
     let rest = opening(text.get(start..).unwrap_or_default());
     let message = if start == 0 {
         format!("{}{with}, {over} too many; nothing of it fits", units(total, found.unit))
@@ -181,6 +181,17 @@ fn too_long(
         "shorten it, or write a text of its own under `[posts.for.…]`"
     };
     Problem::error(codes::TEXT_TOO_LONG, part_place(index, start, text.len()), message).help(help)
+}
+
+/// The start of the word that a byte is in, since a word that does not fit as a whole does not fit. What has no spaces
+/// nearby, such as Chinese or a link, stays cut where it is.
+fn word_start(text: &str, byte: usize) -> usize {
+    let before = text.get(..byte).unwrap_or_default();
+    if text[before.len()..].starts_with(char::is_whitespace) {
+        return before.len();
+    }
+    let word = before.chars().rev().take_while(|c| !c.is_whitespace()).map(char::len_utf8).sum::<usize>();
+    if word <= 24 { before.len() - word } else { before.len() }
 }
 
 fn threads(profile: &Profile, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
@@ -534,5 +545,303 @@ pub fn tag_length(tag: &str, problems: &mut Vec<Problem>) {
             Place::Key { key: "tags" },
             format!("the tag `{}…` has {length} characters, {} too many", opening(tag), length - TAG_MAX as u64),
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::adapter::{AltRule, Auth, ImageRule, MediaRules, RepeatSafety, TextLimit, TextRules};
+    use crate::model::{Account, AccountName, CalendarName, DeliveryId, MediaFacts, OccurrenceName, Severity};
+
+    const IMAGE: ImageRule =
+        ImageRule { mimes: &["image/jpeg", "image/png"], bytes: 1_000_000, pixels: 1_000_000, side: 1000 };
+
+    static STRICT: Profile = Profile {
+        id: "strict",
+        name: "Strict",
+        about: "takes little",
+        setup_url: None,
+        verified: "2026-11-22",
+        text: TextRules {
+            limits: &[TextLimit { unit: Unit::Graphemes, max: 20 }, TextLimit { unit: Unit::Bytes, max: 60 }],
+            link: Some(5),
+            mention: MentionWeight::Raw,
+            counts_warning: true,
+            optional_with_media: true,
+        },
+        title: 0,
+        body: false,
+        tags: 0,
+        media: MediaRules {
+            max_images: 2,
+            max_videos: 1,
+            mixed: false,
+            with_poll: false,
+            with_card: false,
+            required: false,
+            image: IMAGE,
+            animation: Some(ImageRule { mimes: &["image/gif"], bytes: 1000, ..IMAGE }),
+            video: Some(VideoRule { mimes: &["video/mp4"], bytes: 1_000_000 }),
+            alt: AltRule { supported: true, max: 10 },
+        },
+        poll: Some(PollRules {
+            options_min: 2,
+            options_max: 3,
+            option_text: 5,
+            seconds_min: 300,
+            seconds_max: 86_400,
+            multiple: false,
+        }),
+        threads: false,
+        replies: false,
+        quotes: false,
+        card: CardSupport::Server,
+        visibility: &[],
+        warning: WarningSupport::None,
+        labels: &[],
+        languages: 0,
+        repeat: RepeatSafety::None,
+        settle: Duration::ZERO,
+        auth: Auth::None,
+        secrets: &[],
+        credential_free: false,
+        facts: &[],
+    };
+
+    fn found(profile: &Profile, change: impl FnOnce(&mut Draft<'_>)) -> Vec<Problem> {
+        let account = Account::new(AccountName::new("a"), profile.id);
+        let limits = Limits::new(profile, &account.limits);
+        let delivery = DeliveryId::derive(&CalendarName::new("c"), &OccurrenceName::new("o"), &AccountName::new("a"));
+        let mut draft = Draft {
+            delivery,
+            generation: 0,
+            account: &account,
+            limits: &limits,
+            parts: vec![part("hello", &[])],
+            title: None,
+            body: None,
+            link: None,
+            tags: Vec::new(),
+            languages: Vec::new(),
+            visibility: None,
+            content_warning: None,
+            labels: Vec::new(),
+            reply_to: None,
+            quote: None,
+            poll: None,
+        };
+        change(&mut draft);
+        let mut problems = Vec::new();
+        check(profile, &draft, &mut problems);
+        problems
+    }
+
+    fn codes_of(problems: &[Problem]) -> Vec<&'static str> {
+        problems.iter().map(|problem| problem.code.0).collect()
+    }
+
+    fn part(text: &str, media: &[DraftMedia]) -> DraftPart {
+        DraftPart { text: text.to_owned(), media: media.to_vec() }
+    }
+
+    fn file(kind: MediaKind, mime: &str, bytes: u64) -> DraftMedia {
+        let facts = MediaFacts { kind, mime: mime.to_owned(), bytes, width: 100, height: 100 };
+        DraftMedia { file: "x".to_owned(), alt: "alt".to_owned(), facts }
+    }
+
+    fn picture() -> DraftMedia {
+        file(MediaKind::Image, "image/png", 1000)
+    }
+
+    fn film() -> DraftMedia {
+        file(MediaKind::Video, "video/mp4", 1000)
+    }
+
+    #[test]
+    fn a_good_draft_has_no_problem() {
+        assert_eq!(found(&STRICT, |_| {}), []);
+        assert_eq!(found(&STRICT, |draft| draft.parts = vec![part("", &[picture(), picture()])]), []);
+        // A link counts five, whatever its length.
+        let link = "see https://acme.example/a/rather/long/path";
+        assert_eq!(found(&STRICT, |draft| draft.parts[0].text = link.to_owned()), []);
+    }
+
+    #[test]
+    fn a_long_text_says_by_how_much_and_where() {
+        let text = "This is said, and also this";
+        let problems = found(&STRICT, |draft| draft.parts[0].text = text.to_owned());
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!(problem.message, "27 graphemes, 7 too many; the part from `also this` on does not fit");
+        assert_eq!(problem.place, Place::Text { key: "text", index: 0, start: 18, end: 27 });
+        // Bytes are the narrower limit here.
+        let problems = found(&STRICT, |draft| draft.parts[0].text = "👩‍👩‍👧 ".repeat(5).trim().to_owned());
+        assert!(problems[0].message.starts_with("94 bytes, 34 too many"), "{problems:?}");
+    }
+
+    #[test]
+    fn a_content_warning_takes_room_where_it_counts() {
+        static LENIENT: Profile = Profile { warning: WarningSupport::Text, ..base() };
+        let problems = found(&LENIENT, |draft| {
+            draft.parts[0].text = "0123456789 12345".to_owned();
+            draft.content_warning = Some("spoiler".to_owned());
+        });
+        assert_eq!(
+            problems[0].message,
+            "23 graphemes with the content warning's 7, 3 too many; the part from `12345` on does not fit"
+        );
+    }
+
+    const fn base() -> Profile {
+        Profile {
+            id: "lenient",
+            name: "Lenient",
+            about: "takes more",
+            setup_url: None,
+            verified: "2026-11-22",
+            text: TextRules {
+                limits: &[TextLimit { unit: Unit::Graphemes, max: 20 }],
+                link: None,
+                mention: MentionWeight::Raw,
+                counts_warning: true,
+                optional_with_media: false,
+            },
+            title: 10,
+            body: true,
+            tags: 2,
+            media: MediaRules {
+                max_images: 2,
+                max_videos: 0,
+                mixed: false,
+                with_poll: true,
+                with_card: true,
+                required: false,
+                image: IMAGE,
+                animation: None,
+                video: None,
+                alt: AltRule { supported: false, max: 0 },
+            },
+            poll: None,
+            threads: true,
+            replies: true,
+            quotes: true,
+            card: CardSupport::Own,
+            visibility: &[Visibility::Public, Visibility::Private],
+            warning: WarningSupport::None,
+            labels: &["nudity"],
+            languages: 1,
+            repeat: RepeatSafety::None,
+            settle: Duration::ZERO,
+            auth: Auth::None,
+            secrets: &[],
+            credential_free: false,
+            facts: &[],
+        }
+    }
+
+    static LENIENT: Profile = base();
+
+    #[test]
+    fn nothing_to_say_is_an_error() {
+        let empty = |draft: &mut Draft<'_>| draft.parts[0].text = " \n".to_owned();
+        assert_eq!(codes_of(&found(&STRICT, empty)), ["text-empty"]);
+        assert_eq!(codes_of(&found(&LENIENT, |draft| draft.parts = vec![part("", &[picture()])])), ["text-empty"]);
+        // A card of one's own speaks for itself.
+        let card = |draft: &mut Draft<'_>| {
+            draft.parts[0].text.clear();
+            draft.link = Some("https://acme.example".to_owned());
+        };
+        assert_eq!(found(&LENIENT, card), []);
+    }
+
+    #[test]
+    fn media_are_counted_and_weighed() {
+        let of = |media: &[DraftMedia]| codes_of(&found(&STRICT, |draft| draft.parts = vec![part("x", media)]));
+        assert_eq!(of(&[picture(), picture(), picture(), picture()]), ["media-too-many"]);
+        assert_eq!(of(&[film(), film()]), ["media-too-many"]);
+        assert_eq!(of(&[picture(), film()]), ["media-mixed"]);
+        assert_eq!(of(&[file(MediaKind::Video, "video/mp4", 2_000_000)]), ["video-too-large"]);
+        assert_eq!(of(&[file(MediaKind::Video, "video/webm", 1)]), ["media-type-unsuitable"]);
+        assert_eq!(of(&[file(MediaKind::Animation, "image/gif", 1001)]), ["animation-too-large"]);
+        assert_eq!(of(&[file(MediaKind::Animation, "image/webp", 1)]), ["animation-too-large"]);
+        assert_eq!(of(&[DraftMedia { alt: "eleven char".to_owned(), ..picture() }]), ["alt-too-long"]);
+        let problems = found(&LENIENT, |draft| draft.parts = vec![part("x", &[film()])]);
+        assert_eq!(codes_of(&problems), ["media-unsupported"]);
+    }
+
+    #[test]
+    fn files_are_numbered_over_all_parts() {
+        let media = [picture(), picture()];
+        let problems = found(&LENIENT, |draft| draft.parts = vec![part("x", &media), part("y", &[picture(), film()])]);
+        assert_eq!(problems[0].place, Place::Media { index: 3, key: "file" });
+    }
+
+    fn poll(options: &[&str], seconds: u64, multiple: bool) -> Poll {
+        let options = options.iter().map(|&option| option.to_owned()).collect();
+        Poll { options, seconds, multiple, hide_totals: false }
+    }
+
+    #[test]
+    fn polls_have_rules() {
+        let of = |poll: Poll| codes_of(&found(&STRICT, |draft| draft.poll = Some(poll)));
+        assert_eq!(of(poll(&["a", "b"], 300, false)), Vec::<&str>::new());
+        assert_eq!(of(poll(&["a"], 300, false)), ["poll-options"]);
+        assert_eq!(of(poll(&["a", "b", "c", "d"], 300, false)), ["poll-options"]);
+        assert_eq!(of(poll(&["a", "a "], 300, false)), ["poll-options"]);
+        assert_eq!(of(poll(&["a", " "], 300, false)), ["poll-options"]);
+        assert_eq!(of(poll(&["a", "sixsix"], 300, false)), ["poll-option-too-long"]);
+        assert_eq!(of(poll(&["a", "b"], 299, true)), ["poll-duration", "poll-multiple"]);
+        let problems = found(&STRICT, |draft| {
+            draft.poll = Some(poll(&["a", "b"], 300, false));
+            draft.parts[0].media.push(picture());
+        });
+        assert_eq!(codes_of(&problems), ["poll-with-media"]);
+        let none = found(&LENIENT, |draft| draft.poll = Some(poll(&["a", "b"], 300, false)));
+        assert_eq!(codes_of(&none), ["poll-unsupported"]);
+    }
+
+    #[test]
+    fn what_would_betray_the_author_is_an_error() {
+        let severity = |change: fn(&mut Draft<'_>)| {
+            let problems = found(&STRICT, change);
+            let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+            (problem.code.0, problem.severity)
+        };
+        let error = Severity::Error;
+        let warning = Severity::Warning;
+        assert_eq!(severity(|d| d.visibility = Some(Visibility::Private)), ("visibility-unsupported", error));
+        assert_eq!(severity(|d| d.visibility = Some(Visibility::Unlisted)), ("visibility-unsupported", warning));
+        assert_eq!(severity(|d| d.content_warning = Some("x".to_owned())), ("content-warning-unsupported", error));
+        assert_eq!(severity(|d| d.reply_to = Some("x".to_owned())), ("reply-unsupported", error));
+        assert_eq!(severity(|d| d.quote = Some("x".to_owned())), ("quote-unsupported", error));
+        assert_eq!(severity(|d| d.parts.push(part("more", &[]))), ("thread-unsupported", error));
+        assert_eq!(severity(|d| d.title = Some("x".to_owned())), ("title-unsupported", warning));
+        assert_eq!(severity(|d| d.body = Some("x".to_owned())), ("body-unsupported", warning));
+        assert_eq!(severity(|d| d.labels = vec!["nudity".to_owned()]), ("label-unsupported", warning));
+        assert_eq!(severity(|d| d.languages = vec!["en".to_owned()]), ("lang-unsupported", warning));
+        assert_eq!(found(&STRICT, |d| d.visibility = Some(Visibility::Public)), []);
+    }
+
+    #[test]
+    fn fields_have_limits() {
+        let of = |change: fn(&mut Draft<'_>)| codes_of(&found(&LENIENT, change));
+        assert_eq!(of(|d| d.title = Some("eleven char".to_owned())), ["title-too-long"]);
+        assert_eq!(of(|d| d.labels = vec!["gore".to_owned()]), ["label-unsupported"]);
+        assert_eq!(of(|d| d.languages = vec!["en".to_owned(), "de".to_owned()]), ["lang-unsupported"]);
+        assert_eq!(of(|d| d.tags = vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]), ["tags-too-many"]);
+        assert_eq!(of(|d| d.tags = vec!["x".repeat(TAG_MAX + 1)]), ["tag-too-long"]);
+    }
+
+    #[test]
+    fn numbers_are_for_people() {
+        assert_eq!(size(999), "999 B");
+        assert_eq!(size(1_250_000), "1.2 MB");
+        assert_eq!(size(40_000_000), "40 MB");
+        assert_eq!(span(86_400), "1 day");
+        assert_eq!(span(5400), "90 minutes");
+        assert_eq!(units(1, Unit::Bytes), "1 byte");
+        assert_eq!(opening("  one two three four five six seven"), "one two three four five");
     }
 }

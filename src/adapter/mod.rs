@@ -44,6 +44,11 @@ pub trait Network: Send + Sync + 'static {
     /// [`Problem::place`] is [`crate::model::Place::Key`].
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>);
 
+    /// What people should know of it beyond its profile, Markdown: the README in its folder. Empty: nothing.
+    fn readme(&self) -> &'static str {
+        ""
+    }
+
     /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.
     fn settings_schema(&self) -> schemars::Schema;
 

@@ -83,6 +83,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
             }
         }
     }
+    if previews.is_empty() && !global.quiet {
+        output::stderr("there is nothing to show: no post goes to an account that is known\n");
+    }
     let refused = previews.iter().filter(|preview| !preview.rendering.is_ok()).count();
     if refused > 0 && !global.quiet {
         output::stderr(&format!("{refused} of {} have errors; `smm check` shows their places\n", previews.len()));

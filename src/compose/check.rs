@@ -337,6 +337,30 @@ fn templates(content: &Content, problems: &mut Vec<Problem>) {
     }
 }
 
+/// Problems that every account would have: naming one would mislead.
+fn is_of_the_post(code: Code) -> bool {
+    [
+        codes::ALT_IS_FILE_NAME,
+        codes::ALT_MISSING,
+        codes::LINK_UNSUITABLE,
+        codes::LINK_WITHOUT_SCHEME,
+        codes::MEDIA_MISSING,
+        codes::MEDIA_NOT_A_FILE,
+        codes::MEDIA_OUTSIDE,
+        codes::MEDIA_PART_UNKNOWN,
+        codes::MEDIA_SYMLINK,
+        codes::MEDIA_TOO_LARGE,
+        codes::MEDIA_UNKNOWN_TYPE,
+        codes::MEDIA_UNREADABLE,
+        codes::POLL_IN_THREAD,
+        codes::TEMPLATE_INVALID,
+        codes::TEXT_BIDI,
+        codes::TEXT_CONTROL,
+        codes::TEXT_INVISIBLE,
+    ]
+    .contains(&code)
+}
+
 /// A problem with its place in a file and the names of its accounts in its message.
 fn diagnose(loaded: &Loaded, post: &PostId, found: Found<'_>) -> Diagnostic {
     let Found { mut problem, accounts } = found;
@@ -344,6 +368,10 @@ fn diagnose(loaded: &Loaded, post: &PostId, found: Found<'_>) -> Diagnostic {
     let mut names = String::new();
     for account in &accounts {
         let _ = write!(names, "{}{}", if names.is_empty() { "" } else { ", " }, account.name);
+    }
+    if is_of_the_post(problem.code) {
+        let diagnostic = loaded.diagnose(post, Some(first), problem);
+        return Diagnostic { account: None, network: None, ..diagnostic };
     }
     let one_network = accounts.iter().all(|account| account.network == first.network);
     let network = networks::find(&first.network).filter(|_| one_network).map(|network| network.profile().name);

@@ -2,6 +2,7 @@
 
 pub mod diagnostics;
 pub mod html;
+pub mod networks;
 pub mod preview;
 
 mod delivery;

@@ -10,6 +10,7 @@ mod init;
 mod ledger_cli;
 mod ledger_suite;
 mod mastodon_count;
+mod mistakes;
 mod schema;
 mod twitter_text;
 mod usage;

@@ -36,6 +36,10 @@ impl Network for Bluesky {
         &profile::PROFILE
     }
 
+    fn readme(&self) -> &'static str {
+        include_str!("README.md")
+    }
+
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>) {
         let place = Place::Key { key: "handle" };
         match account.setting("handle") {
