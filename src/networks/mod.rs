@@ -1,13 +1,14 @@
 //! The registry of networks, and nothing else. A new network is one folder, one `mod` line and one entry of [`ALL`].
 
 mod bluesky;
+mod feed;
 mod mastodon;
 
 use crate::adapter::Network;
 use crate::calendar::{Known, KnownNetwork};
 
 /// Every network, sorted by id.
-pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky, &mastodon::Mastodon];
+pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky, &feed::Feed, &mastodon::Mastodon];
 
 /// The network with this id.
 pub fn find(id: &str) -> Option<&'static dyn Network> {

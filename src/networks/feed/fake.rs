@@ -1,0 +1,75 @@
+//! A feed in memory, for the behaviour suite.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::adapter::Files;
+use crate::adapter::suite::{Fake, FakePost, Front, MemoryFiles};
+use crate::model::{Account, AccountName};
+
+use super::wire::{Entry, receipt_id};
+
+/// The folder.
+#[derive(Default)]
+pub(super) struct FakeFeed {
+    files: Arc<MemoryFiles>,
+}
+
+impl FakeFeed {
+    /// All files, by path.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> BTreeMap<String, Vec<u8>> {
+        self.files.all()
+    }
+}
+
+#[async_trait]
+impl Fake for FakeFeed {
+    fn front(&self) -> Option<&Front> {
+        None
+    }
+
+    fn account(&self) -> Account {
+        let mut account = Account::new(AccountName::new("site"), "feed");
+        account.settings.insert("folder".to_owned(), "public".into());
+        account.settings.insert("link".to_owned(), "https://acme.example/news".into());
+        account
+    }
+
+    fn secrets(&self) -> BTreeMap<&'static str, String> {
+        BTreeMap::new()
+    }
+
+    async fn posts(&self) -> Vec<FakePost> {
+        let mut entries: Vec<Entry> = self
+            .files
+            .all()
+            .iter()
+            .filter(|(path, _)| path.ends_with("/entry.json"))
+            .filter_map(|(_, bytes)| serde_json::from_slice(bytes).ok())
+            .collect();
+        entries.sort_by_key(Entry::published);
+        let posts = entries.iter().flat_map(|entry| {
+            entry.parts.iter().map(|part| FakePost {
+                id: receipt_id(&entry.key, part.part),
+                text: part.says.text.clone(),
+                parent: part.part.checked_sub(1).map(|before| receipt_id(&entry.key, before)),
+                alts: part.media.iter().map(|media| media.alt.clone()).collect(),
+                key: Some(receipt_id(&entry.key, part.part)),
+            })
+        });
+        posts.collect()
+    }
+
+    fn publish_call(&self) -> Option<(&'static str, &'static str)> {
+        None
+    }
+
+    fn change_secret(&self) {}
+
+    fn files(&self) -> Arc<dyn Files> {
+        Arc::<MemoryFiles>::clone(&self.files)
+    }
+}
