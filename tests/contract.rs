@@ -1,6 +1,8 @@
 //! Every network of the registry, held to the contract of `smm::adapter`: each promise is a case, each case is run for
 //! each network that it applies to, in this very process, against the network's own fake.
 
+#[path = "contract/driven.rs"]
+mod driven;
 #[path = "contract/faults.rs"]
 mod faults;
 #[path = "contract/promises.rs"]
@@ -13,7 +15,7 @@ mod stage;
 use std::pin::Pin;
 
 use libtest_mimic::{Arguments, Trial};
-use smm::adapter::Network;
+use smm::adapter::{Network, RepeatSafety};
 
 type Run = fn(&'static dyn Network) -> Pin<Box<dyn Future<Output = ()>>>;
 
@@ -47,7 +49,16 @@ fn over_http(network: &dyn Network) -> bool {
     runtime().block_on(async { network.fake().await.is_some_and(|fake| fake.front().is_some()) })
 }
 
+fn keeps_our_names(network: &dyn Network) -> bool {
+    matches!(network.profile().repeat, RepeatSafety::ChosenId | RepeatSafety::ContentAddressed)
+}
+
 const CASES: &[Case] = &[
+    case!(driven::a_lost_ledger_publishes_nothing_twice, keeps_our_names),
+    case!(driven::the_engine_publishes_once, always),
+    case!(driven::the_engine_settles_a_cut_answer, over_http),
+    case!(driven::the_engine_settles_what_was_lost_after, over_http),
+    case!(driven::the_engine_settles_what_was_lost_before, over_http),
     case!(promises::a_post_goes_out_and_is_taken_back, always),
     case!(promises::a_thread_keeps_its_order, has_threads),
     case!(promises::looking_changes_nothing, always),

@@ -56,6 +56,11 @@ impl Proxy {
         self.shared.rules.lock().expect("no panic").push((method.to_owned(), path.to_owned(), cut, times));
     }
 
+    /// Everything that was to be cut was cut.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.shared.rules.lock().expect("no panic").iter().all(|rule| rule.3 == 0)
+    }
+
     /// How many requests with this method and path came in.
     pub(crate) fn count(&self, (method, path): (&str, &str)) -> usize {
         self.shared.seen.lock().expect("no panic").iter().filter(|seen| seen.0 == method && seen.1 == path).count()
