@@ -1,5 +1,7 @@
 //! A change that a person asks for: decided by the engine, written to the ledger, told to whoever publishes.
 
+use std::fmt::Write as _;
+
 use super::output::{self, Stream, Style};
 use super::target::{TargetArgs, find, name};
 use super::{Exit, Failure, Format, Global, workspace};
@@ -109,10 +111,10 @@ fn report(outcome: &Outcome, format: Format, global: &Global) -> Result<Exit, Fa
     if !global.quiet {
         let mut text = String::new();
         for (row, what) in &outcome.changed {
-            text += &format!("{}: {what}; it is {} now\n", name(row), row.state);
+            let _ = writeln!(text, "{}: {what}; it is {} now", name(row), row.state);
         }
         for (row, why) in &outcome.refused {
-            text += &format!("{}: left as it is: {why}\n", name(row));
+            let _ = writeln!(text, "{}: left as it is: {why}", name(row));
         }
         output::stderr(&output::printable(&text));
     }

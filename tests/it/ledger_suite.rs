@@ -14,6 +14,7 @@ impl Store for File {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "shown when it fails: the last name is that of the case")]
 fn sqlite_passes_the_suite() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     for (name, case) in suite::all() {

@@ -1,4 +1,4 @@
-//! SQLite's errors in the ledger's words.
+//! `SQLite`'s errors in the ledger's words.
 
 use rusqlite::ErrorCode;
 
@@ -31,7 +31,7 @@ impl From<serde_json::Error> for LedgerError {
 }
 
 /// After this error it is not known what the disk holds: `fsync` reports a lost page once and then forgets it.
-/// A full disk is not of this kind: SQLite finds it before anything counts as written.
+/// A full disk is not of this kind: `SQLite` finds it before anything counts as written.
 pub(super) fn leaves_doubt(error: &rusqlite::Error) -> bool {
     matches!(
         error.sqlite_error_code(),

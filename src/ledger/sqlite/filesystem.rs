@@ -1,4 +1,4 @@
-//! Whether a folder lies on a file system of another machine, where SQLite's locks and its shared memory do not hold.
+//! Whether a folder lies on a file system of another machine, where `SQLite`'s locks and its shared memory do not hold.
 
 use std::path::Path;
 

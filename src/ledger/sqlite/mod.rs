@@ -1,4 +1,4 @@
-//! The ledger in an embedded SQLite file: the default.
+//! The ledger in an embedded `SQLite` file: the default.
 //!
 //! One file holds any number of calendars. Two connections: one writes, in WAL mode with `synchronous=FULL`, on a thread
 //! that commits in groups ([`worker`]); one reads, so that a long listing never delays a claim. Beside the file lie
@@ -36,7 +36,7 @@ use super::{
 };
 use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId};
 
-/// A ledger in an SQLite file.
+/// A ledger in an `SQLite` file.
 #[derive(Debug)]
 pub struct SqliteLedger {
     path: PathBuf,

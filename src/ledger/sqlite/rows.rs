@@ -149,7 +149,7 @@ pub(super) fn store(conn: &Connection, delivery: &Delivery, id: &str) -> Result<
     Ok(())
 }
 
-/// SQLite's integers have a sign; no counter comes near the end of either kind.
+/// `SQLite`'s integers have a sign; no counter comes near the end of either kind.
 fn counter(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -9,7 +9,7 @@ use crate::ledger::{LedgerError, Result};
 /// In order; the file's `user_version` is how many of them it has seen.
 const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
 
-/// `smm1`: tells a ledger from any other SQLite file.
+/// `smm1`: tells a ledger from any other `SQLite` file.
 const APPLICATION: i64 = 0x736d_6d31;
 
 /// What a file is.

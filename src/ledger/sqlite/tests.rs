@@ -1,4 +1,4 @@
-//! What is SQLite's own: durability, permissions, groups, the cost of a claim. The behaviour is in the suite.
+//! What is `SQLite`'s own: durability, permissions, groups, the cost of a claim. The behaviour is in the suite.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc;
@@ -172,7 +172,10 @@ fn a_group_is_one_transaction_and_a_failure_is_its_own() {
     let checks = put("last");
     let outcomes = run(async {
         tokio::join!(
-            writer.run(move |_| Ok(wait.recv().unwrap())),
+            writer.run(move |_| {
+                wait.recv().unwrap();
+                Ok(())
+            }),
             writer.run(put("first")),
             writer.run(move |conn| {
                 fails(conn)?;
