@@ -1,11 +1,131 @@
 //! `smm daemon`.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::workspace::{self, CalendarArg, Workspace};
 use super::{Exit, Failure, Global};
+use crate::adapter::http::HttpSettings;
+use crate::engine::{self, Engine, Networks, Reading, Signals, World};
+use crate::ledger::OpenMode;
+use crate::model::Severity;
+use crate::time::SystemClock;
 
 /// Publish on time until stopped
+///
+/// Follows edits of the calendar; a broken edit keeps the last good one. SIGHUP reads calendar and settings again,
+/// SIGTERM stops.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    calendar: CalendarArg,
+    /// How the log is written, on stderr
+    #[arg(long, value_enum, default_value_t)]
+    log_format: LogFormat,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm daemon` is not built yet"))
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum LogFormat {
+    /// A line for people.
+    #[default]
+    Human,
+    /// A JSON object on each line.
+    Json,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    log_to_stderr(args.log_format, global);
+    let workspace = Workspace::read(&args.calendar, global)?;
+    workspace.sound_calendar()?;
+    let config = workspace.config()?;
+    let ledger = workspace.settings.ledger(OpenMode::ReadWrite)?;
+    workspace::block_on(async {
+        // Before the lock: a signal that comes early still ends in order.
+        let signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
+        let _lock = ledger.lock("smm daemon").await?;
+        let clock = Arc::new(SystemClock);
+        let http = HttpSettings { timeout: config.delivery.timeout, ..HttpSettings::default() };
+        let connector = Arc::new(Networks::new(workspace::secrets(), http, clock.clone()));
+        let owner = format!("smm daemon {}", std::process::id());
+        let world = World::of(&workspace.loaded).unwrap_or_default();
+        let engine = Arc::new(Engine::new(Arc::clone(&ledger), clock, connector, config.delivery, owner, world));
+        engine::run_daemon(engine, followed(&workspace), || read(args, global, config.ledger.as_str()), signals)
+            .await
+            .map_err(Failure::from)
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Calendar and settings, read anew.
+fn read(args: &Args, global: &Global, ledger: &str) -> Reading {
+    let workspace = match Workspace::read(&args.calendar, global) {
+        Ok(workspace) => workspace,
+        Err(failure) => return Reading { world: Err(failure.to_string()), files: vec![args.calendar.file()] },
+    };
+    let files = followed(&workspace);
+    let diagnostics = workspace.settings.diagnostics.iter().chain(&workspace.loaded.diagnostics);
+    let errors: Vec<String> = diagnostics
+        .filter(|found| found.severity == Severity::Error)
+        .map(|found| format!("{}:{}:{}: {}", found.file, found.line, found.column, found.message))
+        .collect();
+    let world = match (&workspace.settings.config, World::of(&workspace.loaded)) {
+        (Some(config), Some(world)) if errors.is_empty() => {
+            if config.ledger == ledger {
+                Ok((world, config.delivery))
+            } else {
+                Err("smm.toml names another ledger now; restart the daemon for that".to_owned())
+            }
+        }
+        _ => Err(match errors.as_slice() {
+            [] => "the calendar cannot be read".to_owned(),
+            [one] => format!("a mistake: {one}"),
+            [first, ..] => format!("{} mistakes, the first: {first}", errors.len()),
+        }),
+    };
+    Reading { world, files }
+}
+
+/// The files that the calendar and the settings come from, and the calendar's folder, in which new ones may appear.
+fn followed(workspace: &Workspace) -> Vec<PathBuf> {
+    let folder = workspace.file.parent().unwrap_or(Path::new("."));
+    let mut files = BTreeSet::from([workspace.file.clone()]);
+    files.extend(workspace.settings.found.iter().map(|found| found.path.clone()));
+    for source in &workspace.loaded.sources.files {
+        // Shown paths count from where the command was given, or from the calendar's folder.
+        let path = PathBuf::from(&source.path);
+        let path = if path.exists() { path } else { folder.join(path) };
+        // New files appear in the folders of the old ones, which an include with a pattern then takes in.
+        files.extend(path.parent().filter(|parent| !parent.as_os_str().is_empty()).map(Path::to_path_buf));
+        files.insert(path);
+    }
+    // `smm.toml` may appear beside the calendar.
+    files.insert(folder.join("smm.toml"));
+    files.into_iter().collect()
+}
+
+fn log_to_stderr(format: LogFormat, global: &Global) {
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::INFO,
+        (false, 1) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    // Of this program alone: what libraries tell of their calls is not for a log that may be shown around.
+    let ours = Targets::new().with_target("smm", level);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let registry = tracing_subscriber::registry();
+    // A log that is set up already stays as it is.
+    let _ = match format {
+        LogFormat::Human => {
+            let colour = super::output::colours(super::output::Stream::Stderr);
+            registry.with(log.with_ansi(colour).with_filter(ours)).try_init()
+        }
+        LogFormat::Json => registry.with(log.json().flatten_event(true).with_filter(ours)).try_init(),
+    };
 }

@@ -5,8 +5,11 @@ pub mod outside;
 
 mod apply;
 mod connect;
+mod daemon;
 mod driver;
+mod follow;
 mod links;
+mod notify;
 mod pass;
 mod person;
 mod signals;
@@ -19,6 +22,7 @@ mod samples;
 
 pub use apply::Applied;
 pub use connect::{Connector, Folders, Networks};
+pub use daemon::{Reading, run as run_daemon};
 pub use driver::{COMMAND_CALENDAR, Engine, World};
 pub use pass::{Pass, Passed, release_backlog, wait_for};
 pub use person::{PersonCommand, person};

@@ -1,0 +1,167 @@
+//! The daemon: publishes on time until it is stopped. One timer, the bell, the files, signals; idle it does nothing.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::follow::{Changed, Follow};
+use super::notify::Manager;
+use super::{Asked, Engine, Signals, Worker, World};
+use crate::calendar::DeliverySettings;
+use crate::ledger::LedgerError;
+
+/// A ledger that does not answer is asked again after this long.
+const LEDGER_AGAIN: Duration = Duration::from_secs(5);
+
+/// Calendar and settings, read anew.
+#[derive(Debug)]
+pub struct Reading {
+    /// What is published, or why it cannot be used: then the last good one goes on.
+    pub world: Result<(World, DeliverySettings), String>,
+    /// The files and folders that it came from: a change of one of them is an edit.
+    pub files: Vec<PathBuf>,
+}
+
+/// Publishes until it is stopped. The caller holds the ledger's lock and has read calendar and settings a first time
+/// (`files`); `read` reads them again.
+pub async fn run(
+    engine: Arc<Engine>,
+    files: Vec<PathBuf>,
+    read: impl Fn() -> Reading,
+    mut signals: Signals,
+) -> Result<(), LedgerError> {
+    let manager = Manager::new();
+    let mut worker = Worker::new(Arc::clone(&engine), None);
+    worker.recover().await?;
+    let mut follow = Follow::new(engine.ledger.bell(), files);
+    let mut again = engine.apply().await?.again;
+    worker.read_unknown().await?;
+    manager.ready(&following(&engine));
+    tracing::info!(
+        calendar = engine.world().calendar.as_ref().map(|calendar| calendar.name.as_str()),
+        accounts = engine.world().accounts.len(),
+        "ready"
+    );
+    // What was said of a broken edit, so that it is said once.
+    let mut broken: Option<String> = None;
+    let mut beat = manager.beat().map(tokio::time::interval);
+    loop {
+        let next = match turn(&engine, &mut worker, &mut again).await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(%error, "the ledger does not answer; nothing is sent until it does");
+                Some(engine.now() + TimeDelta::from_std(LEDGER_AGAIN).unwrap_or_default())
+            }
+        };
+        let clock = Arc::clone(&engine.clock);
+        let timer = async {
+            match next {
+                Some(at) => clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        let pulse = async {
+            match beat.as_mut() {
+                Some(beat) => {
+                    beat.tick().await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = worker.ended(), if worker.is_working() => {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "the ledger does not answer");
+                }
+            }
+            () = timer => {}
+            () = pulse => manager.alive(),
+            changed = follow.changed() => {
+                let edited = changed == Changed::Files;
+                if edited {
+                    reload(&engine, &read, &mut follow, manager, &mut broken);
+                }
+                // A person may have written to the ledger, too: everything is looked at anew.
+                news(&engine, &mut worker, &mut again).await;
+            }
+            asked = signals.next() => match asked {
+                Asked::Reload => {
+                    manager.reloading();
+                    broken = None;
+                    reload(&engine, &read, &mut follow, manager, &mut broken);
+                    news(&engine, &mut worker, &mut again).await;
+                    manager.ready(&broken.clone().unwrap_or_else(|| following(&engine)));
+                }
+                Asked::Stop => break,
+            },
+        }
+    }
+    manager.stopping();
+    tracing::info!("stopping; calls under way are waited for");
+    engine.stop();
+    let timeout = TimeDelta::from_std(engine.settings().timeout).unwrap_or(TimeDelta::minutes(1));
+    worker.drain(engine.now() + timeout).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Does what is to be done now. Gives when there is more, if nothing happens before.
+async fn turn(
+    engine: &Arc<Engine>,
+    worker: &mut Worker,
+    again: &mut Option<DateTime<Utc>>,
+) -> Result<Option<DateTime<Utc>>, LedgerError> {
+    if again.is_some_and(|at| at <= engine.now()) {
+        *again = engine.apply().await?.again;
+    }
+    worker.start().await?;
+    Ok(worker.next().await?.into_iter().chain(*again).min())
+}
+
+async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<DateTime<Utc>>) {
+    let looked = async {
+        worker.read_unknown().await?;
+        engine.apply().await
+    };
+    match looked.await {
+        Ok(applied) => *again = applied.again,
+        Err(error) => {
+            tracing::error!(%error, "the ledger does not answer");
+            *again = Some(engine.now() + TimeDelta::from_std(LEDGER_AGAIN).unwrap_or_default());
+        }
+    }
+}
+
+fn reload(
+    engine: &Engine,
+    read: &impl Fn() -> Reading,
+    follow: &mut Follow,
+    manager: Manager,
+    broken: &mut Option<String>,
+) {
+    let Reading { world, files } = read();
+    follow.files(files);
+    match world {
+        Ok((world, settings)) => {
+            engine.set_world(world, settings);
+            *broken = None;
+            tracing::info!("calendar and settings were read again");
+            manager.status(&following(engine));
+        }
+        Err(why) => {
+            if broken.as_ref() != Some(&why) {
+                tracing::error!("{why}; the last good calendar stays in force");
+                manager.status(&format!("{why}; the last good calendar stays in force"));
+            }
+            *broken = Some(why);
+        }
+    }
+}
+
+fn following(engine: &Engine) -> String {
+    let world = engine.world();
+    let name = world.calendar.as_ref().map_or("no calendar", |calendar| calendar.name.as_str());
+    format!("following {name}, {} accounts", world.accounts.len())
+}

@@ -1,0 +1,208 @@
+//! Follows files: the bell, the calendar, what it includes, `smm.toml`. Told by the system, so an idle daemon sleeps.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// What changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// Somebody rang.
+    Bell,
+    /// Calendar or settings.
+    Files,
+}
+
+/// An editor writes a file in several steps: files are looked at this long after the first.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Where the system tells nothing, files are looked at this often.
+const POLL: Duration = Duration::from_secs(5);
+
+/// Files that are followed. Not the files themselves but their folders are watched: most programs replace a file, and a
+/// checkout replaces whole folders.
+pub(super) struct Follow {
+    watcher: Option<RecommendedWatcher>,
+    news: mpsc::UnboundedReceiver<Changed>,
+    bell: Option<PathBuf>,
+    files: Vec<PathBuf>,
+    folders: BTreeSet<PathBuf>,
+    /// What the files were like when they were last read.
+    seen: Vec<Option<(SystemTime, u64)>>,
+    /// What the bell was like when it was last heard, where it is looked at.
+    heard: Option<(SystemTime, u64)>,
+    /// Somebody rang, and it was not told yet.
+    rang: bool,
+    /// Something happened to files: they are looked at then.
+    quiet_at: Option<Instant>,
+}
+
+impl Follow {
+    /// Begins to follow.
+    pub(super) fn new(bell: Option<PathBuf>, files: Vec<PathBuf>) -> Self {
+        let (tell, news) = mpsc::unbounded_channel();
+        let the_bell: Option<Arc<Path>> = bell.as_deref().map(Arc::from);
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            let changed = match event {
+                // Reading a file is an event too: that of our own reading must not make us read again.
+                Ok(event) if matches!(event.kind, EventKind::Access(_)) => return,
+                Ok(event) if event.paths.iter().any(|path| Some(path.as_path()) == the_bell.as_deref()) => {
+                    Changed::Bell
+                }
+                Ok(_) | Err(_) => Changed::Files,
+            };
+            // The receiver is gone only when all ends.
+            let _ = tell.send(changed);
+        });
+        let watcher = match watcher {
+            Ok(watcher) => Some(watcher),
+            Err(error) => {
+                tracing::warn!(%error, "files cannot be watched; they are looked at every few seconds instead");
+                None
+            }
+        };
+        let mut follow = Self {
+            watcher,
+            news,
+            heard: bell.as_deref().and_then(facts),
+            bell: None,
+            files: Vec::new(),
+            folders: BTreeSet::new(),
+            seen: Vec::new(),
+            rang: false,
+            quiet_at: None,
+        };
+        if let Some(bell) = bell {
+            // The bell is never replaced, and its folder is full of the ledger's own writes.
+            follow.watch(&bell);
+            follow.bell = Some(bell);
+        }
+        follow.files(files);
+        follow
+    }
+
+    /// Follows other files from now on.
+    pub(super) fn files(&mut self, files: Vec<PathBuf>) {
+        let folders: BTreeSet<PathBuf> = files.iter().filter_map(|file| existing_folder(file)).collect();
+        if let Some(watcher) = self.watcher.as_mut() {
+            for gone in self.folders.difference(&folders) {
+                // It may have been removed.
+                let _ = watcher.unwatch(gone);
+            }
+        }
+        for folder in &folders {
+            // Again also where it was watched before: the folder of that name may be another one now.
+            self.watch(folder);
+        }
+        self.folders = folders;
+        self.seen = files.iter().map(|file| facts(file)).collect();
+        self.files = files;
+    }
+
+    fn watch(&mut self, path: &Path) {
+        let Some(watcher) = self.watcher.as_mut() else { return };
+        if let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive) {
+            tracing::warn!(path = %path.display(), %error, "cannot be watched; files are looked at every few seconds instead");
+            self.watcher = None;
+        }
+    }
+
+    /// Waits for news. Files that were touched and are the same as before are none. May be dropped and asked again.
+    pub(super) async fn changed(&mut self) -> Changed {
+        loop {
+            if std::mem::take(&mut self.rang) {
+                return Changed::Bell;
+            }
+            if self.watcher.is_none() {
+                tokio::time::sleep(POLL).await;
+                let bell = self.bell.as_deref().and_then(facts);
+                self.rang = bell != self.heard;
+                self.heard = bell;
+                if self.differs() {
+                    return Changed::Files;
+                }
+                continue;
+            }
+            let told = match self.quiet_at {
+                None => self.news.recv().await,
+                Some(at) => match tokio::time::timeout_at(at, self.news.recv()).await {
+                    Ok(told) => told,
+                    Err(_) => {
+                        self.quiet_at = None;
+                        if self.differs() {
+                            return Changed::Files;
+                        }
+                        continue;
+                    }
+                },
+            };
+            match told {
+                Some(Changed::Bell) => self.rang = true,
+                Some(Changed::Files) => {
+                    // From the first event on, so that a file that is written all the time is read nevertheless.
+                    self.quiet_at = self.quiet_at.or_else(|| Some(Instant::now() + QUIET));
+                }
+                None => self.watcher = None,
+            }
+        }
+    }
+
+    /// A followed file is not what it was, or a folder that new files may appear in has changed.
+    fn differs(&self) -> bool {
+        self.files.iter().zip(&self.seen).any(|(file, seen)| facts(file) != *seen)
+    }
+}
+
+/// The time of a file's, or a folder's, last change, and its size.
+fn facts(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+/// The nearest folder above a file that exists; a folder itself.
+fn existing_folder(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        return Some(path.to_owned());
+    }
+    let folder = path.ancestors().skip(1).find(|folder| folder.is_dir() || folder.as_os_str().is_empty())?;
+    Some(if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn soon(follow: &mut Follow) -> Option<Changed> {
+        tokio::time::timeout(Duration::from_secs(5), follow.changed()).await.ok()
+    }
+
+    #[tokio::test]
+    async fn files_that_are_replaced_and_a_bell() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (bell, file) = (folder.path().join("state.bell"), folder.path().join("calendar/calendar.toml"));
+        std::fs::create_dir(folder.path().join("calendar")).expect("a folder");
+        std::fs::write(&bell, "0").expect("a bell");
+        std::fs::write(&file, "one").expect("a file");
+        let mut follow = Follow::new(Some(bell.clone()), vec![file.clone()]);
+        std::fs::write(&bell, "1").expect("rung");
+        assert_eq!(soon(&mut follow).await, Some(Changed::Bell));
+        let new = folder.path().join("calendar/new");
+        std::fs::write(&new, "another").expect("a file");
+        std::fs::rename(&new, &file).expect("replaced");
+        let mut changed = soon(&mut follow).await;
+        if changed == Some(Changed::Bell) {
+            changed = soon(&mut follow).await;
+        }
+        assert_eq!(changed, Some(Changed::Files));
+        follow.files(vec![file.clone()]);
+        // Reading is no news.
+        std::fs::read(&file).expect("read");
+        let quiet = tokio::time::timeout(Duration::from_millis(400), follow.changed()).await;
+        assert!(quiet.is_err(), "{quiet:?}");
+    }
+}
