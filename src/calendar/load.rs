@@ -14,7 +14,7 @@ use super::post::{Context, Defaults};
 use super::raw::{MissingAlt, RawAccount, RawCalendar, RawCampaign, RawPart, RawPost, RawUtm};
 use super::read::{At, Finding, Reader, read_table};
 use super::scalar::Named;
-use super::{Calendar, Config, Known, Loaded, SourceFile, Sources, Span, include, markdown, suggest};
+use super::{Calendar, Config, Known, Loaded, SourceFile, Sources, Span, include, markdown, recover, suggest};
 use crate::model::{AccountName, CalendarName, Campaign, Post, PostId, Severity, Utm, codes};
 use crate::time::Zone;
 
@@ -122,8 +122,32 @@ impl<'a> Load<'a> {
 
     fn main(&mut self, opened: &Opened, findings: &mut Vec<Finding>, config: &Config) -> Head {
         let text = &opened.source.text;
-        let (mut reader, mut table) = Reader::parse(findings, 0, text, 0);
-        let reader = &mut reader;
+        let before = findings.len();
+        let (mut reader, table) = Reader::parse(findings, 0, text, 0);
+        if !reader.is_broken() {
+            return self.head(&mut reader, text, table, config);
+        }
+        findings.truncate(before);
+        let pieces = recover::split(text);
+        let (mut reader, table) = Reader::parse(findings, 0, &pieces.head, 0);
+        let head = self.head(&mut reader, &pieces.head, table, config);
+        self.pieces(findings, 0, text, pieces.posts);
+        head
+    }
+
+    /// The posts of a file that is broken, each alone.
+    fn pieces(&mut self, findings: &mut Vec<Finding>, file: usize, text: &str, posts: Vec<Range<usize>>) {
+        for range in posts {
+            let text = &text[range.clone()];
+            let (mut reader, mut table) = Reader::parse(findings, file, text, range.start);
+            if let Some(posts) = table.remove("posts") {
+                self.posts(&mut reader, text, posts);
+            }
+        }
+    }
+
+    /// The calendar's own file: everything that is not a post, then its posts.
+    fn head(&mut self, reader: &mut Reader<'_>, text: &str, mut table: DeTable<'_>, config: &Config) -> Head {
         let posts = table.remove("posts");
         let raw: RawCalendar = read_table(table, reader);
         let missing = |reader: &mut Reader<'_>, key: &str, help: &str| {
@@ -421,8 +445,20 @@ impl<'a> Load<'a> {
     /// More posts, in TOML.
     fn part(&mut self, opened: &Opened, index: usize, findings: &mut Vec<Finding>) {
         let text = &opened.source.text;
-        let (mut reader, mut table) = Reader::parse(findings, index, text, 0);
-        let reader = &mut reader;
+        let before = findings.len();
+        let (mut reader, table) = Reader::parse(findings, index, text, 0);
+        if !reader.is_broken() {
+            return self.part_head(&mut reader, text, table);
+        }
+        findings.truncate(before);
+        let pieces = recover::split(text);
+        let (mut reader, table) = Reader::parse(findings, index, &pieces.head, 0);
+        self.part_head(&mut reader, &pieces.head, table);
+        self.pieces(findings, index, text, pieces.posts);
+    }
+
+    /// An included file: its campaigns, then its posts.
+    fn part_head(&mut self, reader: &mut Reader<'_>, text: &str, mut table: DeTable<'_>) {
         for key in ["include", "name", "timezone", "accounts", "defaults", "check"] {
             if let Some((key, _)) = table.remove_entry(key) {
                 let span = reader.span(key.span());

@@ -16,10 +16,12 @@ mod places;
 mod post;
 mod raw;
 mod read;
+mod recover;
 mod scalar;
 mod schema;
 mod source;
 mod suggest;
+mod syntax;
 mod text_span;
 
 use std::collections::BTreeMap;

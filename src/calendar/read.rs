@@ -9,7 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Diagnostic, Sources, Span, suggest, text_span};
+use super::{Diagnostic, Sources, Span, suggest, syntax, text_span};
 use crate::model::{Code, PostId, Severity, codes};
 
 /// Something wrong, before lines and columns are counted.
@@ -237,7 +237,9 @@ impl<'f> Reader<'f> {
 
     /// A key that is not known here.
     pub(super) fn unknown_key(&mut self, name: &str, key: Range<usize>, known: &[&str]) {
-        self.unknown_key_at(name, self.span(key), known);
+        if !self.is_broken_in(key.start..key.end + 1) {
+            self.unknown_key_at(name, self.span(key), known);
+        }
     }
 
     /// A key at this place that is not known here.
@@ -266,9 +268,17 @@ impl<'f> Reader<'f> {
             let end_of_line = text[start..].find('\n').map_or(text.len(), |at| start + at);
             last_end_of_line = Some(end_of_line);
             let line = text[..start].rfind('\n').map_or(0, |at| at + 1)..end_of_line;
-            let range = start..range.end.clamp(start, text.len());
+            let mut range = start..range.end.clamp(start, text.len());
+            if message.starts_with("invalid multi-line")
+                && range.is_empty()
+                && let Some(open) = syntax::unclosed(&text[..start])
+            {
+                range = open;
+            }
+            let line = line.start.min(range.start)..line.end;
             self.broken.push(line.start..line.end.max(range.end));
-            self.syntax_error(&text[line], &text[range.clone()], range, message);
+            let line = &text[text[..range.start].rfind('\n').map_or(0, |at| at + 1)..line.end];
+            self.syntax_error(line, &text[range.clone()], range, message);
         }
     }
 
@@ -286,11 +296,9 @@ impl<'f> Reader<'f> {
             self.error(codes::BAD_TIME, span, format!("not a date and time: {message}")).help =
                 Some("write it as `2026-12-01T09:00:00`, without quotes".to_owned());
         } else {
-            let finding = self.error(codes::TOML_SYNTAX, span, message.to_owned());
-            if message.contains("string values must be quoted") {
-                finding.help =
-                    Some("put text between quotes: `\"…\"`, or `\"\"\"…\"\"\"` over several lines".to_owned());
-            }
+            let (message, help) = syntax::explain(message, what.is_empty());
+            let finding = self.error(codes::TOML_SYNTAX, span, message);
+            finding.help = help.map(str::to_owned);
         }
     }
 }

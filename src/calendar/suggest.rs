@@ -24,7 +24,8 @@ pub(super) fn help<'a>(written: &str, known: impl IntoIterator<Item = &'a str> +
     }
     let words: Vec<String> = known.into_iter().map(|word| format!("`{word}`")).collect();
     match words.as_slice() {
-        [] => None,
+        // A page of words helps nobody.
+        [] | [_, _, _, _, _, _, _, _, _, ..] => None,
         [one] => Some(format!("known is {one}")),
         [most @ .., last] => Some(format!("known are {} and {last}", most.join(", "))),
     }

@@ -1,5 +1,6 @@
 //! Calendars with one mistake each: the code, and the very characters that are underlined.
 
+use proptest::prelude::*;
 use smm::calendar::{Config, Known, KnownNetwork, Loaded, load};
 use smm::model::{Account, AccountName, Place, PostId, Trigger};
 
@@ -349,6 +350,32 @@ fn syntax_is_read_on_after_a_mistake() {
 }
 
 #[test]
+fn one_slip_of_syntax_is_one_diagnostic_and_hides_no_other_post() {
+    for slip in [
+        "text = \"not closed«»\nlink = \"x\"\n",
+        "text = «\"\"\"»not closed\nlink = \"x\"\n",
+        "tags = [\"a\", \"b\"\n«»text = \"x\"\n",
+        "text =«»\nlink = \"x\"\n",
+        "text «»\"x\"\n",
+        "[posts.for.bsky«»\ntext = \"x\"\n",
+        "text = \"bad \\«»q escape\"\n",
+        "media = [{ file = \"a\" «»alt = \"b\" }]\n",
+        "media = [{ file = \"a\", alt = \"b\" «»]\n",
+        "poll = { options = [\"a\",«,» \"b\"] }\n",
+        "text = «“curly”»\n",
+        "title«:» \"yaml\"\n",
+        "text = \"x\" «»extra\n",
+        "draft = «True»\n",
+        "«»= 1\n",
+    ] {
+        let after = "[[posts]]\nid = \"after\"\non = \"release\"\n«txet» = \"x\"\n";
+        let loaded =
+            check(&format!("[[posts]]\nid = \"a\"\non = \"release\"\n{slip}{after}"), &["toml-syntax", "unknown-key"]);
+        assert_eq!(loaded.ids, [PostId::new("a"), PostId::new("after")], "{slip}");
+    }
+}
+
+#[test]
 fn conflicts_and_encodings() {
     check(
         "[[posts]]\nid = \"a\"\n«<<<<<<< HEAD»\non = \"release\"\n=======\nat = nonsense\n>>>>>>> other\n",
@@ -527,4 +554,75 @@ fn twenty_mistakes_are_twenty_diagnostics() {
         posts.push_str(&format!("[[posts]]\nid = \"p{number}\"\non = \"release\"\n«key{number}» = 1\n"));
     }
     check(&posts, &["unknown-key"; 20]);
+}
+
+/// A calendar that has a bit of everything, to be spoilt.
+const SEED: &str = r#"name = "acme"
+timezone = "Europe/Berlin"
+include = ["more/*.toml"]
+[accounts.site]
+network = "feed"
+[defaults]
+to = ["bsky", "site"]
+[campaigns.launch]
+utm = { source = "{{ network }}" }
+[[posts]]
+id = "a"
+at = 2026-12-01T09:00:00
+text = """
+Über \
+  uns"""
+media = [{ file = "a.png", alt = "A", part = 1 }]
+campaign = "launch"
+[posts.for.bluesky]
+thread = ['one', "tw\u00f6"]
+[[posts]]
+id = "b"
+cron = "0 9 * * MON-FRI"
+texts = ["one", "two"]
+until = 2027-01-01
+late = { grace = "15m", then = "skip" }
+poll = { options = ["x", "y"], duration = "1d" }
+"#;
+
+/// Reads bytes as a calendar, and asks for every place in it.
+fn survives(bytes: &[u8]) {
+    let env = TestEnv::new();
+    env.write("calendar.toml", bytes);
+    let loaded = read(&env);
+    for found in &loaded.diagnostics {
+        let span = found.span.expect("a place");
+        let text = &loaded.sources.files[span.file].text;
+        assert!(text.get(span.start..span.end).is_some(), "{found:?} is not inside of {text:?}");
+    }
+    for id in &loaded.ids {
+        for key in ["text", "texts", "thread", "body"] {
+            let place = Place::Text { key, index: 1, start: 1, end: 5 };
+            let span = loaded.span(id, Some(&AccountName::new("bsky")), &place).expect("a place");
+            assert!(loaded.sources.files[span.file].text.get(span.start..span.end).is_some());
+        }
+        assert!(loaded.span(id, None, &Place::Media { index: 0, key: "alt" }).is_some());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn any_bytes_are_read(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        survives(&bytes);
+    }
+
+    #[test]
+    fn any_spoilt_calendar_is_read(
+        edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0usize..12, "[\\[\\]{}\"'\\\\=.,#\nä😀a-z0-9:+-]{0,4}"), 1..6)
+    ) {
+        let mut text = SEED.to_owned();
+        for (at, length, instead) in edits {
+            let start = text.floor_char_boundary(at.index(text.len() + 1));
+            let end = text.floor_char_boundary((start + length).min(text.len())).max(start);
+            text.replace_range(start..end, &instead);
+        }
+        survives(text.as_bytes());
+    }
 }
