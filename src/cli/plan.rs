@@ -1,11 +1,109 @@
 //! `smm plan`.
 
+use chrono::{DateTime, Utc};
+
+use super::output::{self, Stream};
+use super::workspace::{CalendarArg, Workspace, block_on};
 use super::{Exit, Failure, Global};
+use crate::ledger::{OpenMode, Query};
+use crate::model::{Origin, Severity};
+use crate::report::{Plan, Scope};
+use crate::schedule::schedule;
+use crate::time::{Clock as _, SystemClock, Zone, parse_human_in};
 
 /// Show what will go out when, against the ledger
+///
+/// Nothing is changed: the ledger is only read, and one that does not exist yet is an empty one. Times are those of the
+/// calendar's zone.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    calendar: CalendarArg,
+    /// How the plan is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Leave out what is due later, such as `fri 18:00` or `2026-12-31`
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    /// At most this many deliveries to come, and as many times of each series [default: 50 for people, and 5 times of
+    /// each series]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
 
-pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    Err(Failure::new("`smm plan` is not built yet"))
+/// How a plan is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For programs
+    Json,
+    /// A table for a pull request
+    Markdown,
+}
+
+/// Lines that people are shown unasked.
+const LINES: usize = 50;
+/// Times of each series.
+const PER_SERIES: usize = 5;
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    let workspace = Workspace::read(&args.calendar, global)?;
+    let calendar = workspace.calendar()?;
+    let now = SystemClock.now();
+    let until = args.until.as_deref().map(|text| until(text, &calendar.zone, now)).transpose()?;
+
+    let ledger = workspace.settings.ledger(OpenMode::ReadOnly)?;
+    let (rows, record) = block_on(async {
+        let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
+        Ok((ledger.deliveries(&query).await?, ledger.calendar(&calendar.name).await?))
+    })?;
+    let rows: Vec<_> = rows.into_iter().filter(|row| row.origin == Origin::Calendar).collect();
+
+    let next = schedule(calendar, &workspace.loaded.ids, &rows, &record, now);
+    let limit = args.limit.or((args.format != Format::Json).then_some(LINES));
+    let scope = Scope { until, per_series: args.limit.unwrap_or(PER_SERIES), limit };
+    let plan = Plan::new(calendar, &rows, &record, &next, now, scope);
+    match args.format {
+        Format::Human => output::stdout(&plan.human(output::colours(Stream::Stdout))),
+        Format::Json => output::json(&plan.json())?,
+        Format::Markdown => output::stdout(&plan.markdown()),
+    }
+    let errors = workspace.loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    if errors > 0 && !global.quiet {
+        let hint = output::paint(Stream::Stderr, output::Style::Warning, "warning:");
+        let mistakes = if errors == 1 { "1 mistake" } else { &format!("{errors} mistakes") };
+        output::stderr(&format!(
+            "{hint} the calendar has {mistakes}; posts that cannot be read are left out (`smm check` shows them)\n"
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// A time, or the end of a day.
+fn until(text: &str, zone: &Zone, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
+    parse_human_in(text, zone, now)
+        .or_else(|error| parse_human_in(&format!("{text} 23:59:59"), zone, now).map_err(|_| error))
+        .map_err(|error| Failure::usage(format!("--until: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_ends_at_its_end() {
+        let zone = Zone::parse("Europe/Berlin").unwrap();
+        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("2026-12-31", "2026-12-31T22:59:59Z"),
+            ("2026-12-31 18:00", "2026-12-31T17:00:00Z"),
+            ("tomorrow", "2026-11-23T22:59:59Z"),
+            ("in 2 weeks", "2026-12-06T12:00:00Z"),
+        ] {
+            assert_eq!(until(text, &zone, now).unwrap(), expected.parse::<DateTime<Utc>>().unwrap(), "{text}");
+        }
+        assert!(until("someday", &zone, now).is_err());
+    }
 }

@@ -54,17 +54,17 @@ pub fn reason(late: Late, civil: NaiveDateTime, due: DateTime<Utc>, now: DateTim
     )
 }
 
-/// A span in its two greatest units: `2d 3h`, `15m`, `42s`.
+/// A span in its two greatest units: `2 d 3 h`, `15 min`, `42 s`.
 pub fn span(span: Duration) -> String {
     let seconds = span.as_secs();
-    let units = [("d", seconds / 86_400), ("h", seconds / 3600 % 24), ("m", seconds / 60 % 60), ("s", seconds % 60)];
+    let units = [("d", seconds / 86_400), ("h", seconds / 3600 % 24), ("min", seconds / 60 % 60), ("s", seconds % 60)];
     let first = units.iter().position(|(_, count)| *count > 0).unwrap_or(units.len() - 1);
     let shown: Vec<String> = units[first..]
         .iter()
         .take(2)
         .enumerate()
         .filter(|(index, (_, count))| *index == 0 || *count > 0)
-        .map(|(_, (unit, count))| format!("{count}{unit}"))
+        .map(|(_, (unit, count))| format!("{count} {unit}"))
         .collect();
     shown.join(" ")
 }
@@ -98,14 +98,14 @@ mod tests {
     #[test]
     fn spans_are_short() {
         for (seconds, expected) in [
-            (0, "0s"),
-            (42, "42s"),
-            (900, "15m"),
-            (905, "15m 5s"),
-            (11_100, "3h 5m"),
-            (86_400, "1d"),
-            (190_000, "2d 4h"),
-            (86_460, "1d"),
+            (0, "0 s"),
+            (42, "42 s"),
+            (900, "15 min"),
+            (905, "15 min 5 s"),
+            (11_100, "3 h 5 min"),
+            (86_400, "1 d"),
+            (190_000, "2 d 4 h"),
+            (86_460, "1 d"),
         ] {
             assert_eq!(span(Duration::from_secs(seconds)), expected);
         }

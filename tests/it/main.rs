@@ -11,6 +11,7 @@ mod ledger_cli;
 mod ledger_suite;
 mod mastodon_count;
 mod mistakes;
+mod plan;
 mod schema;
 mod twitter_text;
 mod usage;
