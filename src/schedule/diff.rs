@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 /// One comparison.
-pub struct Diff<'a> {
+pub(super) struct Diff<'a> {
     calendar: &'a Calendar,
     record: &'a CalendarRecord,
     now: DateTime<Utc>,
@@ -30,7 +30,7 @@ pub struct Diff<'a> {
 }
 
 impl<'a> Diff<'a> {
-    pub fn new(
+    pub(super) fn new(
         calendar: &'a Calendar,
         ids: &'a [PostId],
         rows: &'a [Delivery],
@@ -58,7 +58,7 @@ impl<'a> Diff<'a> {
         }
     }
 
-    pub fn run(mut self) -> Schedule {
+    pub(super) fn run(mut self) -> Schedule {
         let calendar = self.calendar;
         let mut running = HashSet::new();
         for post in &calendar.posts {

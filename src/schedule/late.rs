@@ -8,7 +8,7 @@ use crate::model::{Late, LateThen, Reason, ReasonCode};
 
 /// What the late rule says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub(super) enum Fate {
     /// Its time has not come, or no longer ago than its grace.
     InTime,
     /// Late, and published all the same.
@@ -20,7 +20,7 @@ pub enum Fate {
 }
 
 /// Applies the late rule.
-pub fn fate(late: Late, due: DateTime<Utc>, now: DateTime<Utc>) -> Fate {
+pub(super) fn fate(late: Late, due: DateTime<Utc>, now: DateTime<Utc>) -> Fate {
     let by = (now - due).to_std().unwrap_or_default();
     if by <= Duration::from_secs(late.grace_seconds) {
         return Fate::InTime;
@@ -33,7 +33,7 @@ pub fn fate(late: Late, due: DateTime<Utc>, now: DateTime<Utc>) -> Fate {
 }
 
 /// When the late rule begins to speak, for a delivery that it would hold or miss.
-pub fn deadline(late: Late, due: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(super) fn deadline(late: Late, due: DateTime<Utc>) -> Option<DateTime<Utc>> {
     if late.then == LateThen::Publish {
         return None;
     }
@@ -42,7 +42,7 @@ pub fn deadline(late: Late, due: DateTime<Utc>) -> Option<DateTime<Utc>> {
 }
 
 /// Why a late delivery was held or missed.
-pub fn reason(late: Late, civil: NaiveDateTime, due: DateTime<Utc>, now: DateTime<Utc>) -> Reason {
+pub(super) fn reason(late: Late, civil: NaiveDateTime, due: DateTime<Utc>, now: DateTime<Utc>) -> Reason {
     Reason::new(
         ReasonCode::Late,
         format!(
@@ -55,7 +55,7 @@ pub fn reason(late: Late, civil: NaiveDateTime, due: DateTime<Utc>, now: DateTim
 }
 
 /// A span in its two greatest units: `2 d 3 h`, `15 min`, `42 s`.
-pub fn span(span: Duration) -> String {
+pub(super) fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [("d", seconds / 86_400), ("h", seconds / 3600 % 24), ("min", seconds / 60 % 60), ("s", seconds % 60)];
     let first = units.iter().position(|(_, count)| *count > 0).unwrap_or(units.len() - 1);

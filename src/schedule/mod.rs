@@ -34,7 +34,6 @@ use crate::ledger::CalendarRecord;
 use crate::model::{Delivery, DeliveryId, PostId};
 
 pub use forecast::{Forecast, forecast};
-pub use late::span;
 pub use occurrence::RECORDED;
 
 /// Overdue posts that are published although nobody was asked: at a ledger's first sight of a calendar, and when posts

@@ -13,7 +13,7 @@ pub const RECORDED: usize = 50;
 
 /// A series: a rule with its bounds, in a zone.
 #[derive(Debug, Clone)]
-pub struct Series<'a> {
+pub(super) struct Series<'a> {
     rule: CronRule,
     zone: &'a Zone,
     from: Option<NaiveDate>,
@@ -23,33 +23,33 @@ pub struct Series<'a> {
 
 /// One time of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Occurrence {
+pub(super) struct Occurrence {
     /// The civil time that the rule says, whatever the clock did that day: it names the occurrence.
-    pub nominal: NaiveDateTime,
+    pub(super) nominal: NaiveDateTime,
     /// When that is. In a gap it is later than `nominal` by the gap.
-    pub due: DateTime<Utc>,
+    pub(super) due: DateTime<Utc>,
 }
 
 /// The times of a series that have gone by unmade.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overdue {
+pub(super) struct Overdue {
     /// The first of them.
-    pub first: Occurrence,
+    pub(super) first: Occurrence,
     /// The last of them, in order: at most [`RECORDED`] and one.
-    pub latest: VecDeque<Occurrence>,
+    pub(super) latest: VecDeque<Occurrence>,
     /// The very last: the only one that still may go out.
-    pub last: Occurrence,
+    pub(super) last: Occurrence,
 }
 
 impl<'a> Series<'a> {
     /// `None`: the trigger is no series, or its rule cannot be read.
-    pub fn new(trigger: &'a Trigger, zone: &'a Zone) -> Option<Self> {
+    pub(super) fn new(trigger: &'a Trigger, zone: &'a Zone) -> Option<Self> {
         let Trigger::Cron { rule, from, until, except } = trigger else { return None };
         Some(Self { rule: CronRule::parse(rule).ok()?, zone, from: *from, until: *until, except })
     }
 
     /// Everything that its times follow from, as one text: when it differs, the series was edited.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let day = |day: Option<NaiveDate>| day.map_or("-".to_owned(), |day| day.to_string());
         let except: Vec<String> = self.except.iter().map(ToString::to_string).collect();
         format!(
@@ -63,7 +63,7 @@ impl<'a> Series<'a> {
     }
 
     /// The first occurrence whose nominal time is after `after`. Each is due later than the one before it.
-    pub fn next_after(&self, after: NaiveDateTime) -> Option<Occurrence> {
+    pub(super) fn next_after(&self, after: NaiveDateTime) -> Option<Occurrence> {
         let mut after = after;
         loop {
             let nominal = self.nominal_after(after)?;
@@ -77,7 +77,7 @@ impl<'a> Series<'a> {
 
     /// The times after `watermark` that are due by `now`. The work is bounded however long ago that was: what is not
     /// recorded one by one is not walked through.
-    pub fn overdue(&self, watermark: NaiveDateTime, now: DateTime<Utc>) -> Option<Overdue> {
+    pub(super) fn overdue(&self, watermark: NaiveDateTime, now: DateTime<Utc>) -> Option<Overdue> {
         let first = self.next_after(watermark).filter(|first| first.due <= now)?;
         let present = self.zone.civil(now);
         let mut hours = 1;
