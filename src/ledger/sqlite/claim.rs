@@ -14,15 +14,16 @@ use super::rows;
 use crate::ledger::{ClaimRequest, LedgerError, Result};
 use crate::model::{AccountName, Delivery, DeliveryId, Event, State};
 
-/// The earliest due row of an account that is ready. Due rows that wait for a retry are stepped over.
+/// The earliest due row of an account that is ready. Due rows that wait for a retry are stepped over. (`+calendar`: the
+/// index over the account's planned rows is the one to use, whatever the calendars are.)
 pub(super) const FIRST_READY: &str = "SELECT due, id FROM deliveries
      WHERE state = 'planned' AND account = ?1 AND due <= ?2 AND (not_before IS NULL OR not_before <= ?2)
-         AND (?3 IS NULL OR calendar IN (SELECT value FROM json_each(?3)))
+         AND (?3 IS NULL OR +calendar IN (SELECT value FROM json_each(?3)))
      ORDER BY due, id LIMIT 1";
 
 /// When the first row of an account is ready.
 pub(super) const NEXT_READY: &str = "SELECT ready FROM deliveries WHERE state = 'planned' AND account = ?1
-     AND (?2 IS NULL OR calendar IN (SELECT value FROM json_each(?2))) ORDER BY ready LIMIT 1";
+     AND (?2 IS NULL OR +calendar IN (SELECT value FROM json_each(?2))) ORDER BY ready LIMIT 1";
 
 /// Accounts that a worker has a delivery of.
 pub(super) const BUSY: &str = "SELECT DISTINCT account FROM deliveries WHERE state IN ('claimed', 'sending')";

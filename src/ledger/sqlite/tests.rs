@@ -246,10 +246,12 @@ fn a_claim_looks_into_an_index() {
         (claim::BUSY, "deliveries_busy"),
     ] {
         let plan = run(ledger.reader.run(move |conn| {
-            let mut statement =
-                conn.prepare(&format!("EXPLAIN QUERY PLAN {}", sql.replace("?1", "'a'").replace("?2", "1")))?;
-            let lines =
-                statement.query_map([], |row| row.get::<_, String>(3))?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut statement = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+            let mut rows = statement.raw_query();
+            let mut lines = Vec::new();
+            while let Some(row) = rows.next()? {
+                lines.push(row.get::<_, String>(3)?);
+            }
             Ok(lines.join("\n"))
         }))
         .unwrap();
