@@ -87,7 +87,18 @@ pub(super) fn count(text: &str) -> u64 {
 fn settled(text: &str) -> (u64, Option<usize>) {
     let mut total = 0;
     let mut last = None;
-    for (at, c) in text.char_indices() {
+    let mut at = 0;
+    loop {
+        // Runs of ASCII are most of most texts: every byte is one, but for CR LF.
+        let run = &text.as_bytes()[at..];
+        let run = run.iter().position(|byte| !byte.is_ascii() || *byte == b'\r').unwrap_or(run.len());
+        if run > 0 {
+            total += run as u64;
+            at += run;
+            let control = text.as_bytes()[at - 1].is_ascii_control();
+            last = Some((if control { Class::Control } else { Class::Plain }, at - 1));
+        }
+        let Some(c) = text[at..].chars().next() else { return (total, None) };
         match (class(c), last) {
             (now @ (Class::Plain | Class::Control), _) => {
                 total += 1;
@@ -98,8 +109,8 @@ fn settled(text: &str) -> (u64, Option<usize>) {
             (_, Some((Class::Plain, start))) => return (total - 1, Some(start)),
             _ => return (total, Some(at)),
         }
+        at += c.len_utf8();
     }
-    (total, None)
 }
 
 /// Where a run ends that begins at 0: before the second of two neighbours that never join.

@@ -38,20 +38,23 @@ pub(super) fn weigh(text: &str, emoji: bool, link: u64) -> u64 {
 /// The weight of a text without links.
 pub(super) fn weigh_plain(text: &str, emoji: bool) -> u64 {
     let mut total = 0;
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        if emoji && may_begin_emoji(c) {
-            let length = emoji_length(&text[at..]);
-            if length > 0 {
-                total += 2;
-                let end = at + length;
-                while chars.offset() < end && chars.next().is_some() {}
-                continue;
-            }
+    let mut at = 0;
+    loop {
+        let run = &text.as_bytes()[at..];
+        let run = run.iter().position(|byte| !byte.is_ascii()).unwrap_or(run.len());
+        total += run as u64;
+        at += run;
+        let mut chars = text[at..].chars();
+        let Some(mut c) = chars.next() else { return total };
+        if run > 0 && matches!(c, '\u{fe0f}' | '\u{20e3}') {
+            // The last of the run may begin a key cap.
+            at -= 1;
+            total -= 1;
+            c = char::from(text.as_bytes()[at]);
         }
-        total += weight(c);
+        let length = if emoji && may_begin_emoji(c) { emoji_length(&text[at..]) } else { 0 };
+        (total, at) = if length > 0 { (total + 2, at + length) } else { (total + weight(c), at + c.len_utf8()) };
     }
-    total
 }
 
 fn weight(c: char) -> u64 {
@@ -63,7 +66,7 @@ fn weight(c: char) -> u64 {
 
 /// NFC, without work where it is so already.
 pub(super) fn composed(text: &str) -> Cow<'_, str> {
-    if text.chars().all(is_inert) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+    if text.is_ascii() || text.chars().all(is_inert) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.nfc().collect())
@@ -160,7 +163,9 @@ fn is_picture(c: char) -> bool {
 /// The links that X would shorten, as byte ranges.
 pub(super) fn links(text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
-    if !text.contains('.') {
+    // A dot at a sentence's end makes no host.
+    let dots = text.as_bytes().windows(2);
+    if !dots.into_iter().any(|pair| pair[0] == b'.' && (pair[1].is_ascii_alphanumeric() || !pair[1].is_ascii())) {
         return found;
     }
     let mut at = 0;
@@ -170,13 +175,11 @@ pub(super) fn links(text: &str) -> Vec<(usize, usize)> {
             c.is_ascii_alphanumeric()
                 || matches!(c, '@' | '＠' | '$' | '#' | '＃' | '\u{fffe}' | '\u{feff}' | '\u{ffff}')
         });
-        if !blocked {
-            if let Some(end) = link_at(text, at, before) {
-                found.push((at, end));
-                before = text[..end].chars().next_back();
-                at = end;
-                continue;
-            }
+        if !blocked && let Some(end) = link_at(text, at, before) {
+            found.push((at, end));
+            before = text[..end].chars().next_back();
+            at = end;
+            continue;
         }
         at += c.len_utf8();
         before = Some(c);
@@ -260,10 +263,7 @@ fn fits(host: &str) -> bool {
     if host.is_ascii() {
         return short(host);
     }
-    let ascii = match url::Host::parse(&host.replace('_', "-")) {
-        Ok(url::Host::Domain(ascii)) => ascii,
-        _ => return false,
-    };
+    let Ok(url::Host::Domain(ascii)) = url::Host::parse(&host.replace('_', "-")) else { return false };
     short(&ascii)
 }
 

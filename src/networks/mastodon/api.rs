@@ -22,10 +22,10 @@ use super::wire::{
 };
 
 /// Total time of an upload: a video of 99 MiB over a slow line.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// First wait for a file that the server is still working on; each further one is twice as long, up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(200);
+const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// So many looks: about two minutes in all.
 const LOOKS: u32 = 28;
@@ -160,9 +160,8 @@ impl Client {
             let answer = self.get(&format!("/api/v1/media/{}", id.as_str())).await?;
             match answer.status {
                 206 => {}
-                // Some of the kin cannot be asked; then nothing is known but that it was taken.
-                404 | 405 => return Ok(()),
-                200..300 => return Ok(()),
+                // Some of the kin cannot be asked (404, 405); then nothing is known but that it was taken.
+                200..300 | 404 | 405 => return Ok(()),
                 _ => return Err(self.refusal(&answer, false)),
             }
         }

@@ -1,5 +1,7 @@
 //! A stand-in for a server: Mastodon 4.6 as its documentation and source have it, or one of its kin that ignores keys.
 
+#![expect(clippy::result_large_err, reason = "an answer is axum's own type, and this is for tests alone")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,7 +22,7 @@ use crate::text::{Counting, FoundKind, MentionWeight, Unit, find, measure};
 pub(super) const ACCOUNT: &str = "109348";
 
 /// Polls of a file until it is ready.
-const PROCESSING: u32 = 2;
+const PROCESSING: u32 = 1;
 
 /// A stand-in for a server.
 pub(super) struct Instance {
@@ -297,6 +299,9 @@ impl World {
         }
         if measure(text("status"), counting) + measure(text("spoiler_text"), counting) > 500 {
             return Err(error(422, "Validation failed: Text character limit of 500 exceeded"));
+        }
+        if files(body).count() > 4 {
+            return Err(error(422, "Validation failed: Cannot attach more than 4 files"));
         }
         if files(body).any(|id| !self.media.contains_key(id)) {
             return Err(error(422, "Media attachments could not be found"));

@@ -1,5 +1,7 @@
 //! From a draft to steps, and from steps to the one request of each part. Pure.
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -103,7 +105,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         return Err(problems);
     }
     let mut steps = Steps::default();
-    let mut find = |steps: &mut Steps, post: &Option<String>, quote: bool| {
+    let find = |steps: &mut Steps, post: &Option<String>, quote: bool| {
         post.clone().map(|post| steps.push(0, StepKind::Prepare, &Task::Find { post, quote }))
     };
     let reply = find(&mut steps, &draft.reply_to, false);
@@ -140,7 +142,11 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
 /// The idempotency key of a part: the same for ever, until a person says "post again".
 fn key(delivery: DeliveryId, part: u16, generation: u32) -> String {
     let bytes = delivery.derive_bytes("mastodon idempotency key", part, generation);
-    bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    let (half, _) = bytes.split_at(16);
+    half.iter().fold(String::with_capacity(32), |mut key, byte| {
+        let _ = write!(key, "{byte:02x}");
+        key
+    })
 }
 
 #[derive(Default)]

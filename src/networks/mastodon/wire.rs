@@ -99,6 +99,7 @@ pub(super) struct Statuses {
 /// Limits of files.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_field_names, reason = "the API names them so")]
 pub(super) struct MediaAttachments {
     pub(super) description_limit: Option<u64>,
     pub(super) image_size_limit: Option<u64>,
