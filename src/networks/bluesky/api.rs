@@ -5,27 +5,24 @@
 //! `InvalidSwap`. A token that has run out is 400 `ExpiredToken`, a token that is none 400 `InvalidToken`; both say that
 //! nothing was done.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use tokio::sync::Mutex;
 
 use crate::adapter::http::{Answer, Body, Request};
 use crate::adapter::{Api, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
+use super::answer::{is_worn, refusal, word};
 use super::card;
-use super::home::{self, Directories, Home};
 use super::plan::{self, Card, Target, Task, Upload};
 use super::profile::{PROFILE, THUMB_BYTES, THUMB_SIDE};
-use super::session::Session;
+use super::session::Login;
 use super::wire::{
-    BlobAnswer, DidAnswer, ErrorBody, POSTS, PostRef, PostsAnswer, RecordAnswer, ServerAnswer, SessionAnswer,
-    StrongRef, ThreadAnswer, WhoAnswer, at_uri, is_did, web_url, xrpc,
+    BlobAnswer, DidAnswer, POSTS, PostRef, PostsAnswer, RecordAnswer, ServerAnswer, StrongRef, ThreadAnswer, WhoAnswer,
+    at_uri, is_did, web_url, xrpc,
 };
 
 /// Total time of an upload: a video of 300 MB over a slow line.
@@ -35,136 +32,29 @@ const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 pub(super) struct Client {
     account: Account,
     outside: Outside,
-    directories: Directories,
-    state: Mutex<State>,
-}
-
-/// What was found out so far.
-#[derive(Default)]
-struct State {
-    home: Option<Home>,
-    session: Option<Arc<Session>>,
+    login: Login,
 }
 
 impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
-        Self {
-            account: account.clone(),
-            outside,
-            directories: Directories::default(),
-            state: Mutex::new(State::default()),
-        }
+        Self { account: account.clone(), login: Login::new(account, outside.clone()), outside }
     }
 
     fn now(&self) -> DateTime<Utc> {
         (self.outside.now)()
     }
 
-    /// The account's server.
-    async fn server(&self) -> Result<String, Fault> {
-        Ok(self.home(&mut *self.state.lock().await).await?.server)
-    }
-
-    async fn home(&self, state: &mut State) -> Result<Home, Fault> {
-        if let Some(home) = &state.home {
-            return Ok(home.clone());
-        }
-        let home = home::find(&self.outside.http, &self.account, &self.directories).await?;
-        state.home = Some(home.clone());
-        Ok(home)
-    }
-
-    /// A session that holds: the present one, else a refreshed one, else a new one. `worn` is one that was refused.
-    async fn session(&self, worn: Option<&Arc<Session>>) -> Result<(String, Arc<Session>), Fault> {
-        // One sign-in at a time: logging in is rationed, and refresh tokens change with each use.
-        let mut state = self.state.lock().await;
-        let home = self.home(&mut state).await?;
-        let present = state.session.take();
-        let session = match present {
-            Some(session) if session.holds(self.now()) && !worn.is_some_and(|worn| Arc::ptr_eq(worn, &session)) => {
-                session
-            }
-            Some(old) => match self.refresh(&home, &old).await? {
-                Some(session) => session,
-                None => self.sign_in(&home).await?,
-            },
-            None => self.sign_in(&home).await?,
-        };
-        state.session = Some(Arc::clone(&session));
-        Ok((home.server, session))
-    }
-
-    async fn sign_in(&self, home: &Home) -> Result<Arc<Session>, Fault> {
-        let password = self.outside.secrets.secret("password").await?;
-        let identifier = home.did.as_deref().or_else(|| self.account.setting("handle")).unwrap_or_default();
-        let request = Request::post(xrpc(&home.server, "com.atproto.server.createSession"))
-            .body(Body::Json(json!({"identifier": identifier, "password": password.expose_secret()})))
-            .hide(password);
-        let answer = self.outside.http.call(request).await?;
-        if !answer.is_success() {
-            return Err(match word(&answer).as_deref() {
-                Some("AuthFactorTokenRequired") => Fault::refused(
-                    Refusal::Credentials,
-                    "the account's own password needs a code by mail; use an app password instead",
-                ),
-                Some("AccountTakedown") => Fault::refused(Refusal::Forbidden, "the account was taken down"),
-                _ => self.refusal(&answer, false),
-            });
-        }
-        signed_in(home, &answer)
-    }
-
-    /// `None`: the refresh token has run out as well.
-    async fn refresh(&self, home: &Home, old: &Session) -> Result<Option<Arc<Session>>, Fault> {
-        let request =
-            Request::post(xrpc(&home.server, "com.atproto.server.refreshSession")).bearer(old.refresh.clone());
-        let answer = self.outside.http.call(request).await?;
-        match answer.status {
-            200..300 => signed_in(home, &answer).map(Some),
-            400 | 401 => Ok(None),
-            _ => Err(self.refusal(&answer, false)),
-        }
-    }
-
-    /// A repeatable call with the account's token, which is renewed once should it be worn out.
-    async fn call(&self, request: impl Fn(&str) -> Request) -> Result<Answer, Fault> {
-        let (server, session) = self.session(None).await?;
-        let answer = self.outside.http.call(request(&server).bearer(session.access.clone())).await?;
-        if !is_worn(&answer) {
-            return Ok(answer);
-        }
-        let (server, session) = self.session(Some(&session)).await?;
-        self.outside.http.call(request(&server).bearer(session.access.clone())).await
-    }
-
-    /// What an answer that is no success means.
-    fn refusal(&self, answer: &Answer, irreversible: bool) -> Fault {
-        let own = answer.json::<ErrorBody>().ok().map(|error| error.told());
-        let fault = answer.fault(irreversible, own, self.now());
-        match fault {
-            Fault::Refused { refusal: Refusal::RateLimited, message, retry_at: None } => {
-                // Seconds since 1970.
-                let reset = answer.header("ratelimit-reset").and_then(|value| value.trim().parse().ok());
-                let retry_at = reset.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-                Fault::Refused { refusal: Refusal::RateLimited, message, retry_at }
-            }
-            Fault::Refused { message, retry_at, .. } if is_worn(answer) => {
-                Fault::Refused { refusal: Refusal::Credentials, message, retry_at }
-            }
-            fault => fault,
-        }
-    }
-
     /// A success, read.
     fn read<T: serde::de::DeserializeOwned>(&self, answer: &Answer) -> Result<T, Fault> {
         if !answer.is_success() {
-            return Err(self.refusal(answer, false));
+            return Err(refusal(answer, false, self.now()));
         }
         answer.json().map_err(|why| Fault::refused(Refusal::Busy, why))
     }
 
     async fn upload(&self, bytes: &[u8], mime: &str) -> Result<Value, Fault> {
         let answer = self
+            .login
             .call(|server| {
                 Request::post(xrpc(server, "com.atproto.repo.uploadBlob"))
                     .body(Body::Bytes { bytes: bytes.to_vec(), mime: mime.to_owned() })
@@ -176,19 +66,19 @@ impl Client {
 
     /// The DID of a handle; `None`: nobody has it.
     async fn did(&self, handle: &str) -> Result<Option<String>, Fault> {
-        let server = self.server().await?;
+        let server = self.login.server().await?;
         let request = Request::get(xrpc(&server, "com.atproto.identity.resolveHandle")).query("handle", handle);
         let answer = self.outside.http.call(request).await?;
         match answer.status {
             200..300 => Ok(Some(self.read::<DidAnswer>(&answer)?.did).filter(|did| is_did(did))),
             400 | 404 => Ok(None),
-            _ => Err(self.refusal(&answer, false)),
+            _ => Err(refusal(&answer, false, self.now())),
         }
     }
 
     /// A post's record; `None`: there is none.
     async fn record(&self, repo: &str, key: &str) -> Result<Option<RecordAnswer>, Fault> {
-        let server = self.server().await?;
+        let server = self.login.server().await?;
         // Without a token: anybody may read, and a look-up must work when the credentials no longer do.
         let request = Request::get(xrpc(&server, "com.atproto.repo.getRecord"))
             .query("repo", repo)
@@ -294,9 +184,9 @@ enum Look {
 #[async_trait]
 impl Api for Client {
     async fn whoami(&self) -> Result<Identity, Fault> {
-        let answer = self.call(|server| Request::get(xrpc(server, "com.atproto.server.getSession"))).await?;
+        let answer = self.login.call(|server| Request::get(xrpc(server, "com.atproto.server.getSession"))).await?;
         let who: WhoAnswer = self.read(&answer)?;
-        let (server, session) = self.session(None).await?;
+        let (server, session) = self.login.session(None).await?;
         if who.did != session.did {
             return Err(Fault::refused(Refusal::Credentials, format!("{server} does not know whose the session is")));
         }
@@ -352,7 +242,7 @@ impl Api for Client {
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
         let (did, key) = address(frozen)?;
-        let (server, session) = self.session(None).await?;
+        let (server, session) = self.login.session(None).await?;
         if session.did != did {
             return Err(Fault::refused(
                 Refusal::Forbidden,
@@ -372,11 +262,8 @@ impl Api for Client {
             };
         }
         if is_worn(&answer) {
-            // Nothing was done. The next attempt signs in again; when that fails, it is the credentials.
-            let mut state = self.state.lock().await;
-            if state.session.as_ref().is_some_and(|present| Arc::ptr_eq(present, &session)) {
-                state.session = None;
-            }
+            // Nothing was done. It is no matter of credentials as long as signing in again works.
+            self.login.session(Some(&session)).await?;
             return Err(Fault::refused(Refusal::Busy, "the session had ended; nothing was written"));
         }
         if answer.status == 400 && word(&answer).as_deref() == Some("InvalidSwap") {
@@ -390,7 +277,7 @@ impl Api for Client {
                 Err(fault) => Err(Fault::Unknown(format!("a post is there, but it could not be read: {fault}"))),
             };
         }
-        Err(self.refusal(&answer, true))
+        Err(refusal(&answer, true, self.now()))
     }
 
     async fn reconcile(&self, frozen: &Frozen, _started: DateTime<Utc>) -> Result<Verdict, Fault> {
@@ -405,6 +292,7 @@ impl Api for Client {
 
     async fn metrics(&self, receipt: &Receipt) -> Result<Metrics, Fault> {
         let answer = self
+            .login
             .call(|server| Request::get(xrpc(server, "app.bsky.feed.getPosts")).query("uris", receipt.id.clone()))
             .await?;
         let view = self.view::<PostsAnswer>(&answer)?;
@@ -424,6 +312,7 @@ impl Api for Client {
 
     async fn replies(&self, receipt: &Receipt) -> Result<Vec<Reply>, Fault> {
         let answer = self
+            .login
             .call(|server| {
                 Request::get(xrpc(server, "app.bsky.feed.getPostThread"))
                     .query("uri", receipt.id.clone())
@@ -457,9 +346,10 @@ impl Api for Client {
             .ok_or_else(|| Fault::refused(Refusal::Invalid, format!("`{}` is not a post", receipt.id)))?;
         let body = json!({"repo": post.repo, "collection": POSTS, "rkey": post.key});
         let answer = self
+            .login
             .call(|server| Request::post(xrpc(server, "com.atproto.repo.deleteRecord")).body(Body::Json(body.clone())))
             .await?;
-        if answer.is_success() { Ok(()) } else { Err(self.refusal(&answer, false)) }
+        if answer.is_success() { Ok(()) } else { Err(refusal(&answer, false, self.now())) }
     }
 }
 
@@ -478,40 +368,10 @@ impl Client {
     }
 }
 
-/// A session that is that of the account: nobody else is signed in by a server that was not meant.
-fn signed_in(home: &Home, answer: &Answer) -> Result<Arc<Session>, Fault> {
-    let answer: SessionAnswer = answer.json().map_err(Fault::NotSent)?;
-    if answer.active == Some(false) {
-        let status = answer.status.unwrap_or_else(|| "not active".to_owned());
-        return Err(Fault::refused(Refusal::Forbidden, format!("the account is {status}")));
-    }
-    if !is_did(&answer.did) || home.did.as_ref().is_some_and(|did| *did != answer.did) {
-        return Err(Fault::refused(
-            Refusal::Credentials,
-            format!("{} signed in somebody else: {}", home.server, answer.did),
-        ));
-    }
-    Ok(Arc::new(Session::from(answer)))
-}
-
 /// Repository and key that a request is for.
 fn address(frozen: &Frozen) -> Result<(&str, &str), Fault> {
     let text = |key: &str| frozen.request.get(key).and_then(Value::as_str);
     text("repo").zip(text("rkey")).ok_or_else(|| Fault::NotSent("the request cannot be read".to_owned()))
-}
-
-/// The error's word for programs.
-fn word(answer: &Answer) -> Option<String> {
-    if answer.is_success() { None } else { Some(answer.json::<ErrorBody>().ok()?.error) }
-}
-
-/// The token was refused as such: nothing was done.
-fn is_worn(answer: &Answer) -> bool {
-    match answer.status {
-        400 => matches!(word(answer).as_deref(), Some("ExpiredToken" | "InvalidToken")),
-        401 => word(answer).is_some(),
-        _ => false,
-    }
 }
 
 /// A link without its scheme, as a card's title.
