@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
         let _lock = ledger.lock("smm daemon").await?;
         let clock = Arc::new(SystemClock);
-        let http = HttpSettings { timeout: config.delivery.timeout, ..HttpSettings::default() };
+        let http = HttpSettings { timeout: config.delivery.timeout, private_pages: config.delivery.private_pages };
         let connector = Arc::new(Networks::new(workspace::secrets(), http, clock.clone()));
         let owner = format!("smm daemon {}", std::process::id());
         let world = World::of(&workspace.loaded).unwrap_or_default();

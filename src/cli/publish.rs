@@ -64,7 +64,7 @@ async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledge
     let calendar = workspace.calendar()?;
     let world = World::of(&workspace.loaded).unwrap_or_default();
     let clock = Arc::new(SystemClock);
-    let http = HttpSettings { timeout: config.delivery.timeout, ..HttpSettings::default() };
+    let http = HttpSettings { timeout: config.delivery.timeout, private_pages: config.delivery.private_pages };
     let connector = Arc::new(Networks::new(workspace::secrets(), http, clock.clone()));
     let owner = format!("smm publish {}", std::process::id());
     let engine = Arc::new(Engine::new(Arc::clone(ledger), clock, connector, config.delivery, owner, world));

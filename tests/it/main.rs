@@ -3,10 +3,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/proxy.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+mod proxy;
+
 mod architecture;
 mod calendar;
+mod daemon;
 mod documents;
 mod init;
+mod kill;
 mod ledger_cli;
 mod ledger_suite;
 mod mastodon_count;
