@@ -86,7 +86,7 @@ pub fn size(bytes: u64) -> String {
     for (step, name) in STEPS {
         if bytes >= step {
             let tenths = bytes / (step / 10);
-            return if tenths % 10 == 0 || tenths >= 1000 {
+            return if tenths.is_multiple_of(10) || tenths >= 1000 {
                 format!("{} {name}", tenths / 10)
             } else {
                 format!("{}.{} {name}", tenths / 10, tenths % 10)
@@ -412,7 +412,7 @@ fn span(seconds: u64) -> String {
     const STEPS: [(u64, &str); 3] = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
     let (count, name) = STEPS
         .into_iter()
-        .find(|(step, _)| seconds >= *step && seconds % step == 0)
+        .find(|(step, _)| seconds >= *step && seconds.is_multiple_of(*step))
         .map_or((seconds, "second"), |(step, name)| (seconds / step, name));
     format!("{count} {name}{}", if count == 1 { "" } else { "s" })
 }

@@ -31,7 +31,7 @@ impl Album {
 }
 
 /// The problem of a file that cannot be used.
-pub(super) fn unusable(error: &MediaError, index: usize) -> Problem {
+pub(super) fn unusable(error: &MediaError, index: usize, file: &str) -> Problem {
     let help = match error {
         MediaError::Outside(_) => "give a path below the calendar's folder, without `..`",
         MediaError::Missing(_) => "paths are relative to the calendar's folder; was the file added to git?",
@@ -42,7 +42,9 @@ pub(super) fn unusable(error: &MediaError, index: usize) -> Problem {
         MediaError::CannotFit(_) => "give the account a picture of its own under `[posts.for.…]`",
         MediaError::Unreadable(_) => "look at its permissions",
     };
-    Problem::error(code(error), Place::Media { index, key: "file" }, error.to_string()).help(help)
+    let said = error.to_string();
+    let message = if said.contains(file) { said } else { format!("`{file}`: {said}") };
+    Problem::error(code(error), Place::Media { index, key: "file" }, message).help(help)
 }
 
 fn code(error: &MediaError) -> Code {

@@ -151,6 +151,9 @@ impl<'a> Composer<'a> {
         let limits = Limits::new(network.profile(), &account.limits);
         let mut composed = self.composed(Request { post, account, network, limits: &limits, instance });
         self.inspect(post, account, &mut composed.problems);
+        // Worth a word only if no account of the post takes them, which is for `check` to say.
+        let harmless = [codes::TITLE_UNSUPPORTED, codes::BODY_UNSUPPORTED, codes::LANG_UNSUPPORTED];
+        composed.problems.retain(|problem| !harmless.contains(&problem.code));
         if !composed.problems.iter().all(|problem| problem.severity != Severity::Error) {
             composed.plan = None;
         }
@@ -261,7 +264,7 @@ impl<'a> Composer<'a> {
             let facts = match self.album.facts(&self.calendar.folder, &media.file) {
                 Ok(facts) => facts,
                 Err(error) => {
-                    problems.push(unusable(&error, index));
+                    problems.push(unusable(&error, index, &media.file));
                     files.shown[part].push((media.file.clone(), alt, None));
                     files.whole = false;
                     continue;
@@ -270,7 +273,7 @@ impl<'a> Composer<'a> {
             match fitting(&facts, limits) {
                 Ok(None) => {}
                 Ok(Some(line)) => files.notes.push(format!("{}: {line}", media.file)),
-                Err(error) => problems.push(unusable(&error, index)),
+                Err(error) => problems.push(unusable(&error, index, &media.file)),
             }
             files.shown[part].push((media.file.clone(), alt.clone(), Some(facts.clone())));
             files.draft[part].push(DraftMedia { file: media.file.clone(), alt, facts });
@@ -355,8 +358,8 @@ fn rendering(network: &dyn Network, composed: Composed<'_>) -> Rendering {
         plan,
         problems,
         notes,
-        title: draft.title,
-        body: draft.body,
+        title: draft.title.filter(|_| profile.title > 0),
+        body: draft.body.filter(|_| profile.body),
         tags: draft.tags,
         languages: draft.languages,
         visibility: draft.visibility,

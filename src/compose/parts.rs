@@ -1,7 +1,7 @@
 //! The messages of a rendering: the text with what is added to it, the thread, the pieces of a split text, the first
 //! comment.
 
-use crate::adapter::check::{room, tag_length};
+use crate::adapter::check::{opening, room, tag_length};
 use crate::adapter::{CardSupport, Limits, Profile};
 use crate::model::{Place, Problem, codes};
 use crate::text::{Counting, FoundKind, find, overflow, split, with_parameters};
@@ -85,15 +85,10 @@ fn suffix(number: usize, of: usize) -> String {
 /// The link goes into the text where the network makes no card of a field of its own.
 fn add_link(given: &Given<'_>, first: &mut Traced, parts: &mut Parts, problems: &mut Vec<Problem>) {
     let Some(link) = given.layers.link() else { return };
-    let whole = link.starts_with("https://") || link.starts_with("http://");
-    if !(given.template && link.contains("{{")) && !(whole && url::Url::parse(link).is_ok()) {
-        let place = Place::Key { key: "link" };
-        let problem = Problem::error(codes::LINK_UNSUITABLE, place, format!("`{link}` is not a link"));
-        problems.push(if whole {
-            problem.help("look for a typing mistake: the server's name cannot be read")
-        } else {
-            problem.help("write it with its scheme, as in `https://acme.example/2.0`")
-        });
+    if !(given.template && link.contains("{{"))
+        && let Err((message, help)) = whole_link(link)
+    {
+        problems.push(Problem::error(codes::LINK_UNSUITABLE, Place::Key { key: "link" }, message).help(help));
         return;
     }
     let full = if given.parameters.is_empty() { link.to_owned() } else { with_parameters(link, given.parameters) };
@@ -109,6 +104,26 @@ fn add_link(given: &Given<'_>, first: &mut Traced, parts: &mut Parts, problems: 
             if !there {
                 first.add("\n\n", &full, Addition::Link);
             }
+        }
+    }
+}
+
+/// A link is one from its first character to its last, wherever it stands. `Err`: what is wrong, and how to mend it.
+fn whole_link(link: &str) -> Result<(), (String, &'static str)> {
+    if !link.starts_with("https://") && !link.starts_with("http://") {
+        let help = "write it with its scheme, as in `https://acme.example/2.0`";
+        return Err((format!("`{link}` is not a link"), help));
+    }
+    if url::Url::parse(link).is_err() {
+        let help = "look for a typing mistake: the server's name cannot be read";
+        return Err((format!("`{link}` is not a link"), help));
+    }
+    match find(link).first() {
+        Some(found) if found.kind == FoundKind::Link && found.start == 0 && found.end == link.len() => Ok(()),
+        found => {
+            let end = found.filter(|found| found.start == 0).map_or(0, |found| found.end);
+            let help = "write what stands there percent-encoded, such as `%20` for a space";
+            Err((format!("this link would end before `{}`", opening(&link[end..])), help))
         }
     }
 }

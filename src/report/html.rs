@@ -144,9 +144,9 @@ impl Page<'_> {
             self.part(preview, index, part);
         }
         if let Some(body) = &rendering.body {
-            let _ = write!(
+            let _ = writeln!(
                 self.out,
-                "<details class=\"long\"><summary>The long form</summary><pre dir=\"auto\">{}</pre></details>\n",
+                "<details class=\"long\"><summary>The long form</summary><pre dir=\"auto\">{}</pre></details>",
                 escape(body)
             );
         }
@@ -202,7 +202,7 @@ impl Page<'_> {
         );
         if let Some(warning) = &rendering.content_warning {
             let _ =
-                write!(self.out, "<details class=\"warning\"><summary dir=\"auto\">{}</summary>\n", escape(warning));
+                writeln!(self.out, "<details class=\"warning\"><summary dir=\"auto\">{}</summary>", escape(warning));
         }
         if let Some(title) = rendering.title.as_ref().filter(|_| index == 0) {
             let _ = writeln!(self.out, "<p class=\"title\" dir=\"auto\">{}</p>", escape(title));

@@ -339,7 +339,7 @@ pub fn detail(network: &'static dyn Network) -> String {
     }
     match media.video {
         Some(rule) => {
-            line("videos", &format!("{}; {}, up to {}", media.max_videos, rule.mimes.join(", "), size(rule.bytes)))
+            line("videos", &format!("{}; {}, up to {}", media.max_videos, rule.mimes.join(", "), size(rule.bytes)));
         }
         None => line("videos", "none"),
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Timelike as _, Utc};
 use serde::Serialize;
 use unicode_width::UnicodeWidthChar as _;
 
@@ -220,7 +220,7 @@ pub(super) fn when(calendar: &Calendar, preview: &Preview<'_>) -> String {
     let time = match (preview.due, &preview.post.trigger) {
         (Some((_, civil)), trigger) => {
             let next = if matches!(trigger, Some(Trigger::Cron { .. })) { "next " } else { "" };
-            let seconds = if civil.and_utc().timestamp() % 60 == 0 { "" } else { ":%S" };
+            let seconds = if civil.second() == 0 { "" } else { ":%S" };
             format!("{next}{} {}", civil.format(&format!("%a %-d %b %Y, %H:%M{seconds}")), calendar.zone.name())
         }
         (None, Some(Trigger::Cron { .. })) => "a series that is over".to_owned(),
@@ -234,8 +234,8 @@ pub(super) fn when(calendar: &Calendar, preview: &Preview<'_>) -> String {
 pub(super) fn poll_line(poll: &Poll) -> String {
     let hours = poll.seconds / 3600;
     let time = match (hours / 24, hours) {
-        (days, hours) if days > 0 && hours % 24 == 0 => format!("{days} d"),
-        (_, hours) if hours > 0 && poll.seconds % 3600 == 0 => format!("{hours} h"),
+        (days, hours) if days > 0 && hours.is_multiple_of(24) => format!("{days} d"),
+        (_, hours) if hours > 0 && poll.seconds.is_multiple_of(3600) => format!("{hours} h"),
         _ => format!("{} min", poll.seconds / 60),
     };
     let choices = if poll.multiple { "several choices" } else { "one choice" };

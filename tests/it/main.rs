@@ -18,6 +18,7 @@ mod ledger_suite;
 mod mastodon_count;
 mod mistakes;
 mod plan;
+mod rendering;
 mod schema;
 mod twitter_text;
 mod usage;
