@@ -16,7 +16,7 @@ fn utc(text: &str) -> DateTime<Utc> {
 }
 
 fn calendar(zone: &str, posts: Vec<Post>) -> Calendar {
-    let account = |name: &str| (AccountName::new(name), Account::new(AccountName::new(name), "feed"));
+    let account = |name: &str| (AccountName::new(name), Account::new(AccountName::new(name), "some-network"));
     Calendar {
         name: CalendarName::new("acme"),
         zone: Zone::parse(zone).unwrap(),
