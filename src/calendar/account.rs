@@ -42,20 +42,15 @@ pub(super) fn resolve(
         }
     };
     let RawAccount { network, server, spacing, limits, settings, unreadable } = raw.value;
-    let network = match network {
-        Some(network) => network_of(reader, &name.value, &network, known, home)?,
-        None => {
-            if !unreadable.contains(&"network") {
-                reader
-                    .error(
-                        codes::UNKNOWN_NETWORK,
-                        name.span,
-                        format!("account `{}` does not say its network", name.value),
-                    )
-                    .help = suggest::help("", known.networks.iter().map(|network| network.id));
-            }
-            return None;
+    let network = if let Some(network) = network {
+        network_of(reader, &name.value, &network, known, home)?
+    } else {
+        if !unreadable.contains(&"network") {
+            reader
+                .error(codes::UNKNOWN_NETWORK, name.span, format!("account `{}` does not say its network", name.value))
+                .help = suggest::help("", known.networks.iter().map(|network| network.id));
         }
+        return None;
     };
     let mut account = Account::new(parsed.unwrap_or_else(|| AccountName::new(name.value.as_str())), network.id);
     if let Some(server) = server {

@@ -26,7 +26,7 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// Given by `--config` or `$SMM_CONFIG`, or in the user's or the system's folder: may run programs.
     pub trusted: bool,
-    /// `sqlite`, `git`, `postgres://…`, or the path of a SQLite file (absolute or from the working folder).
+    /// `sqlite`, `git`, `postgres://…`, or the path of an `SQLite` file (absolute or from the working folder).
     pub ledger: String,
     /// Its accounts.
     pub accounts: BTreeMap<AccountName, Account>,
@@ -70,8 +70,8 @@ impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(30),
-            settle: Duration::from_secs(120),
-            lease: Duration::from_secs(60),
+            settle: Duration::from_mins(2),
+            lease: Duration::from_mins(1),
             private_pages: false,
         }
     }
@@ -337,8 +337,8 @@ mod tests {
         assert_eq!(found, []);
         assert!(config.ledger.ends_with("/state/smm.sqlite"));
         assert_eq!(config.delivery.timeout, Duration::from_secs(10));
-        assert_eq!(config.delivery.settle, Duration::from_secs(120));
-        assert_eq!(config.delivery.lease, Duration::from_secs(120));
+        assert_eq!(config.delivery.settle, Duration::from_mins(2));
+        assert_eq!(config.delivery.lease, Duration::from_mins(2));
         assert_eq!(config.alerts, [Alert { name: "oncall".to_owned(), kind: AlertKind::Webhook }]);
     }
 

@@ -4,6 +4,9 @@ use std::fmt;
 
 use crate::model::{Account, Problem};
 
+/// Checks an account's own settings.
+pub type Check = Box<dyn Fn(&Account, &mut Vec<Problem>) + Send + Sync>;
+
 /// The networks that accounts may be on.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -24,7 +27,7 @@ pub struct KnownNetwork {
     /// JSON Schema of its accounts' own settings.
     pub settings: schemars::Schema,
     /// Checks an account's own settings; places are keys of the account's table.
-    pub check: Box<dyn Fn(&Account, &mut Vec<Problem>) + Send + Sync>,
+    pub check: Check,
 }
 
 impl fmt::Debug for KnownNetwork {

@@ -156,25 +156,23 @@ impl<'a> Load<'a> {
                 reader.error(codes::MISSING_KEY, start, format!("the calendar has no `{key}`")).help(help);
             }
         };
-        let name = match raw.name {
-            Some(name) => match PostId::parse(&name.value) {
-                Ok(_) => Some(CalendarName::new(name.value)),
-                Err(_) => {
-                    let rule = "a calendar's name starts with a letter or digit and has only letters, digits, `-`, `_` and `.`, at most 100";
-                    reader.error(codes::BAD_ID, name.span, rule);
-                    None
-                }
-            },
-            None => {
-                if !raw.unreadable.contains(&"name") {
-                    missing(
-                        reader,
-                        "name",
-                        "add `name = \"acme\"`: with a post's id it names what was published, for ever",
-                    );
-                }
+        let name = if let Some(name) = raw.name {
+            if PostId::parse(&name.value).is_ok() {
+                Some(CalendarName::new(name.value))
+            } else {
+                let rule = "a calendar's name starts with a letter or digit and has only letters, digits, `-`, `_` and `.`, at most 100";
+                reader.error(codes::BAD_ID, name.span, rule);
                 None
             }
+        } else {
+            if !raw.unreadable.contains(&"name") {
+                missing(
+                    reader,
+                    "name",
+                    "add `name = \"acme\"`: with a post's id it names what was published, for ever",
+                );
+            }
+            None
         };
         match raw.timezone {
             Some(zone) => match Zone::parse(&zone.value) {

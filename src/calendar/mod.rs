@@ -29,7 +29,7 @@ use std::path::PathBuf;
 
 pub use config::{Alert, AlertKind, Config, DeliverySettings, Found, find, load_config};
 pub use diagnostic::Diagnostic;
-pub use known::{Known, KnownNetwork};
+pub use known::{Check, Known, KnownNetwork};
 pub use load::load;
 pub use places::Places;
 pub use schema::{calendar_schema, config_schema};

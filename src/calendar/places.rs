@@ -90,17 +90,17 @@ impl Places {
     }
 
     pub(super) fn set_defaults(&mut self, raw: &RawDefaults) {
-        fn place<T>(key: &'static str, value: &Option<At<T>>) -> Option<(&'static str, Span)> {
-            value.as_ref().map(|value| (key, value.span))
+        fn place<T>(key: &'static str, value: Option<&At<T>>) -> Option<(&'static str, Span)> {
+            value.map(|value| (key, value.span))
         }
         let places = [
-            place("to", &raw.to),
-            place("late", &raw.late),
-            place("lang", &raw.lang),
-            place("visibility", &raw.visibility),
-            place("split", &raw.split),
-            place("numbering", &raw.numbering),
-            place("labels", &raw.labels),
+            place("to", raw.to.as_ref()),
+            place("late", raw.late.as_ref()),
+            place("lang", raw.lang.as_ref()),
+            place("visibility", raw.visibility.as_ref()),
+            place("split", raw.split.as_ref()),
+            place("numbering", raw.numbering.as_ref()),
+            place("labels", raw.labels.as_ref()),
         ];
         self.defaults = places.into_iter().flatten().collect();
     }

@@ -82,7 +82,8 @@ impl Context<'_> {
         let trigger = self.trigger(reader, at, &mut raw, draft);
         let is_series = raw.cron.is_some() || raw.unreadable.contains(&"cron");
         if !is_series && !reader.patchy {
-            for key in [key(&raw.from), key(&raw.until), key(&raw.except)].into_iter().flatten() {
+            for key in [key(raw.from.as_ref()), key(raw.until.as_ref()), key(raw.except.as_ref())].into_iter().flatten()
+            {
                 reader
                     .error(
                         codes::ONLY_WITH_CRON,
@@ -92,16 +93,15 @@ impl Context<'_> {
                     .help("give it a `cron` rule, or remove this key");
             }
         }
-        let to = match raw.to.take() {
-            Some(to) => self.accounts(reader, to),
-            None => {
-                if !self.defaults.has_to && !raw.unreadable.contains(&"to") && !draft && !reader.patchy {
-                    reader
-                        .error(codes::NO_ACCOUNTS, at, "the post does not say where it goes")
-                        .help("add `to = [\"…\"]` here or under `[defaults]`, with names of accounts");
-                }
-                self.defaults.to.clone()
+        let to = if let Some(to) = raw.to.take() {
+            self.accounts(reader, to)
+        } else {
+            if !self.defaults.has_to && !raw.unreadable.contains(&"to") && !draft && !reader.patchy {
+                reader
+                    .error(codes::NO_ACCOUNTS, at, "the post does not say where it goes")
+                    .help("add `to = [\"…\"]` here or under `[defaults]`, with names of accounts");
             }
+            self.defaults.to.clone()
         };
         let overrides = raw.overrides.take().map(|overrides| self.overrides(reader, overrides.value, &to, is_series));
         let mut content = content(reader, std::mem::take(&mut raw.content), is_series);
@@ -142,7 +142,8 @@ impl Context<'_> {
 
     /// Exactly one of `at`, `cron` and `on`; a draft may do without.
     fn trigger(&mut self, reader: &mut Reader<'_>, at: Span, raw: &mut RawPost, draft: bool) -> Option<Trigger> {
-        let mut keys: Vec<Span> = [key(&raw.at), key(&raw.cron), key(&raw.on)].into_iter().flatten().collect();
+        let mut keys: Vec<Span> =
+            [key(raw.at.as_ref()), key(raw.cron.as_ref()), key(raw.on.as_ref())].into_iter().flatten().collect();
         keys.sort_unstable();
         if let [_, second, ..] = keys[..] {
             reader
@@ -450,8 +451,8 @@ fn strings(list: Vec<At<String>>) -> Vec<String> {
     list.into_iter().map(|text| text.value).collect()
 }
 
-fn key<T>(value: &Option<At<T>>) -> Option<Span> {
-    value.as_ref().map(|value| value.key)
+fn key<T>(value: Option<&At<T>>) -> Option<Span> {
+    value.map(|value| value.key)
 }
 
 fn stamp(civil: NaiveDateTime) -> String {

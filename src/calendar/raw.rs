@@ -259,7 +259,7 @@ table! {
     /// The operator's file: accounts, the ledger, alerts. It holds no secret either.
     #[schemars(title = "smm.toml")]
     struct RawConfig {
-        /// Where deliveries are recorded: `sqlite` (when absent), the path of a SQLite file, `git`, or `postgres://…`
+        /// Where deliveries are recorded: `sqlite` (when absent), the path of a database file, `git`, or `postgres://…`
         /// without a password.
         ledger: String,
         /// The accounts, by name: small letters, digits and `-`.

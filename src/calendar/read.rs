@@ -389,19 +389,15 @@ impl FromToml for bool {
 
 impl FromToml for u64 {
     fn read(value: DeValue<'_>, span: Range<usize>, reader: &mut Reader<'_>) -> Option<Self> {
-        match &value {
-            DeValue::Integer(number) => {
-                let read = Self::from_str_radix(number.as_str(), number.radix()).ok();
-                if read.is_none() {
-                    reader.wrong_type("an integer of 0 or more", &value, span);
-                }
-                read
-            }
-            _ => {
-                reader.wrong_type("an integer", &value, span);
-                None
-            }
+        let DeValue::Integer(number) = &value else {
+            reader.wrong_type("an integer", &value, span);
+            return None;
+        };
+        let read = Self::from_str_radix(number.as_str(), number.radix()).ok();
+        if read.is_none() {
+            reader.wrong_type("an integer of 0 or more", &value, span);
         }
+        read
     }
 }
 

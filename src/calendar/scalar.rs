@@ -417,13 +417,13 @@ impl FromToml for serde_json::Value {
         Some(match value {
             DeValue::String(_) => Self::from(String::read(value, span, reader)?),
             DeValue::Boolean(value) => Self::from(value),
-            DeValue::Integer(ref number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => Self::from(number),
-                Err(_) => {
+            DeValue::Integer(ref number) => {
+                let read = i64::from_str_radix(number.as_str(), number.radix());
+                if read.is_err() {
                     reader.wrong_type("an integer of 64 bits", &value, span);
-                    return None;
                 }
-            },
+                Self::from(read.ok()?)
+            }
             DeValue::Float(number) => Self::from(number.as_str().parse::<f64>().ok()?),
             DeValue::Datetime(value) => Self::from(value.to_string()),
             DeValue::Array(array) => Self::from(

@@ -52,9 +52,10 @@ fn tidy(schema: &mut Value) {
                     let one = one.clone();
                     object.remove("anyOf");
                     // Beside a `$ref` nothing else counts in draft 7, so it stands in an `allOf`.
-                    match one.contains_key("$ref") && !object.is_empty() {
-                        true => _ = object.insert("allOf".to_owned(), json!([one])),
-                        false => object.extend(one),
+                    if one.contains_key("$ref") && !object.is_empty() {
+                        object.insert("allOf".to_owned(), json!([one]));
+                    } else {
+                        object.extend(one);
                     }
                 }
             }

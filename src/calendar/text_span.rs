@@ -54,7 +54,7 @@ fn body(raw: &str) -> (Range<usize>, bool) {
     };
     let multi = quote.repeat(3);
     if raw.len() >= 6 && raw.starts_with(&multi) && raw.ends_with(&multi) {
-        let start = match raw[3..].as_bytes() {
+        let start = match &raw.as_bytes()[3..] {
             [b'\n', ..] => 4,
             [b'\r', b'\n', ..] => 5,
             _ => 3,

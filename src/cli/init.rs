@@ -59,10 +59,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
 fn write(path: &Path, text: &str, force: bool) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true);
-    match force {
-        true => options.create(true).truncate(true),
-        false => options.create_new(true),
-    };
+    if force {
+        options.create(true).truncate(true);
+    } else {
+        options.create_new(true);
+    }
     options.open(path)?.write_all(text.as_bytes())
 }
 
@@ -93,7 +94,7 @@ fn calendar_text(name: &str, zone: &Zone, now: NaiveDateTime) -> String {
     let nine = NaiveTime::from_hms_opt(9, 0, 0).unwrap_or_default();
     let tomorrow = (now.date() + TimeDelta::days(1)).and_time(nine);
     format!(
-        r##"#:schema ./calendar.schema.json
+        r#"#:schema ./calendar.schema.json
 # A content calendar. `smm check` says what is wrong with it, `smm preview` shows what each account would receive,
 # `smm publish` publishes what is due.
 
@@ -135,7 +136,7 @@ texts = [
   "Tip: `smm plan` shows what will go out when.",
   "Tip: `smm status` says whether anything needs you.",
 ]
-"##,
+"#,
         zone = zone.name(),
         now = stamp(minute),
         tomorrow = stamp(tomorrow),

@@ -1,5 +1,7 @@
 //! Calendars with one mistake each: the code, and the very characters that are underlined.
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use smm::calendar::{Config, Known, KnownNetwork, Loaded, load};
 use smm::model::{Account, AccountName, Place, PostId, Trigger};
@@ -109,7 +111,7 @@ fn says(loaded: &Loaded, message: &str, help: &str) {
 #[test]
 fn a_good_calendar_has_nothing_to_say() {
     let loaded = check_whole(
-        r##"#:schema ./calendar.schema.json
+        r#"#:schema ./calendar.schema.json
 name = "acme"
 timezone = "Europe/Berlin"
 
@@ -170,7 +172,7 @@ renamed_from = "pole"
 id = "idea"
 draft = true
 text = "Later"
-"##,
+"#,
         &[],
     );
     assert!(loaded.is_ok() && loaded.complete);
@@ -551,7 +553,7 @@ fn inline_posts_are_posts() {
 fn twenty_mistakes_are_twenty_diagnostics() {
     let mut posts = String::new();
     for number in 0..20 {
-        posts.push_str(&format!("[[posts]]\nid = \"p{number}\"\non = \"release\"\n«key{number}» = 1\n"));
+        let _ = write!(posts, "[[posts]]\nid = \"p{number}\"\non = \"release\"\n«key{number}» = 1\n");
     }
     check(&posts, &["unknown-key"; 20]);
 }
