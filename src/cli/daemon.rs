@@ -2,19 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::workspace::{self, CalendarArg, Workspace};
-use super::{Exit, Failure, Global};
-use crate::adapter::http::HttpSettings;
-use crate::engine::{self, Engine, Networks, Reading, Signals, World};
+use super::{Exit, Failure, Global, delivering};
+use crate::engine::{self, Reading, Signals, World};
 use crate::ledger::OpenMode;
 use crate::model::Severity;
-use crate::time::SystemClock;
 
 /// Publish on time until stopped
 ///
@@ -49,12 +46,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         // Before the lock: a signal that comes early still ends in order.
         let signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
         let _lock = ledger.lock("smm daemon").await?;
-        let clock = Arc::new(SystemClock);
-        let http = HttpSettings { timeout: config.delivery.timeout, private_pages: config.delivery.private_pages };
-        let connector = Arc::new(Networks::new(workspace::secrets(), http, clock.clone()));
-        let owner = format!("smm daemon {}", std::process::id());
         let world = World::of(&workspace.loaded).unwrap_or_default();
-        let engine = Arc::new(Engine::new(Arc::clone(&ledger), clock, connector, config.delivery, owner, world));
+        let engine = delivering::engine(&ledger, config, world, "smm daemon");
         engine::run_daemon(engine, followed(&workspace), || read(args, global, config.ledger.as_str()), signals)
             .await
             .map_err(Failure::from)

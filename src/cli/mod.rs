@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod completions;
 mod daemon;
+mod delivering;
 mod explain;
 mod history;
 mod init;

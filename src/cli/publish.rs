@@ -8,10 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::output::{self, Stream};
 use super::workspace::{self, CalendarArg, Workspace};
-use super::{Exit, Failure, Format, Global};
-use crate::adapter::http::HttpSettings;
+use super::{Exit, Failure, Format, Global, delivering};
 use crate::calendar::Calendar;
-use crate::engine::{Engine, Networks, Pass, Signals, World, release_backlog, wait_for};
+use crate::engine::{Pass, Signals, World, release_backlog, wait_for};
 use crate::ledger::{Ledger, LedgerError, OpenMode, Query};
 use crate::model::{Delivery, DeliveryId, Origin, ReasonCode, State};
 use crate::report::{DeliveryList, DeliveryView, Status};
@@ -63,11 +62,7 @@ async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledge
     let config = workspace.config()?;
     let calendar = workspace.calendar()?;
     let world = World::of(&workspace.loaded).unwrap_or_default();
-    let clock = Arc::new(SystemClock);
-    let http = HttpSettings { timeout: config.delivery.timeout, private_pages: config.delivery.private_pages };
-    let connector = Arc::new(Networks::new(workspace::secrets(), http, clock.clone()));
-    let owner = format!("smm publish {}", std::process::id());
-    let engine = Arc::new(Engine::new(Arc::clone(ledger), clock, connector, config.delivery, owner, world));
+    let engine = delivering::engine(ledger, config, world, "smm publish");
     engine.apply().await?;
     let only = chosen(args, &**ledger, calendar).await?;
     if args.backlog {
