@@ -18,7 +18,7 @@ use crate::model::Severity;
 /// Follows edits of the calendar; a broken edit keeps the last good one. SIGHUP reads calendar and settings again,
 /// SIGTERM stops.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     calendar: CalendarArg,
     /// How the log is written, on stderr
@@ -28,7 +28,7 @@ pub struct Args {
 
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum LogFormat {
+pub(super) enum LogFormat {
     /// A line for people.
     #[default]
     Human,

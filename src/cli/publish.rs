@@ -22,7 +22,7 @@ const OTHERS: TimeDelta = TimeDelta::seconds(60);
 
 /// Publish what is due, then exit
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     calendar: CalendarArg,
     /// Also publish what is held for being late, or from before the first run

@@ -81,10 +81,9 @@ fn log(change: &Change) {
     let row = &change.after;
     let (delivery, post, account, what) =
         (row.id.short(), row.post.as_str(), row.account.as_str(), change.kind.as_str());
-    match (&row.reason, row.state) {
-        (Some(reason), State::Held | State::Missed) => {
-            tracing::warn!(delivery, post, account, what, "{}", reason.message);
-        }
-        _ => tracing::info!(delivery, post, account, what, due = %row.due, "calendar"),
+    if let (Some(reason), State::Held | State::Missed) = (&row.reason, row.state) {
+        tracing::warn!(delivery, post, account, what, "{}", reason.message);
+    } else {
+        tracing::info!(delivery, post, account, what, due = %row.due, "calendar");
     }
 }

@@ -33,7 +33,7 @@ use crate::model::{
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(24);
 
 /// Longest back-off between two attempts.
-const BACK_OFF_CAP: Duration = Duration::from_secs(15 * 60);
+const BACK_OFF_CAP: Duration = Duration::from_mins(15);
 
 /// Who acts when no person does.
 const SMM: &str = "smm";
@@ -57,7 +57,7 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             class: RepeatSafety::None,
-            settle: Duration::from_secs(120),
+            settle: Duration::from_mins(2),
             back_off: Duration::from_secs(5),
             tries: 30,
             alone: true,

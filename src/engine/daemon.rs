@@ -7,8 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::follow::{Changed, Follow};
-use super::notify::Manager;
-use super::{Asked, Engine, Signals, Worker, World};
+use super::{Asked, Engine, Signals, Worker, World, notify};
 use crate::calendar::DeliverySettings;
 use crate::ledger::LedgerError;
 
@@ -32,13 +31,12 @@ pub async fn run(
     read: impl Fn() -> Reading,
     mut signals: Signals,
 ) -> Result<(), LedgerError> {
-    let manager = Manager::new();
     let mut worker = Worker::new(Arc::clone(&engine), None);
     worker.recover().await?;
     let mut follow = Follow::new(engine.ledger.bell(), files);
     let mut again = engine.apply().await?.again;
     worker.read_unknown().await?;
-    manager.ready(&following(&engine));
+    notify::ready(&following(&engine));
     tracing::info!(
         calendar = engine.world().calendar.as_ref().map(|calendar| calendar.name.as_str()),
         accounts = engine.world().accounts.len(),
@@ -46,7 +44,7 @@ pub async fn run(
     );
     // What was said of a broken edit, so that it is said once.
     let mut broken: Option<String> = None;
-    let mut beat = manager.beat().map(tokio::time::interval);
+    let mut beat = notify::beat().map(tokio::time::interval);
     loop {
         let next = match turn(&engine, &mut worker, &mut again).await {
             Ok(next) => next,
@@ -77,28 +75,28 @@ pub async fn run(
                 }
             }
             () = timer => {}
-            () = pulse => manager.alive(),
+            () = pulse => notify::alive(),
             changed = follow.changed() => {
                 let edited = changed == Changed::Files;
                 if edited {
-                    reload(&engine, &read, &mut follow, manager, &mut broken);
+                    reload(&engine, &read, &mut follow, &mut broken);
                 }
                 // A person may have written to the ledger, too: everything is looked at anew.
                 news(&engine, &mut worker, &mut again).await;
             }
             asked = signals.next() => match asked {
                 Asked::Reload => {
-                    manager.reloading();
+                    notify::reloading();
                     broken = None;
-                    reload(&engine, &read, &mut follow, manager, &mut broken);
+                    reload(&engine, &read, &mut follow, &mut broken);
                     news(&engine, &mut worker, &mut again).await;
-                    manager.ready(&broken.clone().unwrap_or_else(|| following(&engine)));
+                    notify::ready(&broken.clone().unwrap_or_else(|| following(&engine)));
                 }
                 Asked::Stop => break,
             },
         }
     }
-    manager.stopping();
+    notify::stopping();
     tracing::info!("stopping; calls under way are waited for");
     engine.stop();
     let timeout = TimeDelta::from_std(engine.settings().timeout).unwrap_or(TimeDelta::minutes(1));
@@ -134,13 +132,7 @@ async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<Date
     }
 }
 
-fn reload(
-    engine: &Engine,
-    read: &impl Fn() -> Reading,
-    follow: &mut Follow,
-    manager: Manager,
-    broken: &mut Option<String>,
-) {
+fn reload(engine: &Engine, read: &impl Fn() -> Reading, follow: &mut Follow, broken: &mut Option<String>) {
     let Reading { world, files } = read();
     follow.files(files);
     match world {
@@ -148,12 +140,12 @@ fn reload(
             engine.set_world(world, settings);
             *broken = None;
             tracing::info!("calendar and settings were read again");
-            manager.status(&following(engine));
+            notify::status(&following(engine));
         }
         Err(why) => {
             if broken.as_ref() != Some(&why) {
                 tracing::error!("{why}; the last good calendar stays in force");
-                manager.status(&format!("{why}; the last good calendar stays in force"));
+                notify::status(&format!("{why}; the last good calendar stays in force"));
             }
             *broken = Some(why);
         }

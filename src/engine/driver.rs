@@ -168,7 +168,7 @@ impl Engine {
         match self.try_deliver(&row).await {
             Ok(()) => {}
             Err(Halt::Stale) => {
-                tracing::info!(delivery = %id.short(), "somebody else has moved it on; nothing was sent")
+                tracing::info!(delivery = %id.short(), "somebody else has moved it on; nothing was sent");
             }
             Err(Halt::Ledger(error)) => {
                 tracing::error!(delivery = %id.short(), %error, "the ledger does not take what is to be sent; nothing was sent");

@@ -130,16 +130,16 @@ impl Follow {
             }
             let told = match self.quiet_at {
                 None => self.news.recv().await,
-                Some(at) => match tokio::time::timeout_at(at, self.news.recv()).await {
-                    Ok(told) => told,
-                    Err(_) => {
+                Some(at) => {
+                    let Ok(told) = tokio::time::timeout_at(at, self.news.recv()).await else {
                         self.quiet_at = None;
                         if self.differs() {
                             return Changed::Files;
                         }
                         continue;
-                    }
-                },
+                    };
+                    told
+                }
             };
             match told {
                 Some(Changed::Bell) => self.rang = true,

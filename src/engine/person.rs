@@ -72,11 +72,10 @@ pub fn person(
 
 fn retry(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String), String> {
     match row.state {
-        State::Failed | State::Missed | State::Held => {}
         State::Cancelled if row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Removed) => {
             return Err("it is no longer in the calendar; put the post back there".to_owned());
         }
-        State::Cancelled => {}
+        State::Failed | State::Missed | State::Held | State::Cancelled => {}
         State::Planned if row.not_before.is_some() => {}
         State::Planned => return Err(format!("it is planned for {}; there is nothing to try again", utc(row.due))),
         State::Claimed | State::Sending => return Err("it is being sent just now".to_owned()),
