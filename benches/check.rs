@@ -6,6 +6,8 @@
 //! multiple of the file (the figure to hold: 16). Each measurement is a process of its own, run in turn, and the median of
 //! five is told: figures of one run compare with each other, not with those of another machine.
 
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! Four durable writes for each delivery (planned, claimed, intent, receipt), beside bare SQLite with as many commits.
+//! Four durable writes for each delivery (planned, claimed, intent, receipt), beside bare `SQLite` with as many commits.
 //!
 //!     cargo bench --bench ledger
 //!

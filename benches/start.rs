@@ -4,6 +4,8 @@
 //!
 //! The figures to hold: 1.5 million instructions, 5 MiB. Instructions repeat exactly; times are told for comparison alone.
 
+#![allow(clippy::print_stdout, reason = "a bench prints its figures")]
+
 use std::process::{Command, Stdio};
 use std::time::Instant;
 

@@ -82,7 +82,11 @@ fn post(index: usize) -> String {
     (0..count)
         .map(|at| {
             let pick = index.wrapping_mul(7) + at * 5;
-            if index % 4 == 0 { SENTENCES[ascii[pick % ascii.len()]] } else { SENTENCES[pick % SENTENCES.len()] }
+            if index.is_multiple_of(4) {
+                SENTENCES[ascii[pick % ascii.len()]]
+            } else {
+                SENTENCES[pick % SENTENCES.len()]
+            }
         })
         .collect()
 }

@@ -79,9 +79,7 @@ pub trait Api: Send + Sync {
     /// Scheme, host and port that the credentials would be sent to, found without sending any. The engine compares it
     /// with what the ledger knows before it calls [`Api::whoami`], so that no token reaches another host. It is the same as
     /// [`Identity::host`]. `None`: there is nothing to be sent to anybody.
-    async fn host(&self) -> Result<Option<String>, Fault> {
-        Ok(None)
-    }
+    async fn host(&self) -> Result<Option<String>, Fault>;
 
     /// Who the credentials belong to, and what this server says of its limits and of repeats.
     async fn whoami(&self) -> Result<Identity, Fault>;

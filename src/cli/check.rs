@@ -11,7 +11,7 @@ use crate::time::{Clock as _, SystemClock};
 
 /// Validate a calendar, offline and without secrets
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     calendar: CalendarArg,
     /// How the findings are written

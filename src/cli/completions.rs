@@ -7,7 +7,7 @@ use super::{Exit, Failure, Global};
 ///
 /// For example `smm completions bash > ~/.local/share/bash-completion/completions/smm`.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
     shell: clap_complete::Shell,

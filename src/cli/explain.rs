@@ -11,7 +11,7 @@ use crate::model::nearest;
 ///
 /// Without a code: a list of all.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The code, such as `text-too-long`
     code: Option<String>,
     /// How it is written

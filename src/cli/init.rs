@@ -93,6 +93,8 @@ fn calendar_text(name: &str, zone: &Zone, now: NaiveDateTime) -> String {
     let minute = now.with_second(0).and_then(|now| now.with_nanosecond(0)).unwrap_or(now);
     let nine = NaiveTime::from_hms_opt(9, 0, 0).unwrap_or_default();
     let tomorrow = (now.date() + TimeDelta::days(1)).and_time(nine);
+    let network = networks::ALL.iter().map(|network| network.profile()).find(|profile| profile.credential_free);
+    let network = network.map_or("", |profile| profile.id);
     format!(
         r#"#:schema ./calendar.schema.json
 # A content calendar. `smm check` says what is wrong with it, `smm preview` shows what each account would receive,
@@ -104,7 +106,7 @@ timezone = "{zone}"
 # The one kind of account that a calendar may declare: it needs no credential. It writes Atom, RSS and a readable page
 # into a folder. All other accounts are in smm.toml.
 [accounts.site]
-network = "feed"
+network = "{network}"
 folder = "public"
 
 # What holds for every post that does not say otherwise.

@@ -9,7 +9,7 @@ use super::{Exit, Failure, Global};
 ///
 /// The page of the program, then one page for each command, as one roff text: `smm man | man -l -`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub(super) struct Args {}
 
 pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
     output::stdout(&manual().map_err(|error| Failure::new(format!("cannot write the manual: {error}")))?);

@@ -8,7 +8,7 @@ use crate::report::networks as report;
 
 /// Show what each network allows
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Everything of this one
     #[arg(value_name = "NAME")]
     name: Option<String>,

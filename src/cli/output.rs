@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-pub use crate::report::printable;
+pub(super) use crate::report::printable;
 
 /// How a listing is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -67,7 +67,7 @@ impl From<crate::ledger::LedgerError> for Failure {
 
 /// Where something is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
+pub(super) enum Stream {
     /// Results.
     Stdout,
     /// All else.
@@ -77,36 +77,37 @@ pub enum Stream {
 /// Colours by meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "they say it")]
-pub enum Style {
+pub(super) enum Style {
     Bold,
-    Dim,
     Error,
-    Good,
     Hint,
     Warning,
 }
 
-/// Colour only on a terminal, and never against `NO_COLOR`.
-pub fn colours(stream: Stream) -> bool {
-    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-        return false;
-    }
+/// Whether a person is looking.
+pub(super) fn is_terminal(stream: Stream) -> bool {
     match stream {
         Stream::Stdout => io::stdout().is_terminal(),
         Stream::Stderr => io::stderr().is_terminal(),
     }
 }
 
+/// Colour only on a terminal, and never against `NO_COLOR`.
+pub(super) fn colours(stream: Stream) -> bool {
+    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        return false;
+    }
+    is_terminal(stream)
+}
+
 /// Text in a colour, where colours are wanted.
-pub fn paint(stream: Stream, style: Style, text: &str) -> String {
+pub(super) fn paint(stream: Stream, style: Style, text: &str) -> String {
     if !colours(stream) {
         return text.to_owned();
     }
     let code = match style {
         Style::Bold => "1",
-        Style::Dim => "2",
         Style::Error => "1;31",
-        Style::Good => "32",
         Style::Hint => "36",
         Style::Warning => "33",
     };
@@ -114,17 +115,17 @@ pub fn paint(stream: Stream, style: Style, text: &str) -> String {
 }
 
 /// Prints results. A closed pipe (`smm history | head`) ends the program quietly.
-pub fn stdout(text: &str) {
+pub(super) fn stdout(text: &str) {
     write(io::stdout().lock(), text);
 }
 
 /// Prints all else.
-pub fn stderr(text: &str) {
+pub(super) fn stderr(text: &str) {
     write(io::stderr().lock(), text);
 }
 
 /// Prints a value as JSON, indented, with a line feed.
-pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+pub(super) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text =
         serde_json::to_string_pretty(value).map_err(|error| Failure::new(format!("cannot write JSON: {error}")))?;
     stdout(&(text + "\n"));

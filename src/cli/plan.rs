@@ -16,7 +16,7 @@ use crate::time::{Clock as _, SystemClock, Zone, parse_human_in};
 /// Nothing is changed: the ledger is only read, and one that does not exist yet is an empty one. Times are those of the
 /// calendar's zone.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     calendar: CalendarArg,
     /// How the plan is written

@@ -42,7 +42,7 @@ Examples:
   smm post \"First.\" --thread \"Second.\" --thread \"Third.\" --to fedi
   smm post \"Good morning\" --to fedi --at \"tomorrow 9:00\"
   git log -1 --format=%B | smm post - --to fedi --dry-run")]
-pub struct Args {
+pub(super) struct Args {
     /// The text; `-` reads it from stdin, nothing opens an editor
     #[arg(value_name = "TEXT|-", allow_hyphen_values = false)]
     text: Option<String>,
@@ -273,7 +273,7 @@ async fn take_back(ledger: &dyn Ledger, rows: &[&Delivery]) -> Result<(), Failur
 
 /// A sign of life on a terminal while the network is slow.
 fn progress(global: &Global, count: usize) -> indicatif::ProgressBar {
-    if global.quiet || !std::io::stderr().is_terminal() {
+    if global.quiet || !output::is_terminal(Stream::Stderr) {
         return indicatif::ProgressBar::hidden();
     }
     let progress = indicatif::ProgressBar::new_spinner();
@@ -317,7 +317,7 @@ impl Home {
         let arg = CalendarArg { calendar: named.clone().unwrap_or_else(|| PathBuf::from("calendar.toml")) };
         let workspace =
             if named.is_some() || arg.file().exists() { Some(Workspace::read(&arg, global)?) } else { None };
-        let settings = Settings::read(global, &arg.file())?;
+        let settings = Settings::read(global, &arg.file());
         settings.config()?;
         let zone = match workspace.as_ref().and_then(|workspace| workspace.loaded.calendar.as_ref()) {
             Some(calendar) => calendar.zone.clone(),
@@ -614,9 +614,8 @@ fn check(calendar: &Calendar, post: &Post, deliveries: &[Delivery]) -> bool {
 fn place(place: &Place) -> String {
     match place {
         Place::Post => String::new(),
-        Place::Key { key } => format!(": {key}"),
         Place::Text { key: "thread", index, .. } => format!(": --thread number {}", index + 1),
-        Place::Text { key, .. } => format!(": {key}"),
+        Place::Key { key } | Place::Text { key, .. } => format!(": {key}"),
         Place::Media { index, .. } => format!(": --media number {}", index + 1),
         Place::PollOption { .. } => ": poll".to_owned(),
     }

@@ -11,7 +11,7 @@ use crate::time::{Clock as _, SystemClock};
 
 /// Show what each account would receive
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     #[command(flatten)]
     calendar: CalendarArg,
     /// Only this post

@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
-    let settings = Settings::read(global, &args.beside.calendar().file())?;
+    let settings = Settings::read(global, &args.beside.calendar().file());
     let ledger = settings.ledger(OpenMode::ReadWrite)?;
     workspace::block_on(async {
         let account = account(&*ledger, &settings, args.account.as_deref(), &args.beside, global).await?;

@@ -34,7 +34,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let name = calendar(args, global)?;
-    let ledger = Settings::read(global, &args.calendar.file())?.ledger(OpenMode::ReadOnly)?;
+    let ledger = Settings::read(global, &args.calendar.file()).ledger(OpenMode::ReadOnly)?;
     workspace::block_on(async {
         let rows = rows(&*ledger, name).await?;
         let accounts: BTreeSet<_> = rows.iter().map(|row| row.account.clone()).collect();

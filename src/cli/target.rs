@@ -41,7 +41,7 @@ impl Beside {
 
     /// Opens the ledger.
     pub(super) fn ledger(&self, global: &Global, mode: OpenMode) -> Result<Arc<dyn Ledger>, Failure> {
-        Settings::read(global, &self.calendar().file())?.ledger(mode)
+        Settings::read(global, &self.calendar().file()).ledger(mode)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::time::Zone;
 
 /// The argument that names the calendar.
 #[derive(Debug, Clone, clap::Args)]
-pub struct CalendarArg {
+pub(super) struct CalendarArg {
     /// The calendar, or the folder that it is in
     #[arg(value_name = "CALENDAR", env = "SMM_CALENDAR", default_value = "calendar.toml", hide_env_values = true)]
     pub calendar: PathBuf,
@@ -27,14 +27,14 @@ pub struct CalendarArg {
 
 impl CalendarArg {
     /// The calendar's file: a folder stands for the `calendar.toml` in it.
-    pub fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         if self.calendar.is_dir() { self.calendar.join("calendar.toml") } else { self.calendar.clone() }
     }
 }
 
 /// The operator's settings, and where state is kept.
 #[derive(Debug)]
-pub struct Settings {
+pub(super) struct Settings {
     /// `smm.toml`, or what holds without one. `None`: it has errors, see [`Settings::diagnostics`].
     pub config: Option<Config>,
     /// Where it was found.
@@ -47,15 +47,15 @@ pub struct Settings {
 
 impl Settings {
     /// Finds and reads `smm.toml`. `calendar` is the calendar's file, beside which it may be.
-    pub fn read(global: &Global, calendar: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(global: &Global, calendar: &Path) -> Self {
         let user = etcetera::base_strategy::Xdg::new().ok().map(|base| base.config_dir());
         let found = calendar::find(global.config.as_deref(), calendar, user.as_deref());
         let (config, diagnostics, sources) = calendar::load_config(found.as_ref(), &networks::known());
-        Ok(Self { config, found, diagnostics, sources })
+        Self { config, found, diagnostics, sources }
     }
 
     /// The settings, or a refusal that shows what is wrong with them.
-    pub fn config(&self) -> Result<&Config, Failure> {
+    pub(super) fn config(&self) -> Result<&Config, Failure> {
         match &self.config {
             Some(config) if !has_errors(&self.diagnostics) => Ok(config),
             _ => Err(refusal(&self.sources, &self.diagnostics, "smm.toml is refused")),
@@ -63,7 +63,7 @@ impl Settings {
     }
 
     /// Opens the ledger. To read, one that does not exist yet is an empty one.
-    pub fn ledger(&self, mode: OpenMode) -> Result<Arc<dyn Ledger>, Failure> {
+    pub(super) fn ledger(&self, mode: OpenMode) -> Result<Arc<dyn Ledger>, Failure> {
         let setting = &self.config()?.ledger;
         // A path in smm.toml has become one from the working folder when it was read; the ledger counts from its own.
         let path =
@@ -75,7 +75,7 @@ impl Settings {
 
 /// Settings and calendar.
 #[derive(Debug)]
-pub struct Workspace {
+pub(super) struct Workspace {
     /// The calendar's file.
     pub file: PathBuf,
     /// The operator's settings.
@@ -86,25 +86,25 @@ pub struct Workspace {
 
 impl Workspace {
     /// Reads both files. Mistakes in them are no failure yet: `check` shows them, others call [`Workspace::calendar`].
-    pub fn read(arg: &CalendarArg, global: &Global) -> Result<Self, Failure> {
+    pub(super) fn read(arg: &CalendarArg, global: &Global) -> Result<Self, Failure> {
         let file = arg.file();
         if !file.exists() {
             return Err(Failure::new(format!("there is no calendar at {}", file.display()))
                 .hint("name one as an argument or in SMM_CALENDAR, or write a starter with `smm init`"));
         }
-        let settings = Settings::read(global, &file)?;
+        let settings = Settings::read(global, &file);
         let empty = Config::default();
         let loaded = calendar::load(&file, settings.config.as_ref().unwrap_or(&empty), &networks::known());
         Ok(Self { file, settings, loaded })
     }
 
     /// The operator's settings, or a refusal that shows what is wrong with them.
-    pub fn config(&self) -> Result<&Config, Failure> {
+    pub(super) fn config(&self) -> Result<&Config, Failure> {
         self.settings.config()
     }
 
     /// The calendar, refused when there is any mistake in its form: what a person may still mend is not published in part.
-    pub fn sound_calendar(&self) -> Result<&Calendar, Failure> {
+    pub(super) fn sound_calendar(&self) -> Result<&Calendar, Failure> {
         let calendar = self.calendar()?;
         if self.loaded.is_ok() {
             return Ok(calendar);
@@ -113,7 +113,7 @@ impl Workspace {
     }
 
     /// The calendar. Posts with mistakes in their form are left out of it; a calendar that cannot be used at all is refused.
-    pub fn calendar(&self) -> Result<&Calendar, Failure> {
+    pub(super) fn calendar(&self) -> Result<&Calendar, Failure> {
         self.loaded
             .calendar
             .as_ref()
@@ -123,7 +123,7 @@ impl Workspace {
 
 /// The folder that ledger, copied media and sealed secrets are in: `$STATE_DIRECTORY` (systemd), else
 /// `$XDG_STATE_HOME/smm`, else `~/.local/state/smm`.
-pub fn state_folder() -> Result<PathBuf, Failure> {
+pub(super) fn state_folder() -> Result<PathBuf, Failure> {
     if let Some(folders) = std::env::var_os("STATE_DIRECTORY")
         && let Some(first) = std::env::split_paths(&folders).next().filter(|path| !path.as_os_str().is_empty())
     {
@@ -137,7 +137,7 @@ pub fn state_folder() -> Result<PathBuf, Failure> {
 }
 
 /// The machine's zone, for times that belong to no calendar: `$TZ`, else what `/etc/localtime` leads to, else UTC.
-pub fn local_zone() -> Zone {
+pub(super) fn local_zone() -> Zone {
     let named = std::env::var("TZ").ok().map(|name| name.trim_start_matches(':').to_owned());
     let linked = || {
         let target = std::fs::read_link("/etc/localtime").ok()?;
@@ -150,12 +150,12 @@ pub fn local_zone() -> Zone {
 }
 
 /// The sources that secrets come from.
-pub fn secrets() -> Chain {
+pub(super) fn secrets() -> Chain {
     Chain::new(|name| std::env::var(name).ok(), std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
 }
 
 /// The name that changes by hand are recorded under.
-pub fn actor() -> String {
+pub(super) fn actor() -> String {
     ["SUDO_USER", "USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
@@ -163,7 +163,7 @@ pub fn actor() -> String {
 }
 
 /// Runs an async command on this thread.
-pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

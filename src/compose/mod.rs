@@ -1,7 +1,7 @@
 //! Post × account → what the account receives. Pure but for reading media files. What `check`, `preview` and the engine
 //! share, so that none of them can be of another opinion.
 //!
-//! The road of a post: [`layers`] (the post with its overrides), [`campaign`] (parameters for its links), [`parts`] (the
+//! The road of a post: [`layers`] (the post with its overrides), [`campaign`] (parameters for its links), [`mod@parts`] (the
 //! messages, with what is added), [`media`] (its files), then the profile's checks, the network's own, and its plan.
 //! [`trace`] brings every problem back to the piece of the post that caused it.
 

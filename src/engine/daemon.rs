@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::follow::{Changed, Follow};
-use super::{Asked, Engine, Signals, Worker, World, notify};
+use super::{Asked, Engine, Signals, Worker, World, systemd};
 use crate::calendar::DeliverySettings;
 use crate::ledger::LedgerError;
 
@@ -36,7 +36,7 @@ pub async fn run(
     let mut follow = Follow::new(engine.ledger.bell(), files);
     let mut again = engine.apply().await?.again;
     worker.read_unknown().await?;
-    notify::ready(&following(&engine));
+    systemd::ready(&following(&engine));
     tracing::info!(
         calendar = engine.world().calendar.as_ref().map(|calendar| calendar.name.as_str()),
         accounts = engine.world().accounts.len(),
@@ -44,7 +44,7 @@ pub async fn run(
     );
     // What was said of a broken edit, so that it is said once.
     let mut broken: Option<String> = None;
-    let mut beat = notify::beat().map(tokio::time::interval);
+    let mut beat = systemd::beat().map(tokio::time::interval);
     loop {
         let next = match turn(&engine, &mut worker, &mut again).await {
             Ok(next) => next,
@@ -75,7 +75,7 @@ pub async fn run(
                 }
             }
             () = timer => {}
-            () = pulse => notify::alive(),
+            () = pulse => systemd::alive(),
             changed = follow.changed() => {
                 let edited = changed == Changed::Files;
                 if edited {
@@ -86,17 +86,17 @@ pub async fn run(
             }
             asked = signals.next() => match asked {
                 Asked::Reload => {
-                    notify::reloading();
+                    systemd::reloading();
                     broken = None;
                     reload(&engine, &read, &mut follow, &mut broken);
                     news(&engine, &mut worker, &mut again).await;
-                    notify::ready(&broken.clone().unwrap_or_else(|| following(&engine)));
+                    systemd::ready(&broken.clone().unwrap_or_else(|| following(&engine)));
                 }
                 Asked::Stop => break,
             },
         }
     }
-    notify::stopping();
+    systemd::stopping();
     tracing::info!("stopping; calls under way are waited for");
     engine.stop();
     let timeout = TimeDelta::from_std(engine.settings().timeout).unwrap_or(TimeDelta::minutes(1));
@@ -140,12 +140,12 @@ fn reload(engine: &Engine, read: &impl Fn() -> Reading, follow: &mut Follow, bro
             engine.set_world(world, settings);
             *broken = None;
             tracing::info!("calendar and settings were read again");
-            notify::status(&following(engine));
+            systemd::status(&following(engine));
         }
         Err(why) => {
             if broken.as_ref() != Some(&why) {
                 tracing::error!("{why}; the last good calendar stays in force");
-                notify::status(&format!("{why}; the last good calendar stays in force"));
+                systemd::status(&format!("{why}; the last good calendar stays in force"));
             }
             *broken = Some(why);
         }

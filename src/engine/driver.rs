@@ -1,4 +1,4 @@
-//! Carries out what the [`core`](super::core) decides: reads, calls, and writes each row before the next step.
+//! Carries out what the [`super::core`] decides: reads, calls, and writes each row before the next step.
 //!
 //! The order is the promise: compose, prepare, freeze, intent durable, one call, answer durable. When the intent's commit
 //! is not confirmed nothing is sent. When the answer cannot be written it is written again and again, and nothing is sent

@@ -9,10 +9,11 @@ mod daemon;
 mod driver;
 mod follow;
 mod links;
-mod notify;
+
 mod pass;
 mod person;
 mod signals;
+mod systemd;
 mod worker;
 
 #[cfg(test)]

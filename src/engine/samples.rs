@@ -36,7 +36,7 @@ pub(super) fn planned() -> Delivery {
     let occurrence = OccurrenceName::once(&id);
     let civil = start().naive_utc();
     let late = Late::default();
-    Delivery::planned(calendar, id, occurrence, account, "mastodon", Origin::Calendar, start(), civil, late)
+    Delivery::planned(calendar, id, occurrence, account, "some-network", Origin::Calendar, start(), civil, late)
 }
 
 pub(super) fn claimed() -> Delivery {
@@ -49,7 +49,7 @@ pub(super) fn frozen(part: u16) -> Frozen {
 
 pub(super) fn intent(row: &Delivery, parts: u16) -> Input {
     let binding = Binding {
-        network: "mastodon".into(),
+        network: "some-network".into(),
         host: "https://fedi.example".into(),
         uid: "1".into(),
         handle: "@acme".into(),

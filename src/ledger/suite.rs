@@ -86,7 +86,7 @@ fn row(post: &str, to: &str, due: i64) -> Delivery {
         id,
         OccurrenceName::new(post),
         account(to),
-        "mastodon",
+        "some-network",
         Origin::Calendar,
         at(due),
         at(due).naive_utc(),
@@ -138,7 +138,7 @@ async fn claimed(ledger: &dyn Ledger, request: &ClaimRequest) -> Vec<String> {
 
 fn binding(uid: &str) -> Binding {
     Binding {
-        network: "mastodon".to_owned(),
+        network: "some-network".to_owned(),
         host: "https://fedi.example".to_owned(),
         uid: uid.to_owned(),
         handle: "@acme@fedi.example".to_owned(),

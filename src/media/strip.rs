@@ -5,7 +5,7 @@
 use super::MediaError;
 use super::probe::cut_short;
 
-/// The picture without metadata. `mime` is what [`super::probe`] says of the bytes; other kinds come back as they are.
+/// The picture without metadata. `mime` is what [`fn@super::probe`] says of the bytes; other kinds come back as they are.
 pub(super) fn strip(bytes: &[u8], mime: &str) -> Result<Vec<u8>, MediaError> {
     let stripped = match mime {
         "image/jpeg" => jpeg(bytes),

@@ -314,9 +314,10 @@ mod tests {
         let fedi = AccountName::new("fedi");
         let posts = posts
             .iter()
-            .map(|(id, when)| match when.parse() {
-                Ok(civil) => post(id, Trigger::At { civil, instant: zone.local(civil).instant() }),
-                Err(_) => {
+            .map(|(id, when)| {
+                if let Ok(civil) = when.parse() {
+                    post(id, Trigger::At { civil, instant: zone.local(civil).instant() })
+                } else {
                     let rule = (*when).to_owned();
                     post(id, Trigger::Cron { rule, from: None, until: None, except: Vec::new() })
                 }

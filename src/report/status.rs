@@ -147,7 +147,7 @@ mod tests {
             PostId::new(post),
             OccurrenceName::new(post),
             AccountName::new("fedi"),
-            "mastodon",
+            "some-network",
             Origin::Calendar,
             civil.and_utc(),
             civil,

@@ -171,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn as_the_tables_say(text in r"[a\r\n\u{300}\u{200d}\u{fe0f}👍🏽❤🇩🇪क्षิกำ가각\u{600}✈ -]{0,24}", any in any::<String>()) {
+        fn as_the_tables_say(text in r"[a\r\n\u{300}\u{200d}\u{fe0f}👍🏽❤🇩🇪क्षิกำ가각\u{600}✈ -]{0,24}", any in any::<String>()) {
             prop_assert_eq!(count(&text), slow(&text));
             prop_assert_eq!(count(&any), slow(&any));
         }

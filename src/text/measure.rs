@@ -77,6 +77,11 @@ fn uncut(text: &str, counting: Counting) -> Vec<(usize, usize, Option<u64>)> {
         let link = counting.link.map_or(weighted::LINK, u64::from);
         uncut.extend(weighted::links(text).into_iter().map(|(start, end)| (start, end, Some(link))));
     }
+    // What weighs something of its own is found as `measure` finds it, whatever else the same characters could be.
+    if counting.unit != Unit::WeightedV3 {
+        let weighty = find::weighty(text).into_iter();
+        uncut.extend(weighty.filter_map(|found| Some((found.start, found.end, Some(weight(text, &found, counting)?)))));
+    }
     for found in find::find(text) {
         let overlaps = uncut.iter().any(|(start, end, _)| found.start < *end && *start < found.end);
         if found.kind == FoundKind::Tag || overlaps {

@@ -1,6 +1,6 @@
 //! Text: measuring, links, splitting, templates, hidden characters. Pure.
 //!
-//! Start with [`measure`] and [`Counting`]; [`find`] is what makes links and mentions one thing for all of the others.
+//! Start with [`fn@measure`] and [`Counting`]; [`fn@find`] is what makes links and mentions one thing for all of the others.
 
 mod find;
 mod graphemes;

@@ -1,5 +1,7 @@
 //! The integration tests: one binary. The real program, in a folder and an environment of its own.
 
+#![allow(clippy::print_stderr, reason = "a test that is skipped says so loudly")]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -235,7 +235,7 @@ fn calendar() -> TestEnv {
     let long = "word ".repeat(59);
     env.write(
         "2031/included.toml",
-        INCLUDED.replace("LONG", long.trim()).replace("ALMOST", &"almost ".repeat(41).trim().to_owned()),
+        INCLUDED.replace("LONG", long.trim()).replace("ALMOST", "almost ".repeat(41).trim()),
     );
     env.write("letters/letter.md", LETTER);
     env.write("img/good.png", samples::png(&samples::gradient(32, 32)));

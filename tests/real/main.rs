@@ -1,9 +1,11 @@
 //! The program against real servers. Each case is skipped, loudly, where its server is not installed (`tests/run` installs
 //! them all, and sets `SMM_REAL_REQUIRED=1` so that a missing one is a failure).
 
+#![allow(clippy::print_stderr, reason = "a case that is skipped says so loudly")]
 #![allow(unreachable_pub, reason = "a test binary has no public interface")]
 
 #[path = "../support/proxy.rs"]
+#[allow(dead_code, reason = "each test binary uses a part of it")]
 mod proxy;
 #[path = "../support/mod.rs"]
 mod support;

@@ -30,7 +30,7 @@ fn planned(post: &str, account: &str) -> Delivery {
         PostId::new(post),
         OccurrenceName::new(post),
         AccountName::new(account),
-        "mastodon",
+        "some-network",
         Origin::Calendar,
         now(),
         now().naive_utc(),
@@ -54,7 +54,7 @@ fn intent() -> Intent {
     Intent {
         frozen: Frozen { part: 0, key: "key".to_owned(), request: serde_json::Value::Null },
         binding: Binding {
-            network: "mastodon".to_owned(),
+            network: "some-network".to_owned(),
             host: "https://fedi.example".to_owned(),
             uid: "1".to_owned(),
             handle: "@acme".to_owned(),

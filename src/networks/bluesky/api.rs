@@ -183,6 +183,10 @@ enum Look {
 
 #[async_trait]
 impl Api for Client {
+    async fn host(&self) -> Result<Option<String>, Fault> {
+        self.login.server().await.map(|server| Some(origin(&server)))
+    }
+
     async fn whoami(&self) -> Result<Identity, Fault> {
         let answer = self.login.call(|server| Request::get(xrpc(server, "com.atproto.server.getSession"))).await?;
         let who: WhoAnswer = self.read(&answer)?;
@@ -196,7 +200,7 @@ impl Api for Client {
         Ok(Identity {
             uid: who.did,
             handle: format!("@{}", if who.handle.is_empty() { &session.handle } else { &who.handle }),
-            host: url::Url::parse(&server).map_or_else(|_| server.clone(), |url| url.origin().ascii_serialization()),
+            host: origin(&server),
             limits: LimitOverrides {
                 image_bytes: below(PROFILE.media.image.bytes),
                 video_bytes: PROFILE.media.video.and_then(|rule| below(rule.bytes)),
@@ -378,6 +382,11 @@ fn address(frozen: &Frozen) -> Result<(&str, &str), Fault> {
 fn shown(url: &str) -> String {
     let bare = url.split_once("://").map_or(url, |(_, rest)| rest);
     bare.trim_end_matches('/').chars().take(100).collect()
+}
+
+/// Scheme, host and port of a server.
+fn origin(server: &str) -> String {
+    url::Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization())
 }
 
 #[cfg(test)]

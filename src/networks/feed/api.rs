@@ -194,6 +194,11 @@ impl Folder {
 
 #[async_trait]
 impl Api for Folder {
+    async fn host(&self) -> Result<Option<String>, Fault> {
+        // Nothing leaves the machine.
+        Ok(None)
+    }
+
     async fn whoami(&self) -> Result<Identity, Fault> {
         let settings = self.settings()?;
         let folder = settings.folder.clone();

@@ -171,7 +171,7 @@ mod tests {
 
     const STARTED: &str = "2026-12-01T09:00:00Z";
 
-    fn status(id: &str, content: &str, more: Value) -> StatusAnswer {
+    fn status(id: &str, content: &str, more: &Value) -> StatusAnswer {
         let mut status = json!({"id": id, "content": content, "created_at": "2026-12-01T09:00:01.000Z", "spoiler_text": "", "media_attachments": []});
         for (key, value) in more.as_object().into_iter().flatten() {
             status[key] = value.clone();
@@ -202,7 +202,7 @@ mod tests {
             r#"<span class="ellipsis">acme.example/a/very/long/path?</span><span class="invisible">x=1&amp;y=2</span></a> "#,
             r#"<a href="https://fedi.example/tags/tag" class="mention hashtag" rel="tag">#<span>tag</span></a></p><p>Bye — “now”</p>"#,
         );
-        assert_eq!(ids(&body, &[status("1", html, json!({})), status("2", "<p>Other</p>", json!({}))]), ["1"]);
+        assert_eq!(ids(&body, &[status("1", html, &json!({})), status("2", "<p>Other</p>", &json!({}))]), ["1"]);
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
             r#"<a href="https://acme.example/a?b=c&d" target="_blank">https://acme.example/a?b=c&d</a> "#,
             r#"<a href="http://127.0.0.1:8001?t=tag" class="mention hashtag" rel="tag">#tag</a><br><br>Bye<br>"#,
         );
-        assert_eq!(ids(&body, &[status("1", html, json!({}))]), ["1"]);
+        assert_eq!(ids(&body, &[status("1", html, &json!({}))]), ["1"]);
     }
 
     #[test]
@@ -223,10 +223,10 @@ mod tests {
         let with = |key: &str, value: Value| {
             let mut more = good.clone();
             more[key] = value;
-            status(key, "part 2", more)
+            status(key, "part 2", &more)
         };
         let statuses = [
-            status("good", "<p>part 2</p>", good.clone()),
+            status("good", "<p>part 2</p>", &good),
             with("in_reply_to_id", json!("8")),
             with("media_attachments", json!([])),
             with("spoiler_text", json!("")),
@@ -234,7 +234,7 @@ mod tests {
         ];
         assert_eq!(ids(&body, &statuses), ["good"]);
         assert_eq!(
-            ids(&json!({"status": "part 2"}), &[status("1", "part 2", json!({"in_reply_to_id": "7"}))]),
+            ids(&json!({"status": "part 2"}), &[status("1", "part 2", &json!({"in_reply_to_id": "7"}))]),
             Vec::<String>::new()
         );
     }
@@ -242,15 +242,15 @@ mod tests {
     #[test]
     fn the_very_text_goes_before_the_same_letters() {
         let body = json!({"status": "Go 🎉"});
-        let both = [status("1", "<p>Go 🚀</p>", json!({})), status("2", "<p>Go 🎉</p>", json!({}))];
+        let both = [status("1", "<p>Go 🚀</p>", &json!({})), status("2", "<p>Go 🎉</p>", &json!({}))];
         assert_eq!(ids(&body, &both), ["2"]);
         assert_eq!(
-            ids(&json!({"status": "“Quoted” **bold**"}), &[status("1", "<p>\"Quoted\" <b>bold</b></p>", json!({}))]),
+            ids(&json!({"status": "“Quoted” **bold**"}), &[status("1", "<p>\"Quoted\" <b>bold</b></p>", &json!({}))]),
             ["1"]
         );
         assert_eq!(ids(&json!({"status": "🎉"}), &both), Vec::<String>::new());
         assert_eq!(
-            ids(&json!({"status": "same"}), &[status("1", "same", json!({})), status("2", "same", json!({}))]),
+            ids(&json!({"status": "same"}), &[status("1", "same", &json!({})), status("2", "same", &json!({}))]),
             ["1", "2"]
         );
     }

@@ -322,7 +322,7 @@ mod tests {
         draft.reply_to = Some("https://other.example/@eve/42".to_owned());
         draft.quote = Some("77".to_owned());
         draft.poll = Some(Poll {
-            options: vec!["Yes & no".to_owned(), "".to_owned()],
+            options: vec!["Yes & no".to_owned(), String::new()],
             seconds: 3600,
             multiple: true,
             hide_totals: true,
