@@ -8,6 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use smm::adapter::RepeatSafety;
+
 use crate::support::TestEnv;
 
 struct Step {
@@ -119,6 +121,60 @@ fn the_examples_do_what_they_print() {
         }
     }
     assert_eq!(stories, 4);
+}
+
+/// The README's table of networks is what `smm networks` says. `SMM_UPDATE=1` renews it.
+#[test]
+fn the_table_of_networks_is_fresh() {
+    const BEGIN: &str = "<!-- networks: made by `smm networks --format markdown` -->\n\n";
+    const END: &str = "\n<!-- /networks -->";
+    let path = root().join("README.md");
+    let text = fs::read_to_string(&path).expect("a README");
+    let (before, rest) = text.split_once(BEGIN).expect("the table's first mark");
+    let (table, after) = rest.split_once(END).expect("the table's last mark");
+    let fresh = TestEnv::new().smm(&["networks", "--format", "markdown"]).expect(0).stdout;
+    if std::env::var_os("SMM_UPDATE").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{fresh}{END}{after}")).expect("the README is written");
+    } else {
+        assert_eq!(table, fresh, "the table in README.md is stale: run `SMM_UPDATE=1 cargo nextest run` and commit it");
+    }
+}
+
+/// What the README says of lost answers is what the networks' profiles say.
+#[test]
+fn lost_answers_lead_to_what_the_readme_says() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("a README");
+    let (_, table) = readme.split_once("| network | what a lost answer leads to |").expect("the table");
+    let rows: Vec<&str> = table.lines().take_while(|line| line.is_empty() || line.starts_with('|')).collect();
+    let promised = |name: &str, repeat: RepeatSafety| {
+        let row = rows.iter().find(|row| row.contains(name)).unwrap_or_else(|| panic!("no row for {name}"));
+        assert!(row.contains(repeat.explain()), "{row}");
+    };
+    for network in smm::networks::ALL {
+        let profile = network.profile();
+        match profile.repeat {
+            // The profile is that of a server that proves nothing; see the network's README.
+            RepeatSafety::LookUp => promised(&format!("that speak {}'s API", profile.name), profile.repeat),
+            repeat => promised(if profile.credential_free { profile.id } else { profile.name }, repeat),
+        }
+    }
+    promised("Mastodon itself", RepeatSafety::Key { window_seconds: 3600 });
+}
+
+/// Every command that the README and CONTRIBUTING name is one.
+#[test]
+fn named_commands_exist() {
+    let env = TestEnv::new();
+    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let text = fs::read_to_string(root().join(document)).expect("a document");
+        let words = text.split("smm ").skip(1).filter_map(|rest| rest.split(|c: char| !c.is_ascii_lowercase()).next());
+        // In a sentence, `smm` does things, too.
+        let named =
+            words.filter(|word| text.contains(&format!("`smm {word}")) || text.contains(&format!("\nsmm {word}")));
+        for command in named.filter(|word| !word.is_empty()) {
+            env.smm(&[command, "--help"]).expect(0);
+        }
+    }
 }
 
 #[test]

@@ -65,6 +65,10 @@ impl Network for Feed {
         &profile::PROFILE
     }
 
+    fn readme(&self) -> &'static str {
+        include_str!("README.md")
+    }
+
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>) {
         let mut wrong = |key: &'static str, message: String, help: &str| {
             problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Key { key }, message).help(help));

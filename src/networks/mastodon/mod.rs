@@ -28,6 +28,10 @@ impl Network for Mastodon {
         &profile::PROFILE
     }
 
+    fn readme(&self) -> &'static str {
+        include_str!("README.md")
+    }
+
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>) {
         if account.server.is_none() {
             let place = Place::Key { key: "server" };
