@@ -44,8 +44,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         ledger.pause(account.as_ref(), Some((SystemClock.now(), reason))).await?;
         change::ring(&*ledger).await;
         if !global.quiet {
-            let what = account.as_ref().map_or("everything", AccountName::as_str);
-            output::stderr(&format!("{what} is paused; `smm resume` goes on\n"));
+            output::stderr(&match &account {
+                Some(name) => format!("{name} is paused; `smm resume {name}` goes on\n"),
+                None => "everything is paused; `smm resume` goes on\n".to_owned(),
+            });
         }
         if args.format == Format::Json {
             output::json(&Paused { paused: paused(&*ledger, account.as_slice()).await? })?;

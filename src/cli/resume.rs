@@ -37,7 +37,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         if !global.quiet {
             let still = account.is_some() && ledger.paused().await?.is_some();
             output::stderr(&match (was.is_some(), still) {
-                (_, true) => format!("{what} has no pause of its own, but everything is paused: `smm resume`\n"),
+                (true, true) => {
+                    format!("{what} is no longer paused by itself, but everything is paused: `smm resume`\n")
+                }
+                (false, true) => format!("{what} has no pause of its own, but everything is paused: `smm resume`\n"),
+                (true, false) if account.is_none() => {
+                    "everything goes on, save accounts that are paused by themselves\n".to_owned()
+                }
                 (true, false) => format!("{what} goes on\n"),
                 (false, false) => format!("{what} was not paused\n"),
             });

@@ -82,14 +82,13 @@ impl Links {
 
 async fn check(account: &Account, api: Arc<dyn Api>, ledger: &dyn Ledger, now: DateTime<Utc>) -> Result<Link, Trouble> {
     let record = ledger.account(&account.name).await.map_err(Trouble::Ledger)?;
-    if let Some(bound) = &record.binding {
+    let host = api.host().await.map_err(Trouble::Fault)?;
+    // Before any credential is sent: to whom would it go?
+    if let (Some(bound), Some(host)) = (&record.binding, &host) {
         if bound.network != account.network {
             return Err(changed(account, bound, &format!("is now an account of {}", account.network)));
         }
-        // Before any credential is sent: to whom would it go?
-        if let Some(host) = api.host().await.map_err(Trouble::Fault)?
-            && host != bound.host
-        {
+        if *host != bound.host {
             return Err(changed(account, bound, &format!("now leads to {host}")));
         }
     }
@@ -100,13 +99,14 @@ async fn check(account: &Account, api: Arc<dyn Api>, ledger: &dyn Ledger, now: D
         uid: identity.uid.clone(),
         handle: identity.handle.clone(),
     };
-    let bound = ledger.bind(&account.name, &binding).await.map_err(Trouble::Ledger)?;
-    if (&bound.network, &bound.host, &bound.uid) != (&binding.network, &binding.host, &binding.uid) {
-        return Err(changed(
-            account,
-            &bound,
-            &format!("now leads to {} ({}) at {}", identity.handle, identity.uid, identity.host),
-        ));
+    // An account that sends nothing to anybody is each calendar's own: two calendars may each have a `site`, in a ledger
+    // that holds them both.
+    if host.is_some() {
+        let bound = ledger.bind(&account.name, &binding).await.map_err(Trouble::Ledger)?;
+        if (&bound.network, &bound.host, &bound.uid) != (&binding.network, &binding.host, &binding.uid) {
+            let to = format!("now leads to {} ({}) at {}", identity.handle, identity.uid, identity.host);
+            return Err(changed(account, &bound, &to));
+        }
     }
     if identity.limits != LimitOverrides::default()
         && record
@@ -121,7 +121,8 @@ async fn check(account: &Account, api: Arc<dyn Api>, ledger: &dyn Ledger, now: D
 
 fn changed(account: &Account, bound: &Binding, how: &str) -> Trouble {
     Trouble::Changed(format!(
-        "account `{}` was {} ({}) at {} and {how}; nothing is sent until a person has seen to it",
+        "account `{}` was {} ({}) at {} and {how}; nothing is sent to it: mend its settings, or give what is another account \
+         another name",
         account.name, bound.handle, bound.uid, bound.host
     ))
 }

@@ -20,6 +20,7 @@ mod ledger_suite;
 mod mastodon_count;
 mod mistakes;
 mod plan;
+mod publish;
 mod rendering;
 mod schema;
 mod twitter_text;

@@ -1,0 +1,43 @@
+//! `smm publish` and the commands that follow a delivery, with feeds.
+
+use crate::support::TestEnv;
+
+const FEED: &str =
+    "timezone = 'UTC'\n[accounts.site]\nnetwork = 'feed'\nfolder = 'public'\n[defaults]\nto = ['site']\n";
+
+/// A calendar with one post that was due on 2026-01-01.
+fn calendar(env: &TestEnv, path: &str, name: &str, folder: &str) {
+    let post = "[[posts]]\nid = 'hello'\nat = 2026-01-01T09:00:00\ntext = 'Hello.'\n";
+    env.write(path, format!("name = '{name}'\n{}{post}", FEED.replace("public", folder)));
+}
+
+#[test]
+fn calendars_of_one_ledger_may_each_have_a_feed_of_the_same_name() {
+    let env = TestEnv::new();
+    calendar(&env, "one/calendar.toml", "one", "public");
+    calendar(&env, "two/calendar.toml", "two", "site");
+    for folder in ["one", "two"] {
+        let run = env.smm(&["publish", folder, "--format", "json"]).expect(0);
+        assert_eq!(run.json()["deliveries"][0]["state"], "published", "{}", run.stdout);
+    }
+    assert!(env.path().join("one/public/index.html").exists() && env.path().join("two/site/index.html").exists());
+    // A folder that was moved is where the next post goes, and nothing goes out again.
+    calendar(&env, "two/calendar.toml", "two", "elsewhere");
+    let run = env.smm(&["publish", "two"]).expect(0);
+    assert!(run.stderr.contains("nothing is due"), "{}", run.stderr);
+}
+
+#[test]
+fn pausing_and_resuming_say_what_holds() {
+    let env = TestEnv::new();
+    calendar(&env, "calendar.toml", "one", "public");
+    let say = |args: &[&str]| env.smm(args).expect(0).stderr;
+    assert_eq!(say(&["pause", "site"]), "site is paused; `smm resume site` goes on\n");
+    assert_eq!(say(&["pause"]), "everything is paused; `smm resume` goes on\n");
+    let both = "site is no longer paused by itself, but everything is paused: `smm resume`\n";
+    assert_eq!(say(&["resume", "site"]), both);
+    assert_eq!(say(&["resume"]), "everything goes on, save accounts that are paused by themselves\n");
+    assert_eq!(say(&["resume", "site"]), "site was not paused\n");
+    let run = env.smm(&["pause", "sit"]).expect(1);
+    assert!(run.stderr.contains("there is no account `sit`") && run.stderr.contains("site"), "{}", run.stderr);
+}
