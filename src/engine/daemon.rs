@@ -111,6 +111,9 @@ async fn turn(
     worker: &mut Worker,
     again: &mut Option<DateTime<Utc>>,
 ) -> Result<Option<DateTime<Utc>>, LedgerError> {
+    if engine.is_outdated() {
+        *again = Some(engine.now());
+    }
     if again.is_some_and(|at| at <= engine.now()) {
         *again = engine.apply().await?.again;
     }
@@ -127,7 +130,8 @@ async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<Date
         Ok(applied) => *again = applied.again,
         Err(error) => {
             tracing::error!(%error, "the ledger does not answer");
-            *again = Some(engine.now() + TimeDelta::from_std(LEDGER_AGAIN).unwrap_or_default());
+            // At once, since nothing may be claimed before: a row may have the time that it had before an edit.
+            *again = Some(engine.now());
         }
     }
 }

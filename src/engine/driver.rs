@@ -30,8 +30,8 @@ pub const COMMAND_CALENDAR: &str = "post";
 /// What was prepared longer ago is prepared anew: networks throw away uploads that nothing refers to.
 const PREPARED_KEEPS: TimeDelta = TimeDelta::hours(1);
 
-/// An answer that the ledger does not take is offered to it for so long.
-const INSIST: TimeDelta = TimeDelta::minutes(30);
+/// What the ledger does not take is offered to it again after at most so long.
+const INSIST: TimeDelta = TimeDelta::seconds(30);
 
 /// What is published: a calendar, and the accounts of calendar and `smm.toml`.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +79,8 @@ pub struct Engine {
     world: RwLock<Arc<World>>,
     links: Links,
     stopping: AtomicBool,
+    /// A row was given back since it may not be what the calendar says any more.
+    outdated: AtomicBool,
 }
 
 /// Why a delivery was left where it is.
@@ -122,6 +124,7 @@ impl Engine {
             world: RwLock::new(Arc::new(world)),
             links: Links::default(),
             stopping: AtomicBool::new(false),
+            outdated: AtomicBool::new(false),
         }
     }
 
@@ -131,6 +134,7 @@ impl Engine {
     }
 
     /// Takes another calendar, other accounts and other settings from now on. What is under way finds out before its intent.
+    /// Nothing may be claimed until [`Engine::apply`] has made the ledger agree with it.
     pub fn set_world(&self, world: World, settings: DeliverySettings) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
         *self.world.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(world);
@@ -156,29 +160,35 @@ impl Engine {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
+    /// Whether rows may be at odds with the calendar: then [`Engine::apply`] comes before anything is claimed. Asking
+    /// once answers once.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.swap(false, Ordering::SeqCst)
+    }
+
     pub(super) fn rules(&self, class: RepeatSafety) -> Rules {
         let settle = self.settings().settle;
         // A short settle time means a server that is near; its back-off need not be longer.
         Rules { class, settle, back_off: Duration::from_secs(5).min(settle), ..Rules::default() }
     }
 
-    /// Brings a claimed delivery as far as it goes now. What it comes to is in the ledger.
-    pub async fn deliver(&self, row: Delivery) {
+    /// Brings a claimed delivery as far as it goes now. What it comes to is in the ledger. `world`: what was published when
+    /// it was claimed.
+    pub async fn deliver(&self, row: Delivery, world: Arc<World>) {
         let id = row.id;
-        match self.try_deliver(&row).await {
+        match self.try_deliver(&row, world).await {
             Ok(()) => {}
             Err(Halt::Stale) => {
-                tracing::info!(delivery = %id.short(), "somebody else has moved it on; nothing was sent");
+                tracing::info!(delivery = %id.short(), "somebody else has moved it on; nothing more is sent");
             }
             Err(Halt::Ledger(error)) => {
-                tracing::error!(delivery = %id.short(), %error, "the ledger does not take what is to be sent; nothing was sent");
+                tracing::error!(delivery = %id.short(), %error, "the ledger does not take what is to be sent; nothing is sent");
                 self.give_back(&row).await;
             }
         }
     }
 
-    async fn try_deliver(&self, claimed: &Delivery) -> Result<(), Halt> {
-        let world = self.world();
+    async fn try_deliver(&self, claimed: &Delivery, world: Arc<World>) -> Result<(), Halt> {
         let mut row = claimed.clone();
         let rules = self.rules(self.connector.repeat(&row.network));
         if core::too_late(&row, self.now()) {
@@ -313,8 +323,14 @@ impl Engine {
                 Ok(frozen) => Frozen { part, ..frozen },
                 Err(fault) => return self.not_prepared(&row, fault, rules).await,
             };
-            if let Some(why) = self.not_now(&row, world, source) {
+            if let Some(why) = self.not_now(&row, now) {
                 self.advance(&row, &Input::GivenBack(why.to_owned()), rules).await?;
+                return Ok(());
+            }
+            if self.is_edited(&row, world, source) {
+                self.advance(&row, &Input::GivenBack("the calendar was edited meanwhile".to_owned()), rules).await?;
+                // The row still has its old time.
+                self.outdated.store(true, Ordering::SeqCst);
                 return Ok(());
             }
             assert!(now >= row.due, "a delivery before its time ({})", row.id);
@@ -344,18 +360,28 @@ impl Engine {
     }
 
     /// Why the intent must not be written now, if so.
-    fn not_now(&self, row: &Delivery, world: &Arc<World>, source: &Source) -> Option<&'static str> {
+    fn not_now(&self, row: &Delivery, now: DateTime<Utc>) -> Option<&'static str> {
         if self.stopping.load(Ordering::SeqCst) {
-            return Some("smm is stopping");
+            Some("smm is stopping")
+        } else if now < row.due {
+            Some("the clock was set back to before its time")
+        } else {
+            None
         }
+    }
+
+    /// Whether an edit has arrived since the delivery was claimed. It wins, as long as nothing was sent.
+    fn is_edited(&self, row: &Delivery, world: &Arc<World>, source: &Source) -> bool {
         let present = self.world();
         if row.is_frozen() || row.origin == Origin::Command || Arc::ptr_eq(&present, world) {
-            return None;
+            return false;
         }
-        // An edit that arrived meanwhile wins, as long as nothing was sent.
-        let same = present.calendar.as_ref().and_then(|calendar| calendar.post(&row.post)) == Some(&source.post)
-            && present.accounts.get(&row.account) == world.accounts.get(&row.account);
-        (!same).then_some("the calendar was edited meanwhile")
+        let Some(calendar) = &present.calendar else { return true };
+        let campaign =
+            |calendar: &Calendar| source.post.campaign.as_ref().and_then(|it| calendar.campaigns.get(it).cloned());
+        calendar.post(&row.post) != Some(&source.post)
+            || campaign(calendar) != campaign(&source.calendar)
+            || present.accounts.get(&row.account) != world.accounts.get(&row.account)
     }
 
     /// Makes the one call of a row whose intent is durable, and writes what came of it. `None`: it could not be written.
@@ -475,19 +501,21 @@ impl Engine {
     /// Computes the next row and stores it.
     async fn advance(&self, row: &Delivery, input: &Input, rules: &Rules) -> Result<(Delivery, Next), Halt> {
         let (after, event, next) = core::step(row, input, rules, self.now());
-        report(&after, &event.kind, &event.detail);
-        let write = Write { delivery: after.clone(), expect: row.version, event };
+        let write = Write { delivery: after.clone(), expect: row.version, event: event.clone() };
         match self.ledger.write(&[write]).await?.pop() {
-            Some(Written::Done) => Ok((Delivery { version: row.version + 1, ..after }, next)),
+            Some(Written::Done) => {
+                report(&after, &event.kind, &event.detail);
+                Ok((Delivery { version: row.version + 1, ..after }, next))
+            }
             Some(Written::Stale | Written::AlreadyOut { .. }) | None => Err(Halt::Stale),
         }
     }
 
-    /// Stores what came of a call, whatever it takes: it cannot be had a second time.
+    /// Stores what came of a call, whatever it takes: it cannot be had a second time. Without end, since while this waits
+    /// nobody else takes the delivery for lost.
     async fn insist(&self, row: &Delivery, input: &Input, rules: &Rules) -> Option<(Delivery, Next)> {
         let mut row = row.clone();
         let key = row.intent.as_ref().map(|intent| (intent.frozen.key.clone(), intent.attempt));
-        let end = self.now() + INSIST;
         let mut wait = TimeDelta::milliseconds(100);
         loop {
             let failed = match self.advance(&row, input, rules).await {
@@ -495,7 +523,9 @@ impl Engine {
                 Err(Halt::Stale) => match self.ledger.delivery(row.id).await {
                     // The commit had worked although its confirmation was lost.
                     Ok(Some(fresh)) if fresh.version == row.version + 1 && fresh.state != State::Sending => {
-                        return None;
+                        let (after, _, next) = core::step(&row, input, rules, self.now());
+                        return (after.state == fresh.state && after.receipts.len() == fresh.receipts.len())
+                            .then_some((fresh, next));
                     }
                     Ok(Some(fresh))
                         if fresh.state == State::Sending
@@ -517,22 +547,18 @@ impl Engine {
                 delivery = %row.id.short(), error = %failed, answer = ?input,
                 "what came of a call cannot be written down; trying again, nothing is sent again"
             );
-            if self.now() > end {
-                return None;
-            }
             self.clock.sleep_until(self.now() + wait).await;
-            wait = (wait * 2).min(TimeDelta::seconds(30));
+            wait = (wait * 2).min(INSIST);
         }
     }
 
     /// Frees a claimed delivery whose row could not be written: nothing was sent for it.
     async fn give_back(&self, claimed: &Delivery) {
         let rules = self.rules(self.connector.repeat(&claimed.network));
-        let end = self.now() + INSIST;
         let mut wait = TimeDelta::milliseconds(100);
-        while self.now() < end {
+        loop {
             self.clock.sleep_until(self.now() + wait).await;
-            wait = (wait * 2).min(TimeDelta::seconds(30));
+            wait = (wait * 2).min(INSIST);
             let Ok(Some(row)) = self.ledger.delivery(claimed.id).await else { continue };
             if row.fence != claimed.fence {
                 return;

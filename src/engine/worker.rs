@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::task::{Id, JoinSet};
 
-use super::Engine;
+use super::{Engine, World};
 use crate::adapter::Fault;
 use crate::ledger::{ClaimRequest, LedgerError, Query};
 use crate::model::{AccountName, Delivery, DeliveryId, State};
@@ -26,6 +26,8 @@ pub struct Worker {
     /// Accounts that are paused, as last read; `None` for all of them.
     paused: BTreeSet<Option<AccountName>>,
     touched: BTreeSet<DeliveryId>,
+    /// Deliveries whose task has ended, and that were not looked at since.
+    left: Vec<DeliveryId>,
 }
 
 impl Worker {
@@ -39,6 +41,7 @@ impl Worker {
             looks: BTreeMap::new(),
             paused: BTreeSet::new(),
             touched: BTreeSet::new(),
+            left: Vec::new(),
         }
     }
 
@@ -88,6 +91,7 @@ impl Worker {
 
     /// Starts everything that can be started now. Gives how much that was.
     pub async fn start(&mut self) -> Result<usize, LedgerError> {
+        self.look_after().await?;
         let before = self.tasks.len();
         let now = self.engine.now();
         let due: Vec<DeliveryId> = self
@@ -112,12 +116,13 @@ impl Worker {
             }
         }
         if self.tasks.len() < TOGETHER {
-            let request = self.request(now);
+            let world = self.engine.world();
+            let request = self.request(&world, now);
             if !request.accounts.is_empty() {
                 for row in self.engine.ledger.claim(&request).await? {
-                    let engine = Arc::clone(&self.engine);
+                    let (engine, world) = (Arc::clone(&self.engine), Arc::clone(&world));
                     let (id, account) = (row.id, row.account.clone());
-                    let task = self.tasks.spawn(async move { engine.deliver(row).await });
+                    let task = self.tasks.spawn(async move { engine.deliver(row, world).await });
                     self.at_work.insert(task.id(), (id, account));
                     self.touched.insert(id);
                 }
@@ -132,7 +137,7 @@ impl Worker {
             return Ok(None);
         }
         let looks = self.next_look();
-        let request = self.request(self.engine.now());
+        let request = self.request(&self.engine.world(), self.engine.now());
         let ready = if request.accounts.is_empty() { None } else { self.engine.ledger.next_ready(&request).await? };
         Ok(looks.into_iter().chain(ready).min())
     }
@@ -157,7 +162,7 @@ impl Worker {
     }
 
     /// Waits until something that is under way has ended, with all that ended at the same time. Waits for ever when
-    /// nothing is.
+    /// nothing is. May be dropped at any time: what has ended is never forgotten.
     pub async fn ended(&mut self) -> Result<(), LedgerError> {
         let Some(first) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
         let mut ended = vec![first];
@@ -170,16 +175,27 @@ impl Worker {
                 Err(error) => error.id(),
             };
             let Some((id, _)) = self.at_work.remove(&task) else { continue };
-            let Some(row) = self.engine.ledger.delivery(id).await? else { continue };
-            let row = match result {
-                Err(error) if error.is_panic() => {
-                    tracing::error!(delivery = %id.short(), "smm has met a mistake of its own; the delivery is put aside");
-                    self.engine.broke(&row).await?;
-                    self.engine.ledger.delivery(id).await?.unwrap_or(row)
+            if result.is_err_and(|error| error.is_panic()) {
+                tracing::error!(delivery = %id.short(), "smm has met a mistake of its own; the delivery is put aside");
+            }
+            self.left.push(id);
+        }
+        self.look_after().await
+    }
+
+    /// Looks how tasks that have ended left their deliveries. A row that is claimed, or being sent, while nobody is at
+    /// work on it would keep its account busy for ever.
+    async fn look_after(&mut self) -> Result<(), LedgerError> {
+        while let Some(id) = self.left.last().copied() {
+            let ledger = Arc::clone(&self.engine.ledger);
+            if let Some(mut row) = ledger.delivery(id).await? {
+                if matches!(row.state, State::Claimed | State::Sending) {
+                    self.engine.abandoned(&row).await?;
+                    row = ledger.delivery(id).await?.unwrap_or(row);
                 }
-                _ => row,
-            };
-            self.note(&row);
+                self.note(&row);
+            }
+            self.left.pop();
         }
         Ok(())
     }
@@ -204,8 +220,7 @@ impl Worker {
         }
     }
 
-    fn request(&self, now: DateTime<Utc>) -> ClaimRequest {
-        let world = self.engine.world();
+    fn request(&self, world: &World, now: DateTime<Utc>) -> ClaimRequest {
         let accounts = world
             .accounts
             .values()
@@ -239,12 +254,111 @@ impl Worker {
 }
 
 impl Engine {
-    /// A delivery whose task panicked: what may have been sent is unknown, what was not is tried again later.
-    async fn broke(&self, row: &Delivery) -> Result<(), LedgerError> {
+    /// A delivery whose task has ended without an end: what may have been sent is unknown, what was not is tried again.
+    async fn abandoned(&self, row: &Delivery) -> Result<(), LedgerError> {
         match row.state {
             State::Sending => self.owner_lost(row).await,
-            State::Claimed => self.put_aside(row, Fault::NotSent("smm has met a mistake of its own".to_owned())).await,
+            State::Claimed => self.put_aside(row, Fault::NotSent("smm could not go on with it".to_owned())).await,
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::connect::{Connector, Folders};
+    use super::super::samples::{planned, start};
+    use super::*;
+    use crate::adapter::{Api, Plan, RepeatSafety};
+    use crate::calendar::{Calendar, DeliverySettings};
+    use crate::compose::Instance;
+    use crate::ledger::{OpenMode, Write};
+    use crate::model::{Account, CalendarName, Event, OccurrenceName, Origin, Post, PostId};
+    use crate::time::ManualClock;
+
+    /// Reaches nobody.
+    struct Nobody;
+
+    impl Connector for Nobody {
+        fn repeat(&self, _network: &str) -> RepeatSafety {
+            RepeatSafety::None
+        }
+
+        fn compose(&self, _: &Calendar, _: &Post, _: &Account, _: Instance) -> Result<Plan, String> {
+            Err("there is nobody".to_owned())
+        }
+
+        fn connect(&self, _: &Account, _: &Folders) -> Result<Box<dyn Api>, String> {
+            Err("there is nobody".to_owned())
+        }
+    }
+
+    /// A worker with one account, and as many deliveries for it that are due.
+    async fn worker(folder: &tempfile::TempDir, count: usize) -> Worker {
+        let ledger = crate::ledger::open("sqlite", folder.path(), OpenMode::ReadWrite).expect("a ledger");
+        for number in 0..count {
+            let post = PostId::new(format!("post-{number}"));
+            let (calendar, occurrence) = (CalendarName::new("post"), OccurrenceName::once(&post));
+            let sample = planned();
+            let row = Delivery::planned(
+                calendar,
+                post,
+                occurrence,
+                sample.account,
+                sample.network,
+                Origin::Command,
+                start(),
+                start().naive_utc(),
+                sample.late,
+            );
+            let event = Event {
+                at: start(),
+                delivery: row.id,
+                kind: "planned".to_owned(),
+                state: row.state,
+                detail: String::new(),
+                actor: "test".to_owned(),
+            };
+            ledger.write(&[Write { delivery: row, expect: 0, event }]).await.expect("written");
+        }
+        let account = Account::new(planned().account, "mastodon");
+        let world = World { accounts: [(account.name.clone(), account)].into(), ..World::default() };
+        let clock = Arc::new(ManualClock::new(start()));
+        let engine = Engine::new(ledger, clock, Arc::new(Nobody), DeliverySettings::default(), "test", world);
+        Worker::new(Arc::new(engine), None)
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_not_forgotten_when_nobody_waits_for_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut worker = worker(&folder, 2).await;
+        assert_eq!(worker.start().await, Ok(1), "one of an account at a time");
+        // Something else always happens first.
+        while worker.is_working() {
+            let asked = std::pin::pin!(worker.ended());
+            let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+            let _ = asked.poll(&mut context);
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(worker.start().await, Ok(1), "the account is free again");
+        worker.ended().await.expect("the ledger answers");
+        assert_eq!(worker.start().await, Ok(0));
+        assert_eq!(worker.next().await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_row_that_its_task_left_behind_does_not_keep_the_account_busy() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut worker = worker(&folder, 1).await;
+        let request = worker.request(&worker.engine.world(), start());
+        let claimed = worker.engine.ledger.claim(&request).await.expect("claimed").remove(0);
+        let task = worker.tasks.spawn(async { panic!("a mistake") });
+        worker.at_work.insert(task.id(), (claimed.id, claimed.account.clone()));
+        worker.ended().await.expect("the ledger answers");
+        let row = worker.engine.ledger.delivery(claimed.id).await.expect("answers").expect("a row");
+        assert_eq!((row.state, row.failures), (State::Planned, 1));
+        assert!(row.not_before.is_some_and(|at| at > start()), "not at once");
     }
 }

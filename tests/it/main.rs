@@ -19,6 +19,7 @@ mod ledger_cli;
 mod ledger_suite;
 mod mastodon_count;
 mod mistakes;
+mod operations;
 mod plan;
 mod publish;
 mod rendering;
