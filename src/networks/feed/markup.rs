@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 use crate::text::{FoundKind, find};
 
@@ -74,6 +74,8 @@ pub(super) fn markdown(source: &str, deeper: usize) -> String {
             let level = lower(level, deeper);
             Some(Event::Start(Tag::Heading { level, id: None, classes, attrs: Vec::new() }))
         }
+        // The word after a fence would become a class; nothing styles it.
+        Event::Start(Tag::CodeBlock(_)) => Some(Event::Start(Tag::CodeBlock(CodeBlockKind::Indented))),
         Event::End(TagEnd::Heading(level)) => Some(Event::End(TagEnd::Heading(lower(level, deeper)))),
         event => Some(event),
     });
