@@ -88,7 +88,8 @@ pub trait Api: Send + Sync {
     async fn prepare(&self, step: &Step, progress: &Progress) -> Result<serde_json::Value, Fault>;
 
     /// Puts the exact irreversible request of a `publish` step together. Pure: no I/O, and the same input gives the same
-    /// [`Frozen`]. `at` is the delivery's fixed time of creation, to be used where a network wants a date in the post.
+    /// [`Frozen`]. `at` is when the intent is written, to be used where a network wants a date in the post: what is sent
+    /// again is the frozen request itself, so the date stays.
     fn freeze(&self, step: &Step, progress: &Progress, identity: &Identity, at: DateTime<Utc>)
     -> Result<Frozen, Fault>;
 
