@@ -35,7 +35,7 @@ impl Fault {
 pub enum Refusal {
     /// The network cannot now and says that it did nothing: may be tried again.
     Busy,
-    /// The credentials are missing, wrong or expired.
+    /// The credentials are wrong or expired.
     Credentials,
     /// The network says that it has this already: look it up.
     Duplicate,
@@ -47,4 +47,6 @@ pub enum Refusal {
     Invalid,
     /// Too many calls; nothing was done.
     RateLimited,
+    /// A secret is not there, or cannot be read: nothing was asked of the network.
+    Secret,
 }

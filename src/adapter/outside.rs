@@ -30,7 +30,7 @@ pub struct Outside {
 #[async_trait]
 pub trait Secrets: Send + Sync {
     /// The value of a secret field, as named in [`super::Profile::secrets`]. Missing is [`Fault::Refused`] with
-    /// [`super::Refusal::Credentials`], and the message says where it was looked for.
+    /// [`super::Refusal::Secret`], and the message says where it was looked for.
     async fn secret(&self, field: &str) -> Result<SecretString, Fault>;
 }
 

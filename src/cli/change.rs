@@ -6,8 +6,8 @@ use super::output::{self, Stream, Style};
 use super::target::{TargetArgs, find, name};
 use super::{Exit, Failure, Format, Global, workspace};
 use crate::engine::{PersonCommand, person};
-use crate::ledger::{Ledger, OpenMode, Write, Written};
-use crate::model::Delivery;
+use crate::ledger::{Ledger, OpenMode, Query, Write, Written};
+use crate::model::{AccountName, Delivery, ReasonCode, State};
 use crate::report::{DeliveryList, DeliveryView};
 use crate::time::{Clock, SystemClock};
 
@@ -34,7 +34,7 @@ pub(super) fn run(
     workspace::block_on(async {
         let rows = find(&*ledger, &target.id).await?;
         if let PersonCommand::ResolvePublished { .. } = command
-            && rows.iter().filter(|row| row.state == crate::model::State::Unknown).count() > 1
+            && rows.iter().filter(|row| row.state == State::Unknown).count() > 1
         {
             return Err(Failure::new(format!("`{}` has several deliveries whose outcome is not known", target.id))
                 .hint("one address settles one of them: name it by its own id (`smm status` shows it)"));
@@ -53,6 +53,15 @@ pub(super) async fn ring(ledger: &dyn Ledger) {
         let label = output::paint(Stream::Stderr, Style::Warning, "warning:");
         output::stderr(&format!("{label} {}\n", output::printable(&error.to_string())));
     }
+}
+
+/// Lets the deliveries go on that wait since their account has become another one; gives what happened to each.
+pub(super) async fn accept_account(ledger: &dyn Ledger, account: &AccountName) -> Result<String, Failure> {
+    let query = Query { account: Some(account.clone()), states: vec![State::Held], ..Query::default() };
+    let mut rows = ledger.deliveries(&query).await?;
+    rows.retain(|row| row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::AccountChanged));
+    let outcome = apply(ledger, rows, &PersonCommand::AcceptAccount, None).await?;
+    Ok(told(&outcome))
 }
 
 async fn apply(
@@ -103,20 +112,25 @@ async fn apply(
     Ok(outcome)
 }
 
+/// A line for each delivery.
+fn told(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    for (row, what) in &outcome.changed {
+        let _ = writeln!(text, "{}: {what}; it is {} now", name(row), row.state);
+    }
+    for (row, why) in &outcome.refused {
+        let _ = writeln!(text, "{}: left as it is: {why}", name(row));
+    }
+    text
+}
+
 fn report(outcome: &Outcome, format: Format, global: &Global) -> Result<Exit, Failure> {
     if outcome.changed.is_empty() {
         let whys: Vec<String> = outcome.refused.iter().map(|(row, why)| format!("{}: {why}", name(row))).collect();
         return Err(Failure::new(whys.join("\n")));
     }
     if !global.quiet {
-        let mut text = String::new();
-        for (row, what) in &outcome.changed {
-            let _ = writeln!(text, "{}: {what}; it is {} now", name(row), row.state);
-        }
-        for (row, why) in &outcome.refused {
-            let _ = writeln!(text, "{}: left as it is: {why}", name(row));
-        }
-        output::stderr(&output::printable(&text));
+        output::stderr(&output::printable(&told(outcome)));
     }
     if format == Format::Json {
         let deliveries = outcome.changed.iter().map(|(row, _)| DeliveryView::from(row)).collect();

@@ -13,6 +13,10 @@ pub(super) struct Args {
     /// The account; without it the pause of everything ends, and those of single accounts stay
     #[arg(value_name = "ACCOUNT")]
     account: Option<String>,
+    /// The account has become another one (another host, another identity), and that is meant: whoever its credentials
+    /// belong to at the next sign-in is it from then on
+    #[arg(long, requires = "account")]
+    accept_change: bool,
     #[command(flatten)]
     beside: Beside,
     /// How to print
@@ -32,6 +36,20 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         };
         if was.is_some() {
             ledger.pause(account.as_ref(), None).await?;
+        }
+        if args.accept_change
+            && let Some(name) = &account
+        {
+            let mut text = match ledger.unbind(name).await? {
+                Some(old) => format!("{name} is no longer bound to {} ({}) at {}\n", old.handle, old.uid, old.host),
+                None => format!("{name} was not bound to anybody\n"),
+            };
+            text.push_str(&change::accept_account(&*ledger, name).await?);
+            if !global.quiet {
+                output::stderr(&output::printable(&text));
+            }
+        }
+        if was.is_some() || args.accept_change {
             change::ring(&*ledger).await;
         }
         if !global.quiet {
@@ -45,6 +63,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
                     "everything goes on, save accounts that are paused by themselves\n".to_owned()
                 }
                 (true, false) => format!("{what} goes on\n"),
+                (false, false) if args.accept_change => String::new(),
                 (false, false) => format!("{what} was not paused\n"),
             });
         }

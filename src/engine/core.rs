@@ -204,6 +204,9 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
             next.reason = None;
             next.not_before = None;
             next.attempts += 1;
+            if next.receipts.is_empty() {
+                next.binding = Some(binding.clone());
+            }
             next.intent = Some(Intent {
                 frozen: frozen.clone(),
                 binding: binding.clone(),
@@ -366,6 +369,7 @@ fn definite(next: &mut Delivery, fault: &Fault, rules: &Rules, now: DateTime<Utc
         None => (State::Planned, ReasonCode::Retry),
         Some(Refusal::Busy | Refusal::RateLimited) => (State::Planned, ReasonCode::Throttled),
         Some(Refusal::Credentials) => (State::Held, ReasonCode::Credentials),
+        Some(Refusal::Secret) => (State::Held, ReasonCode::Secret),
         Some(Refusal::Duplicate | Refusal::Forbidden | Refusal::Gone | Refusal::Invalid) => {
             (State::Failed, ReasonCode::Refused)
         }
@@ -408,7 +412,11 @@ fn faulted(next: &mut Delivery, fault: &Fault, rules: &Rules, now: DateTime<Utc>
             again_later(next, message, *retry_at, rules, now)
         }
         Fault::Refused { refusal, message, .. } => {
-            let code = if *refusal == Refusal::Credentials { ReasonCode::Credentials } else { ReasonCode::Refused };
+            let code = match refusal {
+                Refusal::Credentials => ReasonCode::Credentials,
+                Refusal::Secret => ReasonCode::Secret,
+                _ => ReasonCode::Refused,
+            };
             next.state = State::Unknown;
             next.reason = Some(Reason::new(code, message.clone()));
             if let Some(unknown) = next.unknown.as_mut() {

@@ -218,6 +218,18 @@ impl Engine {
                 return Ok(());
             }
         };
+        if let Some(begun) = row.binding.as_ref().filter(|_| !row.receipts.is_empty())
+            && (&begun.network, &begun.host, &begun.uid)
+                != (&link.binding.network, &link.binding.host, &link.binding.uid)
+        {
+            let message = format!(
+                "it was begun as {} ({}) at {}, and the account is {} ({}) at {} now; what is out stays out, the rest can \
+                 only be cancelled",
+                begun.handle, begun.uid, begun.host, link.binding.handle, link.binding.uid, link.binding.host
+            );
+            self.advance(&row, &Input::AccountChanged(message), &rules).await?;
+            return Ok(());
+        }
         let rules = self.rules(link.class(rules.class));
         let Some(plan) = self.plan(&mut row, &source, account, &link, &rules).await? else { return Ok(()) };
         let Some(prepared) = self.prepare(&mut row, &plan, &link, &rules).await? else { return Ok(()) };
@@ -401,7 +413,7 @@ impl Engine {
         let input = match answer {
             Ok(receipt) => Input::Answered(Receipt { part: frozen.part, ..receipt }),
             Err(fault) => {
-                if matches!(fault, Fault::Refused { refusal: Refusal::Credentials, .. }) {
+                if matches!(fault, Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) {
                     self.links.forget(&row.account).await;
                 }
                 Input::Faulted(fault)
@@ -487,7 +499,7 @@ impl Engine {
     }
 
     async fn not_prepared(&self, row: &Delivery, fault: Fault, rules: &Rules) -> Result<(), Halt> {
-        if matches!(fault, Fault::Refused { refusal: Refusal::Credentials, .. }) {
+        if matches!(fault, Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) {
             self.links.forget(&row.account).await;
         }
         self.advance(row, &Input::NotPrepared(fault), rules).await?;

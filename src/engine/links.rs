@@ -121,8 +121,11 @@ async fn check(account: &Account, api: Arc<dyn Api>, ledger: &dyn Ledger, now: D
 
 fn changed(account: &Account, bound: &Binding, how: &str) -> Trouble {
     Trouble::Changed(format!(
-        "account `{}` was {} ({}) at {} and {how}; nothing is sent to it: mend its settings, or give what is another account \
-         another name",
-        account.name, bound.handle, bound.uid, bound.host
+        "account `{name}` was {} ({}) at {} and {how}; nothing is sent to it: mend its settings, then `smm retry`; or, if \
+         that is meant, `smm resume {name} --accept-change`",
+        bound.handle,
+        bound.uid,
+        bound.host,
+        name = account.name,
     ))
 }

@@ -21,6 +21,9 @@ pub enum PersonCommand {
     ResolveNotPublished,
     /// Publish although it is late or the ledger was new (`smm publish --backlog`).
     Release,
+    /// The account may be another one than the ledger knew (`smm resume --accept-change`). By now late, it goes by its own
+    /// `late`: nothing was said of that.
+    AcceptAccount,
 }
 
 /// What a person asked for. `Err` says why not, and what to do instead.
@@ -39,6 +42,7 @@ pub fn person(
         PersonCommand::Retry => retry(row, &mut next)?,
         PersonCommand::Cancel => cancel(row, &mut next)?,
         PersonCommand::Release => release(row, &mut next)?,
+        PersonCommand::AcceptAccount => accept(row, &mut next)?,
         PersonCommand::ResolvePublished { url } => {
             let part = resolvable(row)?.frozen.part;
             next.reason = None;
@@ -122,6 +126,18 @@ fn release(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String)
     Ok(("released", "published although it is late".to_owned()))
 }
 
+fn accept(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String), String> {
+    if row.state != State::Held || row.reason.as_ref().is_none_or(|reason| reason.code != ReasonCode::AccountChanged) {
+        return Err(format!("it is {}, not held for a changed account", row.state));
+    }
+    if !row.receipts.is_empty() {
+        return Err("a part of it is out under the account's old identity: cancel the rest".to_owned());
+    }
+    rest(next, State::Planned, None, None);
+    next.prepared.clear();
+    Ok(("released", "the account's change is meant".to_owned()))
+}
+
 fn resolvable(row: &Delivery) -> Result<&Intent, String> {
     match (row.state, &row.intent) {
         (State::Unknown, Some(intent)) => Ok(intent),
@@ -198,6 +214,17 @@ mod tests {
         let thread = go(&sending(2, &rules), &Input::Faulted(Fault::Unknown("reset".into())), &rules, 1);
         let (row, _) = person(&thread, &resolve, after(60), "ann").expect("allowed");
         assert_eq!((row.state, row.receipts.len()), (State::Planned, 1));
+    }
+
+    #[test]
+    fn people_accept_a_changed_account_for_what_was_not_begun() {
+        let reason = Some(Reason::new(ReasonCode::AccountChanged, "another"));
+        let held = Delivery { state: State::Held, reason, ..planned() };
+        let (row, _) = person(&held, &PersonCommand::AcceptAccount, start(), "ann").expect("allowed");
+        assert_eq!((row.state, row.released), (State::Planned, false), "that it is late was not accepted");
+        let begun = Delivery { receipts: vec![receipt(0)], ..held };
+        assert!(person(&begun, &PersonCommand::AcceptAccount, start(), "ann").is_err());
+        assert!(person(&planned(), &PersonCommand::AcceptAccount, start(), "ann").is_err());
     }
 
     #[test]

@@ -218,8 +218,9 @@ pub trait Ledger: Send + Sync {
     /// Binds an account's name to who it turned out to be. Returns the binding that holds: the old one, if there is one.
     async fn bind(&self, name: &AccountName, binding: &Binding) -> Result<Binding>;
 
-    /// Binds anew: a person has said that the change is meant.
-    async fn rebind(&self, name: &AccountName, binding: &Binding) -> Result<()>;
+    /// Forgets who an account is: a person has said that a change is meant, and the next who-am-I binds it anew. Gives the
+    /// binding that held.
+    async fn unbind(&self, name: &AccountName) -> Result<Option<Binding>>;
 
     /// Pauses an account (`None`: all), or resumes it.
     async fn pause(&self, name: Option<&AccountName>, paused: Option<(DateTime<Utc>, String)>) -> Result<()>;

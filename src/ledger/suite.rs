@@ -508,8 +508,10 @@ async fn bindings_hold(store: Box<dyn Store>) {
     assert_eq!(ledger.account(&name).await.expect("a record").binding, None);
     assert_eq!(ledger.bind(&name, &binding("1")).await, Ok(binding("1")));
     assert_eq!(ledger.bind(&name, &binding("2")).await, Ok(binding("1")), "the first one holds");
-    ledger.rebind(&name, &binding("2")).await.expect("a person said so");
-    assert_eq!(ledger.bind(&name, &binding("1")).await, Ok(binding("2")));
+    assert_eq!(ledger.unbind(&name).await, Ok(Some(binding("1"))), "a person said so");
+    assert_eq!(ledger.account(&name).await.expect("a record").binding, None);
+    assert_eq!(ledger.unbind(&name).await, Ok(None));
+    assert_eq!(ledger.bind(&name, &binding("2")).await, Ok(binding("2")));
     assert_eq!(ledger.account(&name).await.expect("a record").binding, Some(binding("2")));
 }
 

@@ -276,6 +276,9 @@ pub struct Delivery {
     pub plan: Option<serde_json::Value>,
     /// What the repeatable steps gave.
     pub prepared: Vec<Prepared>,
+    /// To whom its first part was sent: the others go to nobody else.
+    #[serde(default)]
+    pub binding: Option<Binding>,
     /// The open intent, while sending or unknown.
     pub intent: Option<Intent>,
     /// What is out, by part.
@@ -327,6 +330,7 @@ impl Delivery {
             variation: None,
             plan: None,
             prepared: Vec::new(),
+            binding: None,
             intent: None,
             receipts: Vec::new(),
             unknown: None,

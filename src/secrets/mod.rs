@@ -96,9 +96,9 @@ impl Secrets for AccountSecrets {
                     self.account,
                     places.join(", then ")
                 );
-                Err(Fault::refused(Refusal::Credentials, message))
+                Err(Fault::refused(Refusal::Secret, message))
             }
-            Err(message) => Err(Fault::refused(Refusal::Credentials, message)),
+            Err(message) => Err(Fault::refused(Refusal::Secret, message)),
         }
     }
 }
@@ -141,7 +141,7 @@ mod tests {
     #[tokio::test]
     async fn a_missing_secret_says_where_it_was_looked_for() {
         let missing = ask(&chain(Some("/run/credentials/smm".into())), "fedi", "token").await.expect_err("missing");
-        assert!(matches!(missing, Fault::Refused { refusal: Refusal::Credentials, .. }));
+        assert!(matches!(missing, Fault::Refused { refusal: Refusal::Secret, .. }));
         let message = missing.to_string();
         assert!(message.contains("SMM_FEDI_TOKEN") && message.contains("/run/credentials/smm/fedi.token"), "{message}");
         let message = ask(&chain(None), "fedi", "token").await.expect_err("missing").to_string();

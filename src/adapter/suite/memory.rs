@@ -39,7 +39,7 @@ impl Secrets for FixedSecrets {
     async fn secret(&self, field: &str) -> Result<SecretString, Fault> {
         match self.0.get(field) {
             Some(value) => Ok(SecretString::from(value.clone())),
-            None => Err(Fault::refused(Refusal::Credentials, format!("`{field}` is not set"))),
+            None => Err(Fault::refused(Refusal::Secret, format!("`{field}` is not set"))),
         }
     }
 }

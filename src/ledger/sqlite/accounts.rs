@@ -43,18 +43,19 @@ pub(super) fn bind(conn: &Connection, name: &AccountName, new: &Binding) -> Resu
     if let Some(old) = binding(conn, name)? {
         return Ok(old);
     }
-    rebind(conn, name, new)?;
-    Ok(new.clone())
-}
-
-/// Binds an account anew.
-pub(super) fn rebind(conn: &Connection, name: &AccountName, binding: &Binding) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO accounts (name, binding) VALUES (?, ?)
          ON CONFLICT (name) DO UPDATE SET binding = excluded.binding",
     )?
-    .execute(params![name.as_str(), serde_json::to_string(binding)?])?;
-    Ok(())
+    .execute(params![name.as_str(), serde_json::to_string(new)?])?;
+    Ok(new.clone())
+}
+
+/// Forgets who an account is; gives the binding that held.
+pub(super) fn unbind(conn: &Connection, name: &AccountName) -> Result<Option<Binding>> {
+    let old = binding(conn, name)?;
+    conn.prepare_cached("UPDATE accounts SET binding = NULL WHERE name = ?")?.execute([name.as_str()])?;
+    Ok(old)
 }
 
 /// Stores limits.

@@ -134,9 +134,9 @@ impl Ledger for SqliteLedger {
         self.writer()?.run(move |conn| accounts::bind(conn, &name, &binding)).await
     }
 
-    async fn rebind(&self, name: &AccountName, binding: &Binding) -> Result<()> {
-        let (name, binding) = (name.clone(), binding.clone());
-        self.writer()?.run(move |conn| accounts::rebind(conn, &name, &binding)).await
+    async fn unbind(&self, name: &AccountName) -> Result<Option<Binding>> {
+        let name = name.clone();
+        self.writer()?.run(move |conn| accounts::unbind(conn, &name)).await
     }
 
     async fn pause(&self, name: Option<&AccountName>, paused: Option<(DateTime<Utc>, String)>) -> Result<()> {

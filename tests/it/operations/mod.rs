@@ -1,6 +1,7 @@
 //! Bad days: what the person who runs `smm` meets, and what must be true then. The real program against the networks'
 //! stand-ins.
 
+mod accounts;
 mod edits;
 
 use std::collections::BTreeMap;
