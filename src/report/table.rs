@@ -1,4 +1,4 @@
-//! Tables for people: columns without lines, wrapped to the terminal. The only file that names comfy-table.
+//! Tables for people: columns without lines, narrower on a narrow terminal. The only file that names comfy-table.
 
 use std::fmt;
 
@@ -45,7 +45,31 @@ pub struct Cell {
 impl Cell {
     /// A cell in a tone.
     pub fn toned(text: impl fmt::Display, tone: Tone) -> Self {
-        Self { text: printable(&text.to_string()), tone }
+        // A row is one line.
+        Self { text: printable(&text.to_string()).replace('\n', " "), tone }
+    }
+
+    fn shown(&self, colour: bool) -> comfy_table::Cell {
+        let shown = comfy_table::Cell::new(&self.text);
+        match self.tone {
+            _ if !colour => shown,
+            Tone::Plain => shown,
+            Tone::Dim => shown.add_attribute(Attribute::Dim),
+            Tone::Good => shown.fg(Color::Green),
+            Tone::Warning => shown.fg(Color::Yellow),
+            Tone::Bad => shown.fg(Color::Red),
+        }
+    }
+
+    fn painted(&self, colour: bool) -> String {
+        let code = match self.tone {
+            Tone::Dim if colour => 2,
+            Tone::Good if colour => 32,
+            Tone::Warning if colour => 33,
+            Tone::Bad if colour => 31,
+            _ => return self.text.clone(),
+        };
+        format!("\u{1b}[{code}m{}\u{1b}[0m", self.text)
     }
 }
 
@@ -58,58 +82,87 @@ impl<T: fmt::Display> From<T> for Cell {
 /// A table.
 #[derive(Debug)]
 pub struct Table {
-    inner: comfy_table::Table,
-    columns: usize,
+    columns: Vec<String>,
+    rows: Vec<Vec<Cell>>,
     colour: bool,
+    width: Option<usize>,
 }
 
 impl Table {
-    /// A table with its columns' names. `colour`: whether tones become colours.
+    /// A table with its columns' names. `colour`: whether tones become colours, and the terminal's width matters.
     pub fn new(columns: &[&str], colour: bool) -> Self {
-        let mut inner = comfy_table::Table::new();
-        inner.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        if colour {
-            inner.enforce_styling();
-        } else {
-            // Also keeps the width of a terminal out of what is written to a file.
-            inner.force_no_tty();
-        }
-        inner.set_header(columns.iter().map(|name| {
-            let name = comfy_table::Cell::new(name.to_uppercase());
-            if colour { name.add_attribute(Attribute::Bold) } else { name }
-        }));
-        Self { inner, columns: columns.len(), colour }
+        let width = if colour { comfy_table::Table::new().width().map(usize::from) } else { None };
+        Self { columns: columns.iter().map(|name| name.to_uppercase()).collect(), rows: Vec::new(), colour, width }
     }
 
     /// Adds a row; missing cells stay empty.
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
-        let cells = cells.into_iter().take(self.columns).map(|cell| {
-            let shown = comfy_table::Cell::new(&cell.text);
-            match cell.tone {
-                _ if !self.colour => shown,
-                Tone::Plain => shown,
-                Tone::Dim => shown.add_attribute(Attribute::Dim),
-                Tone::Good => shown.fg(Color::Green),
-                Tone::Warning => shown.fg(Color::Yellow),
-                Tone::Bad => shown.fg(Color::Red),
-            }
-        });
-        self.inner.add_row(cells.collect::<Vec<_>>());
+        self.rows.push(cells.into_iter().take(self.columns.len()).collect());
     }
 
     /// There are no rows.
     pub fn is_empty(&self) -> bool {
-        self.inner.row_count() == 0
+        self.rows.is_empty()
+    }
+
+    /// The lines of the first columns: the header, then one for each row.
+    fn lines(&self, columns: usize) -> Vec<String> {
+        let mut inner = comfy_table::Table::new();
+        inner.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        if self.colour {
+            inner.enforce_styling();
+        } else {
+            inner.force_no_tty();
+        }
+        inner.set_header(self.columns.iter().take(columns).map(|name| {
+            let name = comfy_table::Cell::new(name);
+            if self.colour { name.add_attribute(Attribute::Bold) } else { name }
+        }));
+        for row in &self.rows {
+            inner.add_row(row.iter().take(columns).map(|cell| cell.shown(self.colour)).collect::<Vec<_>>());
+        }
+        // The first column begins at the edge: every cell has a space before it.
+        inner.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect()
+    }
+
+    /// The first columns fit beside each other.
+    fn fits(&self, columns: usize) -> bool {
+        let Some(width) = self.width else { return true };
+        let mut plain = comfy_table::Table::new();
+        plain.set_header(self.columns.iter().take(columns));
+        for row in &self.rows {
+            plain.add_row(row.iter().take(columns).map(|cell| cell.text.as_str()).collect::<Vec<_>>());
+        }
+        let gaps = 2 * columns.saturating_sub(1);
+        plain.column_max_content_widths().into_iter().map(usize::from).sum::<usize>() + gaps <= width
     }
 }
 
-/// The table with a line feed after each line and none trailing spaces.
+/// The table with a line feed after each line and no trailing spaces. Where it is wider than the terminal, the last column,
+/// which has the long texts and the addresses, goes below its row, whole, so that it can be copied; where the others do not
+/// fit either, they are no longer aligned.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in self.inner.lines() {
-            // The first column begins at the edge: every cell has a space before it.
-            let line = line.strip_prefix(' ').unwrap_or(&line);
-            writeln!(f, "{}", line.trim_end())?;
+        let all = self.columns.len();
+        if self.fits(all) {
+            return self.lines(all).iter().try_for_each(|line| writeln!(f, "{line}"));
+        }
+        let first = all.saturating_sub(1);
+        let aligned = self.fits(first).then(|| self.lines(first));
+        if let Some(header) = aligned.as_ref().and_then(|lines| lines.first()) {
+            writeln!(f, "{header}")?;
+        }
+        for (index, row) in self.rows.iter().enumerate() {
+            match aligned.as_ref().and_then(|lines| lines.get(index + 1)) {
+                Some(line) => writeln!(f, "{line}")?,
+                None => {
+                    let cells = row.iter().take(first).filter(|cell| !cell.text.is_empty());
+                    writeln!(f, "{}", cells.map(|cell| cell.painted(self.colour)).collect::<Vec<_>>().join("  "))?;
+                }
+            }
+            if let Some(last) = row.get(first).filter(|cell| !cell.text.is_empty()) {
+                writeln!(f, "    {}", last.painted(self.colour))?;
+            }
         }
         Ok(())
     }
@@ -136,5 +189,24 @@ mod tests {
         };
         assert!(shown(true).contains('\u{1b}'));
         assert_eq!(shown(false), "STATE\nfailed\n");
+    }
+
+    #[test]
+    fn what_is_too_wide_stays_whole_and_can_be_copied() {
+        let url = "https://acme.example/news/posts/6adf3bec71275d92/";
+        let shown = |width| {
+            let mut table = Table::new(&["due", "post", "state", "where"], false);
+            table.width = Some(width);
+            table.row(["2026-11-21".into(), "launch".into(), "published".into(), url.into()]);
+            table.row(["2026-11-22".into(), "tip".into(), "planned".into(), "".into()]);
+            table.to_string()
+        };
+        assert_eq!(shown(80).lines().count(), 3);
+        let below = format!(
+            "DUE         POST    STATE\n2026-11-21  launch  published\n    {url}\n2026-11-22  tip     planned\n"
+        );
+        assert_eq!(shown(60), below);
+        let loose = format!("2026-11-21  launch  published\n    {url}\n2026-11-22  tip  planned\n");
+        assert_eq!(shown(20), loose);
     }
 }
