@@ -35,12 +35,11 @@ pub fn load(path: &Path, config: &Config, known: &Known) -> Loaded {
         }
         Err(why) => {
             load.sources.files.push(SourceFile::new(shown.clone(), ""));
-            let mut finding = Finding::error(
+            let finding = Finding::error(
                 codes::FILE_NOT_READ,
                 Span { file: 0, start: 0, end: 0 },
                 format!("cannot read {shown}: {why}"),
             );
-            finding.help("`smm init` writes a calendar to start from");
             findings.push(finding);
         }
     }
@@ -323,7 +322,7 @@ impl<'a> Load<'a> {
                 }
             }
             (Some(_), Some(Err(error))) => {
-                reader.error(codes::BAD_ID, at, error.to_string());
+                reader.error(codes::BAD_ID, at, error.to_string()).help("write for example `autumn-launch`");
                 self.context.post(reader, PostId::new("?"), at, raw, form == Form::Markdown);
             }
             _ => {

@@ -222,6 +222,15 @@ impl<'f> Reader<'f> {
         if nowhere || self.is_broken_in(range.start..range.end.max(range.start + 1)) {
             return None;
         }
+        let help = match found {
+            DeValue::String(text) if expected == "a list" && text.len() <= 60 && !text.contains(['\n', '"', '\\']) => {
+                Some(format!("write it between brackets: `[\"{text}\"]`"))
+            }
+            DeValue::Array(_) | DeValue::Table(_) => None,
+            _ if expected == "a list" => Some("write a list between brackets: `[…, …]`".to_owned()),
+            _ if expected == "a table" => Some("write a table between braces: `{ key = value }`".to_owned()),
+            _ => None,
+        };
         let found = match found {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "an integer",
@@ -232,7 +241,11 @@ impl<'f> Reader<'f> {
             DeValue::Table(_) => "a table",
         };
         let span = self.span(range);
-        Some(self.error(codes::WRONG_TYPE, span, format!("expected {expected}, found {found}")))
+        let finding = self.error(codes::WRONG_TYPE, span, format!("expected {expected}, found {found}"));
+        if let Some(help) = help {
+            finding.help(help);
+        }
+        Some(finding)
     }
 
     /// A key that is not known here.

@@ -32,7 +32,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let ledger = target.beside.ledger(global, OpenMode::ReadWrite)?;
     workspace::block_on(async {
-        let rows = find(&*ledger, &target.id).await?;
+        let rows = find(&*ledger, target, global).await?;
         if let PersonCommand::ResolvePublished { .. } = command
             && rows.iter().filter(|row| row.state == State::Unknown).count() > 1
         {

@@ -17,7 +17,7 @@ use crate::engine::{COMMAND_CALENDAR, Pass, PersonCommand, Signals, World, perso
 use crate::ledger::{Ledger, LedgerError, OpenMode, Query, StoredPost, Write, Written};
 use crate::model::{
     Account, AccountName, CalendarName, Content, Delivery, DeliveryId, Event, Late, LateThen, MediaRef, OccurrenceName,
-    Origin, Place, Post, PostId, Problem, Severity, State, Trigger, Visibility,
+    Origin, Place, Post, PostId, Problem, Severity, State, Trigger, Visibility, codes,
 };
 use crate::report::{DeliveryList, DeliveryView, Status, preview};
 use crate::time::{Clock, SystemClock, Zone};
@@ -166,7 +166,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         if args.id.is_some() {
             let known = known(&*ledger, &deliveries).await?;
             if !known.is_empty() {
-                return report(&known, args, global);
+                let rows = take_up(&home, &ledger, &deliveries, known, now, global).await?;
+                return report(&rows, args, global);
             }
         }
         if !args.again {
@@ -193,6 +194,36 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         }
         report(&rows, args, global)
     })
+}
+
+/// A job is run again with its `--id`: what the last run left undone is done now, and what is out stays as it is.
+async fn take_up(
+    home: &Home,
+    ledger: &Arc<dyn Ledger>,
+    deliveries: &[Delivery],
+    known: Vec<Delivery>,
+    now: DateTime<Utc>,
+    global: &Global,
+) -> Result<Vec<Delivery>, Failure> {
+    let new = deliveries.iter().filter(|delivery| known.iter().all(|row| row.id != delivery.id));
+    let new: Vec<&str> = new.map(|delivery| delivery.account.as_str()).collect();
+    if let (false, Some(row)) = (new.is_empty(), known.first()) {
+        return Err(Failure::new(format!("`{}` was posted before, but not to {}", row.post, new.join(", ")))
+            .hint("post to further accounts with another --id"));
+    }
+    let undone = |row: &&Delivery| matches!(row.state, State::Planned | State::Claimed | State::Sending);
+    let open: Vec<DeliveryId> =
+        known.iter().filter(undone).filter(|row| row.ready_at() <= now).map(|row| row.id).collect();
+    if open.is_empty() {
+        return Ok(known);
+    }
+    publish(home, ledger, &open, global).await?;
+    let mut rows = Vec::with_capacity(known.len());
+    for row in known {
+        let fresh = if row.already { None } else { ledger.delivery(row.id).await? };
+        rows.push(fresh.unwrap_or(row));
+    }
+    Ok(rows)
 }
 
 /// Writes the planned deliveries.
@@ -347,7 +378,9 @@ impl Home {
         if args.to.is_empty() {
             return match known.as_slice() {
                 [only] => Ok(vec![only.clone()]),
-                _ => Err(Failure::usage("to which account?").hint(format!("add --to; {}", names()))),
+                _ => {
+                    Err(Failure::usage("no account is named").hint(format!("say with --to where it goes; {}", names())))
+                }
             };
         }
         let mut accounts: Vec<Account> = Vec::new();
@@ -380,7 +413,8 @@ impl Home {
             crate::time::parse_human_in(text, &self.zone, now).map_err(|error| Failure::usage(error.to_string()))?;
         let shown = self.zone.civil(due);
         if due <= now {
-            return Err(Failure::usage(format!("{} is in the past", shown.format("%a %Y-%m-%d %H:%M"))));
+            return Err(Failure::usage(format!("{} is in the past", shown.format("%a %Y-%m-%d %H:%M")))
+                .hint("leave --at out to publish it now"));
         }
         output::stderr(&format!(
             "{} {} ({}), {}\n",
@@ -601,13 +635,21 @@ fn check(calendar: &Calendar, post: &Post, deliveries: &[Delivery]) -> bool {
             place(&problem.place),
         );
         output::stderr(&message);
-        if let Some(help) = &problem.help {
-            let help =
-                format!("  {} {}\n", output::paint(Stream::Stderr, Style::Hint, "help:"), output::printable(help));
-            output::stderr(&help);
+        if let Some(help) = help(problem) {
+            let label = output::paint(Stream::Stderr, Style::Hint, "help:");
+            output::stderr(&format!("  {label} {}\n", output::printable(help)));
         }
     }
     refused
+}
+
+/// What to do, in the words of the options where the calendar's would not do.
+fn help(problem: &Problem) -> Option<&str> {
+    match problem.code {
+        codes::TEXT_TOO_LONG => Some("shorten it, or add --split to make it a thread"),
+        codes::ALT_MISSING => Some("say what it shows: one --alt for each --media, in their order"),
+        _ => problem.help.as_deref(),
+    }
 }
 
 /// Where a problem is, in the words of the options.

@@ -1,10 +1,12 @@
 //! `smm resume`.
 
+use std::collections::BTreeSet;
+
 use super::pause::{Paused, account, paused};
 use super::target::Beside;
 use super::workspace::{self, Settings};
 use super::{Exit, Failure, Format, Global, change, output};
-use crate::ledger::OpenMode;
+use crate::ledger::{Ledger, OpenMode, Query};
 use crate::model::AccountName;
 
 /// Publish again on an account, or on all, after `smm pause`
@@ -59,9 +61,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
                     format!("{what} is no longer paused by itself, but everything is paused: `smm resume`\n")
                 }
                 (false, true) => format!("{what} has no pause of its own, but everything is paused: `smm resume`\n"),
-                (true, false) if account.is_none() => {
-                    "everything goes on, save accounts that are paused by themselves\n".to_owned()
-                }
+                (true, false) if account.is_none() => match alone(&*ledger, &settings).await?.join(", ") {
+                    none if none.is_empty() => "everything goes on\n".to_owned(),
+                    names => format!("everything goes on, save what is paused by itself: {names}\n"),
+                },
                 (true, false) => format!("{what} goes on\n"),
                 (false, false) if args.accept_change => String::new(),
                 (false, false) => format!("{what} was not paused\n"),
@@ -72,4 +75,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         }
         Ok(Exit::Done)
     })
+}
+
+/// The accounts that have a pause of their own, among those of smm.toml and of the latest deliveries.
+async fn alone(ledger: &dyn Ledger, settings: &Settings) -> Result<Vec<String>, Failure> {
+    let mut names: BTreeSet<AccountName> = settings.config()?.accounts.keys().cloned().collect();
+    let query = Query { latest: Some(1000), ..Query::default() };
+    names.extend(ledger.deliveries(&query).await?.into_iter().map(|row| row.account));
+    let paused = paused(ledger, &names.into_iter().collect::<Vec<_>>()).await?;
+    Ok(paused.into_iter().filter_map(|pause| pause.account).map(|name| name.to_string()).collect())
 }

@@ -25,7 +25,7 @@ struct Details<'a> {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let ledger = args.target.beside.ledger(global, OpenMode::ReadOnly)?;
     workspace::block_on(async {
-        let rows = find(&*ledger, &args.target.id).await?;
+        let rows = find(&*ledger, &args.target, global).await?;
         let mut histories = Vec::with_capacity(rows.len());
         for row in &rows {
             histories.push(ledger.events(Some(row.id), usize::MAX).await?);

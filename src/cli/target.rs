@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::workspace::{CalendarArg, Settings};
+use super::workspace::{CalendarArg, Settings, Workspace};
 use super::{Failure, Format, Global};
 use crate::ledger::{Ledger, OpenMode, Query};
-use crate::model::{Delivery, PostId};
+use crate::model::{CalendarName, Delivery, PostId};
 
 /// Fewer digits of an id name too much by accident.
 const SHORTEST: usize = 4;
@@ -25,10 +25,10 @@ pub(super) struct TargetArgs {
     pub(super) format: Format,
 }
 
-/// Where smm.toml may lie, for commands that take no calendar.
+/// The calendar, for commands whose argument is something else.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct Beside {
-    /// The calendar beside which smm.toml may be
+    /// The calendar: its posts are meant, and smm.toml may be beside it
     #[arg(long, value_name = "FILE", env = "SMM_CALENDAR", default_value = "calendar.toml", hide_env_values = true)]
     pub(super) calendar: PathBuf,
 }
@@ -39,14 +39,24 @@ impl Beside {
         CalendarArg { calendar: self.calendar.clone() }
     }
 
+    /// The name of the calendar, where there is one that can be read.
+    fn name(&self, global: &Global) -> Option<CalendarName> {
+        if !self.calendar().file().exists() {
+            return None;
+        }
+        Some(Workspace::read(&self.calendar(), global).ok()?.loaded.calendar?.name)
+    }
+
     /// Opens the ledger.
     pub(super) fn ledger(&self, global: &Global, mode: OpenMode) -> Result<Arc<dyn Ledger>, Failure> {
         Settings::read(global, &self.calendar().file()).ledger(mode)
     }
 }
 
-/// The deliveries that `id` names: one by its id, or by an occurrence's name or a post's id all of them.
-pub(super) async fn find(ledger: &dyn Ledger, id: &str) -> Result<Vec<Delivery>, Failure> {
+/// The deliveries that are named: one by its id, or by an occurrence's name or a post's id all of them. A post that several
+/// calendars have is that of the calendar here.
+pub(super) async fn find(ledger: &dyn Ledger, target: &TargetArgs, global: &Global) -> Result<Vec<Delivery>, Failure> {
+    let id = target.id.as_str();
     if let Ok(exact) = id.parse()
         && let Some(row) = ledger.delivery(exact).await?
     {
@@ -60,7 +70,12 @@ pub(super) async fn find(ledger: &dyn Ledger, id: &str) -> Result<Vec<Delivery>,
     }
     if let Some(first) = rows.first() {
         if rows.iter().any(|row| row.calendar != first.calendar) {
-            return Err(ambiguous(id, &rows, "several calendars have a post of this name"));
+            let here = target.beside.name(global);
+            if !rows.iter().any(|row| here.as_ref() == Some(&row.calendar)) {
+                return Err(ambiguous(id, &rows, "several calendars have a post of this name")
+                    .hint("name a delivery by its own id, or the calendar with --calendar"));
+            }
+            rows.retain(|row| here.as_ref() == Some(&row.calendar));
         }
         return Ok(rows);
     }
@@ -69,7 +84,7 @@ pub(super) async fn find(ledger: &dyn Ledger, id: &str) -> Result<Vec<Delivery>,
         match rows.len() {
             0 => {}
             1 => return Ok(rows),
-            _ => return Err(ambiguous(id, &rows, "several ids begin so")),
+            _ => return Err(ambiguous(id, &rows, "several ids begin so").hint("give more of the id")),
         }
     }
     Err(Failure::new(format!("`{id}` is neither a delivery's id nor the id of a post that the ledger knows"))
@@ -94,5 +109,5 @@ fn ambiguous(id: &str, rows: &[Delivery], why: &str) -> Failure {
     if rows.len() > SHOWN {
         let _ = write!(text, "\n  … and {} more", rows.len() - SHOWN);
     }
-    Failure::new(text).hint("give more of the id")
+    Failure::new(text)
 }

@@ -202,6 +202,7 @@ fn failed(path: &str, error: &io::Error) -> Fault {
             Refusal::Forbidden,
             format!("`{path}` cannot be written or read ({error}); let this user write there"),
         ),
+        io::ErrorKind::NotADirectory => Fault::NotSent(format!("`{path}` leads through a file that is no folder")),
         _ => Fault::NotSent(format!("`{path}`: {error}")),
     }
 }

@@ -113,6 +113,9 @@ struct Excerpt {
 /// The lines of a span alone are handed to the renderer: it reads all that it is given, for every diagnostic.
 fn excerpt(sources: &Sources, span: Span) -> Option<Excerpt> {
     let text = &sources.files.get(span.file)?.text;
+    if text.is_empty() {
+        return None;
+    }
     let start = floor(text, span.start);
     let end = floor(text, span.end.max(span.start)).max(start);
     let first = text[..start].rfind('\n').map_or(0, |at| at + 1);

@@ -266,7 +266,11 @@ fn image_line(rule: ImageRule) -> String {
     let kinds: Vec<&str> = rule.mimes.iter().map(|mime| mime.trim_start_matches("image/")).collect();
     let mut line = format!("{}, up to {}", kinds.join(", "), size(rule.bytes));
     if rule.pixels < u64::MAX {
-        let _ = write!(line, ", {} megapixels", rule.pixels / 1_000_000);
+        if rule.pixels < 10_000_000 {
+            let _ = write!(line, ", {}.{} megapixels", rule.pixels / 1_000_000, rule.pixels / 100_000 % 10);
+        } else {
+            let _ = write!(line, ", {} megapixels", rule.pixels / 1_000_000);
+        }
     }
     if rule.side < u32::MAX {
         let _ = write!(line, ", {} pixels on a side", rule.side);
@@ -276,12 +280,12 @@ fn image_line(rule: ImageRule) -> String {
 
 fn poll_line(rules: PollRules) -> String {
     format!(
-        "{} to {} choices of {} characters, {} to {} minutes{}",
+        "{} to {} choices of {} characters, {} minutes to {} days{}",
         rules.options_min,
         rules.options_max,
         rules.option_text,
         rules.seconds_min / 60,
-        rules.seconds_max / 60,
+        rules.seconds_max / 86_400,
         if rules.multiple { ", several may be ticked" } else { "" }
     )
 }

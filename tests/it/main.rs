@@ -21,6 +21,7 @@ mod mastodon_count;
 mod mistakes;
 mod operations;
 mod plan;
+mod post;
 mod publish;
 mod rendering;
 mod schema;

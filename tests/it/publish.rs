@@ -31,13 +31,39 @@ fn calendars_of_one_ledger_may_each_have_a_feed_of_the_same_name() {
 fn pausing_and_resuming_say_what_holds() {
     let env = TestEnv::new();
     calendar(&env, "calendar.toml", "one", "public");
+    env.smm(&["publish"]).expect(0);
     let say = |args: &[&str]| env.smm(args).expect(0).stderr;
     assert_eq!(say(&["pause", "site"]), "site is paused; `smm resume site` goes on\n");
     assert_eq!(say(&["pause"]), "everything is paused; `smm resume` goes on\n");
+    assert_eq!(say(&["resume"]), "everything goes on, save what is paused by itself: site\n");
+    say(&["pause"]);
     let both = "site is no longer paused by itself, but everything is paused: `smm resume`\n";
     assert_eq!(say(&["resume", "site"]), both);
-    assert_eq!(say(&["resume"]), "everything goes on, save accounts that are paused by themselves\n");
+    assert_eq!(say(&["resume"]), "everything goes on\n");
     assert_eq!(say(&["resume", "site"]), "site was not paused\n");
     let run = env.smm(&["pause", "sit"]).expect(1);
     assert!(run.stderr.contains("there is no account `sit`") && run.stderr.contains("site"), "{}", run.stderr);
+}
+
+#[test]
+fn a_post_that_several_calendars_have_is_that_of_the_one_here() {
+    let env = TestEnv::new();
+    calendar(&env, "one/calendar.toml", "one", "public");
+    calendar(&env, "two/calendar.toml", "two", "public");
+    env.smm(&["publish", "one"]).expect(0);
+    env.smm(&["publish", "two"]).expect(0);
+    let run = env.smm(&["show", "hello", "--calendar", "two", "--format", "json"]).expect(0);
+    assert_eq!(run.json()["deliveries"].as_array().map(Vec::len), Some(1), "{}", run.stdout);
+    assert!(env.smm(&["show", "hello", "--calendar", "two"]).expect(0).stdout.contains("calendar    two"));
+    let run = env.smm(&["show", "hello"]).expect(1);
+    assert!(run.stderr.contains("several calendars") && run.stderr.contains("--calendar"), "{}", run.stderr);
+}
+
+#[test]
+fn a_file_that_is_not_there_has_no_excerpt() {
+    let env = TestEnv::new();
+    calendar(&env, "calendar.toml", "one", "public");
+    let run = env.smm(&["check", "--config", "nope.toml"]).expect(1);
+    assert!(run.stdout.contains("cannot read nope.toml: there is no such file"), "{}{}", run.stdout, run.stderr);
+    assert!(!run.stdout.contains("1 |"), "{}", run.stdout);
 }
