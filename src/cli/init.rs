@@ -11,6 +11,7 @@ use serde_json::Value;
 use super::output::{self, Style};
 use super::{Exit, Failure, Global, workspace};
 use crate::adapter::Network;
+use crate::model::{Account, AccountName, Place};
 use crate::time::{Clock as _, Local, SystemClock, Zone};
 use crate::{calendar, networks};
 
@@ -121,7 +122,7 @@ id = "hello"                          # its stable id: it is published once, wha
 at = {now}
 text = "Hello from a calendar that lives in git."
 
-# A post for tomorrow, which goes to one account more than the others once that is in smm.toml.
+# A post for tomorrow.
 [[posts]]
 id = "first-news"
 at = {tomorrow}
@@ -148,7 +149,7 @@ texts = [
 
 fn config_text(all: &[&dyn Network]) -> String {
     let mut text = "# The operator's file: accounts that need a credential, the ledger, alerts. No secret stands in it: each comes from the\n\
-        # environment, from systemd credentials or from the keyring. `smm networks` says what each network needs.\n\n\
+        # environment or from systemd credentials. `smm networks` says what each network needs.\n\n\
         # ledger = \"sqlite\"                   # or the path of a file\n"
         .to_owned();
     for network in all.iter().filter(|network| !network.profile().credential_free) {
@@ -157,6 +158,9 @@ fn config_text(all: &[&dyn Network]) -> String {
         let _ = write!(text, "\n# {}\n# [accounts.{account}]\n# network = \"{}\"\n", profile.about, profile.id);
         let schema = network.settings_schema();
         let settings = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+        if needs_server(*network) {
+            text.push_str("# server = \"https://…\"   # where you sign in\n");
+        }
         for (key, about) in settings {
             let about = about.get("description").and_then(Value::as_str).unwrap_or("").replace('\n', " ");
             let _ = writeln!(text, "# {key} = \"\"   # {about}");
@@ -172,16 +176,22 @@ fn config_text(all: &[&dyn Network]) -> String {
     text
 }
 
+/// An account with nothing but its own settings is refused for want of a server.
+fn needs_server(network: &dyn Network) -> bool {
+    let mut problems = Vec::new();
+    network.check_account(&Account::new(AccountName::new("new"), network.profile().id), &mut problems);
+    problems.iter().any(|problem| problem.place == Place::Key { key: "server" })
+}
+
 fn next_steps(folder: &Path, paths: &[PathBuf]) -> String {
     let mut text = String::new();
     for path in paths {
-        let _ = writeln!(text, "wrote {}", path.display());
+        let _ = writeln!(text, "wrote {}", output::printable(&path.display().to_string()));
     }
     let bold = |command: &str| output::paint(output::Stream::Stdout, Style::Bold, command);
-    let file = folder.join("calendar.toml");
+    let file = output::printable(&folder.join("calendar.toml").display().to_string());
     let here = folder == Path::new(".");
-    let command =
-        |name: &str| bold(&if here { format!("smm {name}") } else { format!("smm {name} {}", file.display()) });
+    let command = |name: &str| bold(&if here { format!("smm {name}") } else { format!("smm {name} {file}") });
     let _ = write!(
         text,
         "\nnext:\n  {}     what is wrong with it\n  {}   what each account would receive\n  {}   publish what is due, into {}\n\n\
@@ -190,7 +200,7 @@ fn next_steps(folder: &Path, paths: &[PathBuf]) -> String {
         command("check"),
         command("preview"),
         command("publish"),
-        folder.join("public").display(),
+        output::printable(&folder.join("public").display().to_string()),
     );
     text
 }

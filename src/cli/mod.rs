@@ -44,17 +44,20 @@ pub struct Cli {
     command: Command,
 }
 
+/// The heading of [`Global`] in the help.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Options that every command has.
 #[derive(Debug, clap::Args)]
 pub struct Global {
     /// Use this smm.toml
-    #[arg(long, global = true, env = "SMM_CONFIG", value_name = "FILE", hide_env_values = true)]
+    #[arg(long, global = true, env = "SMM_CONFIG", value_name = "FILE", hide_env_values = true, help_heading = EVERYWHERE)]
     pub config: Option<PathBuf>,
     /// Say more; twice and thrice for even more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = EVERYWHERE)]
     pub verbose: u8,
     /// Say nothing but errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = EVERYWHERE)]
     pub quiet: bool,
 }
 

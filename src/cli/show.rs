@@ -10,7 +10,9 @@ use crate::ledger::OpenMode;
 use crate::report::Detail;
 use crate::time::{Clock, SystemClock};
 
-/// Show all that the ledger knows of a delivery: its parts, what was sent, where it is, its history
+/// Show all that the ledger knows of a delivery
+///
+/// Its parts, where they are, its history, and the request whose outcome is open, if there is one.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
