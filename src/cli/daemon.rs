@@ -11,7 +11,8 @@ use super::workspace::{self, CalendarArg, Workspace};
 use super::{Exit, Failure, Global, delivering};
 use crate::engine::{self, Reading, Signals, World};
 use crate::ledger::OpenMode;
-use crate::model::Severity;
+use crate::model::{CalendarName, Severity};
+use crate::time::{Clock as _, SystemClock};
 
 /// Publish on time until stopped
 ///
@@ -38,8 +39,9 @@ pub(super) enum LogFormat {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     log_to_stderr(args.log_format, global);
+    let since = SystemClock.now();
     let workspace = Workspace::read(&args.calendar, global)?;
-    workspace.sound_calendar()?;
+    let name = workspace.sound_calendar()?.name.clone();
     let config = workspace.config()?;
     let ledger = workspace.settings.ledger(OpenMode::ReadWrite)?;
     workspace::block_on(async {
@@ -48,15 +50,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let _lock = ledger.lock("smm daemon").await?;
         let world = World::of(&workspace.loaded).unwrap_or_default();
         let engine = delivering::engine(&ledger, config, world, "smm daemon");
-        engine::run_daemon(engine, followed(&workspace), || read(args, global, config.ledger.as_str()), signals)
-            .await
-            .map_err(Failure::from)
+        let read = || read(args, global, &config.ledger, &name);
+        engine::run_daemon(engine, followed(&workspace), since, read, signals).await.map_err(Failure::from)
     })?;
     Ok(Exit::Done)
 }
 
 /// Calendar and settings, read anew.
-fn read(args: &Args, global: &Global, ledger: &str) -> Reading {
+fn read(args: &Args, global: &Global, ledger: &str, name: &CalendarName) -> Reading {
     let workspace = match Workspace::read(&args.calendar, global) {
         Ok(workspace) => workspace,
         Err(failure) => return Reading { world: Err(failure.to_string()), files: vec![args.calendar.file()] },
@@ -69,10 +70,14 @@ fn read(args: &Args, global: &Global, ledger: &str) -> Reading {
         .collect();
     let world = match (&workspace.settings.config, World::of(&workspace.loaded)) {
         (Some(config), Some(world)) if errors.is_empty() => {
-            if config.ledger == ledger {
-                Ok((world, config.delivery))
-            } else {
+            let called = world.calendar.as_ref().map(|calendar| &calendar.name);
+            if config.ledger != ledger {
                 Err("smm.toml names another ledger now; restart the daemon for that".to_owned())
+            } else if called.is_some_and(|called| called != name) {
+                // Under another name every post would be a new one, and go out a second time.
+                Err(format!("the calendar's name is no longer `{name}`; all its posts would be new ones: put it back"))
+            } else {
+                Ok((world, config.delivery))
             }
         }
         _ => Err(match errors.as_slice() {

@@ -24,16 +24,17 @@ pub struct Reading {
 }
 
 /// Publishes until it is stopped. The caller holds the ledger's lock and has read calendar and settings a first time
-/// (`files`); `read` reads them again.
+/// (`files`, not before `since`); `read` reads them again.
 pub async fn run(
     engine: Arc<Engine>,
     files: Vec<PathBuf>,
+    since: DateTime<Utc>,
     read: impl Fn() -> Reading,
     mut signals: Signals,
 ) -> Result<(), LedgerError> {
     let mut worker = Worker::new(Arc::clone(&engine), None);
     worker.recover().await?;
-    let mut follow = Follow::new(engine.ledger.bell(), files);
+    let mut follow = Follow::new(engine.ledger.bell(), files, since.into());
     let mut again = engine.apply().await?.again;
     worker.read_unknown().await?;
     systemd::ready(&following(&engine));
@@ -137,8 +138,9 @@ async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<Date
 }
 
 fn reload(engine: &Engine, read: &impl Fn() -> Reading, follow: &mut Follow, broken: &mut Option<String>) {
+    let (before, since) = (follow.glance(), engine.now());
     let Reading { world, files } = read();
-    follow.files(files);
+    follow.files(files, &before, since.into());
     match world {
         Ok((world, settings)) => {
             engine.set_world(world, settings);

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod edits;
+#[cfg(target_os = "linux")]
+mod manager;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
