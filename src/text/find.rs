@@ -18,42 +18,50 @@ pub(super) fn weighty(text: &str) -> Vec<Found> {
     scan(text, false)
 }
 
+/// Goes through the bytes, since what begins a hit is ASCII but for `＃`: the bytes of other letters are passed over
+/// without being looked at as characters.
 fn scan(text: &str, all: bool) -> Vec<Found> {
     let mut found = Vec::new();
-    if !text.bytes().any(|byte| matches!(byte, b'.' | b':' | b'@' | b'#') || byte == 0xEF) {
+    let bytes = text.as_bytes();
+    if !bytes.iter().any(|byte| matches!(byte, b'.' | b':' | b'@' | b'#') || *byte == WIDE_SIGN) {
         return found;
     }
     let mut at = 0;
-    let mut before: Option<char> = None;
-    while let Some(c) = text[at..].chars().next() {
-        let hit = match c {
-            'h' | 'H' => link(text, at, before).map(|end| (FoundKind::Link, end)),
-            '@' => mention(text, at, before).map(|end| (FoundKind::Mention, end)),
-            '#' | '＃' if all => tag(text, at, before).map(|end| (FoundKind::Tag, end)),
+    while let Some(&byte) = bytes.get(at) {
+        let before = || text[..at].chars().next_back();
+        // Nothing but a link after CJK begins inside a word.
+        let word = bytes[at..].iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(bytes.len() - at);
+        let hit = match byte {
+            _ if word > 0 => match (bytes.get(at + word), bytes.get(at + word + 1)) {
+                (Some(b':'), _) => link(text, at, before()).map(|end| (FoundKind::Link, end)),
+                // A host without a scheme has a dot between two letters or digits.
+                (Some(b'.'), Some(next)) if all && next.is_ascii_alphanumeric() => bare(text, at, before()),
+                (Some(b'-'), _) if all => bare(text, at, before()),
+                _ => None,
+            },
+            b'@' => mention(text, at, before()).map(|end| (FoundKind::Mention, end)),
+            b'#' if all => tag(text, at, before()).map(|end| (FoundKind::Tag, end)),
+            WIDE_SIGN if all && text[at..].starts_with('＃') => {
+                tag(text, at, before()).map(|end| (FoundKind::Tag, end))
+            }
             _ => None,
         };
-        let hit = hit.or_else(|| {
-            let bare = all && c.is_alphanumeric();
-            bare.then(|| bare_link(text, at, before)).flatten().map(|end| (FoundKind::BareLink, end))
-        });
-        if let Some((kind, end)) = hit {
-            found.push(Found { kind, start: at, end });
-            before = text[..end].chars().next_back();
-            at = end;
-            continue;
-        }
-        at += c.len_utf8();
-        before = Some(c);
-        if c.is_ascii_alphanumeric() {
-            // Nothing but a link after CJK begins inside a word.
-            let word = text.as_bytes()[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-            if word > 0 {
-                at += word;
-                before = text[..at].chars().next_back();
+        at = match hit {
+            Some((kind, end)) => {
+                found.push(Found { kind, start: at, end });
+                end
             }
-        }
+            None => at + word.max(1),
+        };
     }
     found
+}
+
+/// The first byte of `＃`.
+const WIDE_SIGN: u8 = 0xEF;
+
+fn bare(text: &str, start: usize, before: Option<char>) -> Option<(FoundKind, usize)> {
+    bare_link(text, start, before).map(|end| (FoundKind::BareLink, end))
 }
 
 /// The end of a link with a scheme.

@@ -1,6 +1,6 @@
 //! Characters that a reviewer cannot see, or that make a text read in another order than it is written.
 
-use super::weighted::emoji_length;
+use super::weighted::{emoji_length, may_begin_emoji};
 
 /// A character that is not what it seems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,14 +29,15 @@ pub enum HazardKind {
 /// Characters that are not what they seem, in order. Joiners where a script or an emoji needs them are none.
 pub fn hazards(text: &str) -> Vec<Hazard> {
     let mut found = Vec::new();
-    if text.bytes().all(|byte| (0x20..0x7F).contains(&byte) || matches!(byte, b'\n' | b'\t' | b'\r')) {
+    // Most texts have none of these characters, and then it does not matter what is an emoji.
+    if !text.chars().any(|c| !is_plain(c) && hazard(c).is_some()) {
         return found;
     }
     let mut before = None;
     let mut emoji_until = 0;
     for (start, c) in text.char_indices() {
         let end = start + c.len_utf8();
-        if start >= emoji_until && !c.is_ascii() {
+        if start >= emoji_until && !c.is_ascii() && may_begin_emoji(c) {
             emoji_until = start + emoji_length(&text[start..]);
         }
         if start >= emoji_until
@@ -48,6 +49,15 @@ pub fn hazards(text: &str) -> Vec<Hazard> {
         before = Some(c);
     }
     found
+}
+
+/// Blocks of common scripts in which no character is a hazard: seen sooner than in the list of those that are.
+fn is_plain(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0x20..=0x7E | 0xAE..=0x034E | 0x0370..=0x061B | 0x061D..=0x115E | 0x2070..=0x27FF | 0x3000..=0x3163 | 0x3165..=0xFEFE
+        | 0x1F000..=0x1FFFF
+    )
 }
 
 fn hazard(c: char) -> Option<(HazardKind, &'static str)> {
@@ -111,6 +121,11 @@ mod tests {
         {
             assert_eq!(names(good), Vec::<&str>::new(), "{good}");
         }
+    }
+
+    #[test]
+    fn plain_blocks_have_no_hazard() {
+        assert_eq!(('\0'..=char::MAX).find(|c| is_plain(*c) && hazard(*c).is_some()), None);
     }
 
     #[test]

@@ -30,10 +30,10 @@ pub fn measure(text: &str, counting: Counting) -> u64 {
 
 /// `None` when the text fits.
 pub fn overflow(text: &str, counting: Counting, max: u64) -> Option<Overflow> {
-    let length = measure(text, counting);
-    if length <= max {
+    if fits(text, counting, max) {
         return None;
     }
+    let length = measure(text, counting);
     let mut room = max;
     let fits = |atom: &Atom| {
         let left = room.checked_sub(atom.cost);
@@ -43,6 +43,25 @@ pub fn overflow(text: &str, counting: Counting, max: u64) -> Option<Overflow> {
     let fitting: Vec<_> = atoms(text, counting).into_iter().take_while(fits).collect();
     let fits_until = fitting.iter().rev().map(|atom| atom.end).find(|end| is_boundary(text, *end)).unwrap_or(0);
     Some(Overflow { length, max, unit: counting.unit, fits_until })
+}
+
+/// More than [`measure`] never says, for a look at the text's size alone: no unit but X's counts more than the bytes, and
+/// only a link may weigh more than it is long. Most texts are far from their limit and need no counting.
+fn at_most(text: &str, counting: Counting) -> Option<u64> {
+    let bytes = u64::try_from(text.len()).ok()?;
+    match (counting.unit, counting.link) {
+        (Unit::WeightedV3, _) => None,
+        (_, None) => Some(bytes),
+        (_, Some(link)) => {
+            let links = u64::try_from(text.matches("://").count()).ok()?;
+            bytes.checked_add(links.checked_mul(u64::from(link))?)
+        }
+    }
+}
+
+/// Whether a text fits.
+pub(super) fn fits(text: &str, counting: Counting, max: u64) -> bool {
+    at_most(text, counting).is_some_and(|bound| bound <= max) || measure(text, counting) <= max
 }
 
 /// A piece of a text that is never cut, and what it costs.
@@ -213,6 +232,7 @@ mod tests {
             let counting = Counting { unit, link: weighs.then_some(23), mention };
             let atoms = atoms(&text, counting);
             prop_assert_eq!(atoms.iter().map(|atom| atom.cost).sum::<u64>(), measure(&text, counting));
+            prop_assert!(at_most(&text, counting).is_none_or(|bound| bound >= measure(&text, counting)));
             prop_assert!(atoms.windows(2).all(|pair| pair[0].end == pair[1].start));
         }
     }

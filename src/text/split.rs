@@ -2,9 +2,9 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::measure::{Atom, atoms, is_boundary};
+use super::measure::{self, Atom, atoms, is_boundary};
 use super::sentence::{Rank, rank};
-use super::{Counting, FoundKind, Piece, find, measure};
+use super::{Counting, FoundKind, Piece, find};
 
 /// Splits a text at paragraph, then sentence, then word, never inside a grapheme, a link or a mention. `limits`: each with
 /// its maximum; all must hold for every piece. `numbered`: each piece of several ends with ` k/n`. `Err`: the byte at which
@@ -136,7 +136,7 @@ fn balance(
 }
 
 fn fits(text: &str, limits: &[(Counting, u64)]) -> bool {
-    limits.iter().all(|(counting, max)| measure(text, *counting) <= *max)
+    limits.iter().all(|(counting, max)| measure::fits(text, *counting, *max))
 }
 
 /// A range without the white space at its ends. White space that carries a mark is none.

@@ -80,7 +80,7 @@ fn is_inert(c: char) -> bool {
     )
 }
 
-fn may_begin_emoji(c: char) -> bool {
+pub(super) fn may_begin_emoji(c: char) -> bool {
     !c.is_ascii_alphabetic() && c != ' ' && (matches!(c, '#' | '*' | '0'..='9' | '©' | '®') || u32::from(c) >= 0x203C)
 }
 
