@@ -19,7 +19,7 @@ pub use content::{Content, MediaRef, Numbering, Poll, Visibility};
 pub use delivery::{
     Binding, Delivery, Event, Frozen, Intent, Origin, Prepared, Reason, ReasonCode, Receipt, State, Unknown,
 };
-pub use id::{AccountName, CalendarName, DeliveryId, InvalidName, OccurrenceName, PostId};
+pub use id::{AccountName, CalendarName, DeliveryId, InvalidName, OccurrenceName, PostId, hex};
 pub use media::{MediaFacts, MediaKind};
 pub use nearest::nearest;
 pub use post::{Campaign, Late, LateThen, Post, Trigger, Utm};

@@ -1,8 +1,7 @@
 //! Steps from a draft: copy each file, then publish part by part. Pure.
 
-use std::fmt::Write;
-
 use crate::adapter::{Draft, DraftPart, Plan, Step, StepKind};
+use crate::model::hex;
 
 use super::wire::{CopyStep, PublishStep, Says};
 
@@ -53,16 +52,7 @@ fn step(index: usize, part: u16, kind: StepKind, payload: &impl serde::Serialize
 
 /// Without the characters that XML has no way to write.
 fn clean(text: &str) -> String {
-    text.chars()
-        .filter(|&c| matches!(c, '\t' | '\n' | '\r') || !(c < ' ' || matches!(c, '\u{FFFE}' | '\u{FFFF}')))
-        .collect()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    text.replace(|c| !matches!(c, '\t' | '\n' | '\r') && (c < ' ' || matches!(c, '\u{FFFE}' | '\u{FFFF}')), "")
 }
 
 /// A name for ever, as a UUID of version 8 (RFC 9562, 5.8: bits of one's own). `bytes` are at least 16.

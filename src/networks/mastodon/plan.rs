@@ -1,12 +1,10 @@
 //! From a draft to steps, and from steps to the one request of each part. Pure.
 
-use std::fmt::Write;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
-use crate::model::{DeliveryId, Frozen, LimitOverrides, Place, Poll, Problem, Visibility, codes};
+use crate::model::{DeliveryId, Frozen, LimitOverrides, Place, Poll, Problem, Visibility, codes, hex};
 
 use super::wire::Id;
 
@@ -143,10 +141,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
 fn key(delivery: DeliveryId, part: u16, generation: u32) -> String {
     let bytes = delivery.derive_bytes("mastodon idempotency key", part, generation);
     let (half, _) = bytes.split_at(16);
-    half.iter().fold(String::with_capacity(32), |mut key, byte| {
-        let _ = write!(key, "{byte:02x}");
-        key
-    })
+    hex(half)
 }
 
 #[derive(Default)]
