@@ -54,12 +54,14 @@ pub trait Network: Send + Sync + 'static {
 
     /// Only what the profile's data cannot say. The generic checks ([`check::check`]) have run before. Places are those
     /// of the draft, as explained there. What is found must not depend on the account but for its limits, since accounts
-    /// of one network with the same limits are checked once: settings are for [`Network::check_account`].
+    /// of one network with the same limits are checked once: settings are for [`Network::check_account`]. Everything that
+    /// [`Network::plan`] would refuse is an error here: `smm check` asks no more than this.
     fn check(&self, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
         let _ = (draft, problems);
     }
 
-    /// The ordered steps that publish the draft. Same draft, same bytes; no secret in it.
+    /// The ordered steps that publish the draft. Same draft, same bytes; no secret in it. A draft without errors has a
+    /// plan; one with errors may be refused or not.
     fn plan(&self, draft: &Draft<'_>) -> Result<Plan, Vec<Problem>>;
 
     /// The half that touches the outside. Opens nothing by itself.

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Duration, NaiveDateTime, Timelike as _, Utc};
+use chrono::{DateTime, Duration, Utc};
 
 use crate::adapter::{Limits, Network};
 use crate::calendar::{Calendar, Diagnostic, Loaded};
@@ -51,8 +51,8 @@ struct Run<'a> {
     delivery: DeliveryId,
     /// Texts that go to an account, and who says them first.
     said: HashMap<(usize, &'a str), &'a Post>,
-    /// Minutes in which an account posts.
-    minutes: HashMap<(usize, NaiveDateTime), &'a Post>,
+    /// Minutes since 1970 in which an account posts.
+    minutes: HashMap<(usize, i64), &'a Post>,
     numbers: HashMap<&'a AccountName, usize>,
 }
 
@@ -77,14 +77,16 @@ impl<'a> Run<'a> {
             seats.insert(name, Seat { account, network, limits, class });
         }
         let numbers = calendar.accounts.keys().enumerate().map(|(number, name)| (name, number)).collect();
+        // A map that grows hashes again what it holds, and these hold every text of the calendar.
+        let places = calendar.posts.iter().map(|post| post.to.len()).sum();
         let delivery = DeliveryId::derive(&calendar.name, &OccurrenceName::new("check"), &AccountName::new("check"));
         Self {
             calendar,
             composer: Composer::new(calendar),
             seats,
             delivery,
-            said: HashMap::new(),
-            minutes: HashMap::new(),
+            said: HashMap::with_capacity(places),
+            minutes: HashMap::with_capacity(places),
             numbers,
         }
     }
@@ -106,14 +108,13 @@ impl<'a> Run<'a> {
                     found.problem.severity = found.problem.severity.max(Severity::Warning);
                 }
             }
-            if instant.is_some_and(|instant| instant < now) {
+            let past = instant.is_some_and(|instant| instant < now);
+            if past {
                 let message = format!("the time of `{}` is past", post.id);
                 let problem = Problem::note(codes::TIME_PAST, Place::Key { key: "at" }, message);
                 found.push(Found { problem, accounts: Vec::new() });
-            } else {
-                self.neighbours(post, &mut found);
             }
-            self.remember(post);
+            self.neighbours(post, past, &mut found);
             diagnostics.extend(found.into_iter().map(|found| diagnose(loaded, &post.id, found)));
         }
     }
@@ -161,8 +162,8 @@ impl<'a> Run<'a> {
         let mut problems: Vec<Problem> = Vec::new();
         for variation in 0..variations {
             let instance = Instance { delivery: self.delivery, generation: 0, variation };
-            let request =
-                Request { post, account: seat.account, network: seat.network, limits: &seat.limits, instance };
+            let (account, network, limits) = (seat.account, seat.network, &seat.limits);
+            let request = Request { post, account, network, limits, instance, planned: false };
             for problem in self.composer.composed(request).problems {
                 if !problems.contains(&problem) {
                     problems.push(problem);
@@ -200,8 +201,9 @@ impl<'a> Run<'a> {
         unused_media(self.calendar, post, all);
     }
 
-    /// Posts that say the same to the same account, or come at the same minute.
-    fn neighbours(&self, post: &'a Post, all: &mut Vec<Found<'a>>) {
+    /// Posts that say the same to the same account, or come at the same minute. Of a post whose time is past nothing is
+    /// said, but later ones are compared with it.
+    fn neighbours(&mut self, post: &'a Post, past: bool, all: &mut Vec<Found<'a>>) {
         if post.draft {
             return;
         }
@@ -213,18 +215,26 @@ impl<'a> Run<'a> {
             for variation in 0..layers.variations() {
                 let source = layers.text(variation);
                 let text = source.text.trim();
-                let Some(&other) = self.said.get(&(number, text)).filter(|_| !text.is_empty()) else { continue };
+                let other = *self.said.entry((number, text)).or_insert(post);
+                // Its own texts were said by this very post just now.
+                if std::ptr::eq(other, post) || text.is_empty() {
+                    continue;
+                }
                 let place = Place::Text { key: source.key, index: source.index, start: 0, end: source.text.len() };
                 let known = same_text.get_or_insert_with(|| (other, Vec::new(), place));
                 if known.1.last().is_none_or(|last| last.name != seat.account.name) {
                     known.1.push(seat.account);
                 }
             }
-            if let Some(minute) = minute(post)
-                && let Some(&other) = self.minutes.get(&(number, minute))
-            {
-                same_minute.get_or_insert_with(|| (other, Vec::new())).1.push(seat.account);
+            if let Some(minute) = minute(post) {
+                let other = *self.minutes.entry((number, minute)).or_insert(post);
+                if !std::ptr::eq(other, post) {
+                    same_minute.get_or_insert_with(|| (other, Vec::new())).1.push(seat.account);
+                }
             }
+        }
+        if past {
+            return;
         }
         if let Some((other, accounts, place)) = same_text {
             let message = format!("the same text as in `{}`", other.id);
@@ -239,27 +249,11 @@ impl<'a> Run<'a> {
             all.push(Found { problem, accounts });
         }
     }
-
-    fn remember(&mut self, post: &'a Post) {
-        if post.draft {
-            return;
-        }
-        for name in &post.to {
-            let (Some(seat), Some(&number)) = (self.seats.get(name), self.numbers.get(name)) else { continue };
-            let layers = Layers::new(post, seat.account);
-            for variation in 0..layers.variations() {
-                self.said.entry((number, layers.text(variation).text.trim())).or_insert(post);
-            }
-            if let Some(minute) = minute(post) {
-                self.minutes.entry((number, minute)).or_insert(post);
-            }
-        }
-    }
 }
 
-fn minute(post: &Post) -> Option<NaiveDateTime> {
+fn minute(post: &Post) -> Option<i64> {
     match &post.trigger {
-        Some(Trigger::At { instant, .. }) => instant.naive_utc().with_second(0)?.with_nanosecond(0),
+        Some(Trigger::At { instant, .. }) => Some(instant.timestamp().div_euclid(60)),
         _ => None,
     }
 }

@@ -123,6 +123,9 @@ struct Request<'d> {
     network: &'static dyn Network,
     limits: &'d Limits,
     instance: Instance,
+    /// The plan is wanted. Checking does without: whatever is wrong with a draft is found before its plan is made, which
+    /// the behaviour suite holds every network to.
+    planned: bool,
 }
 
 /// Composes one post for one account. For several, a [`Composer`] looks at each file once.
@@ -149,7 +152,7 @@ impl<'a> Composer<'a> {
             return Rendering { problems, ..Rendering::default() };
         };
         let limits = Limits::new(network.profile(), &account.limits);
-        let mut composed = self.composed(Request { post, account, network, limits: &limits, instance });
+        let mut composed = self.composed(Request { post, account, network, limits: &limits, instance, planned: true });
         self.inspect(post, account, &mut composed.problems);
         // Worth a word only if no account of the post takes them, which is for `check` to say.
         let harmless = [codes::TITLE_UNSUPPORTED, codes::BODY_UNSUPPORTED, codes::LANG_UNSUPPORTED];
@@ -175,7 +178,7 @@ impl<'a> Composer<'a> {
     }
 
     fn composed<'d>(&self, request: Request<'d>) -> Composed<'d> {
-        let Request { post, account, network, limits, instance } = request;
+        let Request { post, account, network, limits, instance, planned } = request;
         let profile = network.profile();
         let layers = Layers::new(post, account);
         let template = matches!(post.trigger, Some(Trigger::Release));
@@ -219,7 +222,7 @@ impl<'a> Composer<'a> {
         // A network is shown whole drafts alone: no templates, and none from which files are missing.
         if !template && files.whole {
             network.check(&draft, &mut found);
-            if is_clean(&problems) && is_clean(&found) {
+            if planned && is_clean(&problems) && is_clean(&found) {
                 match network.plan(&draft) {
                     Ok(made) => plan = Some(made),
                     Err(refused) if refused.is_empty() => found.push(Problem::error(

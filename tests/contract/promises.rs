@@ -1,7 +1,7 @@
 //! What a network does when nothing is in the way.
 
 use smm::adapter::suite::Front;
-use smm::adapter::{Fault, Network, Plan, Refusal, StepKind, Verdict};
+use smm::adapter::{Draft, Fault, Network, Plan, Refusal, StepKind, Verdict};
 use smm::text::Unit;
 
 use crate::stage::{Stage, created, picture, prepared};
@@ -195,6 +195,53 @@ pub(crate) async fn picture_limits_are_those_of_the_network(network: &'static dy
             Ok(_) => assert!(fits, "the network takes {count} pictures"),
             Err(Fault::Refused { refusal: Refusal::Invalid, message, .. }) => assert!(!fits, "{count}: {message}"),
             Err(fault) => panic!("{count} pictures: {fault:?}"),
+        }
+    }
+}
+
+/// What checking lets through has a plan: `smm check` makes none.
+pub(crate) async fn a_plan_is_refused_only_where_check_says_why(network: &'static dyn Network) {
+    let stage = Stage::new(network).await;
+    let odd = [
+        "",
+        " ",
+        "1",
+        "a b",
+        "en",
+        "EN",
+        "english-",
+        "pt-BR",
+        "#tag",
+        "ä\u{0}",
+        "https://",
+        "https://acme.example/1",
+        "https://bsky.app/profile/acme.example/post/3jzfcijpj2z2a",
+        "https://fedi.example/@acme/1",
+        "at://did:plc:abc/app.bsky.feed.post/3jzfcijpj2z2a",
+        "at://x",
+    ];
+    let change: [fn(&mut Draft<'_>, String); 10] = [
+        |draft, word| draft.parts[0].text = word,
+        |draft, word| draft.title = Some(word),
+        |draft, word| draft.body = Some(word),
+        |draft, word| draft.link = Some(word),
+        |draft, word| draft.tags = vec![word],
+        |draft, word| draft.languages = vec![word],
+        |draft, word| draft.content_warning = Some(word),
+        |draft, word| draft.labels = vec![word],
+        |draft, word| draft.reply_to = Some(word),
+        |draft, word| draft.quote = Some(word),
+    ];
+    for texts in [&["One"][..], &["One", "Two"]] {
+        for (field, change) in change.iter().enumerate() {
+            for word in odd.iter().map(|word| (*word).to_owned()).chain(["x".repeat(5000)]) {
+                let mut draft = stage.draft("odd", texts);
+                change(&mut draft, word.clone());
+                if stage.errors(&draft).is_empty() {
+                    let refused = network.plan(&draft).err();
+                    assert_eq!(refused, None, "field {field}: {word:?}");
+                }
+            }
         }
     }
 }
