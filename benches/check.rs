@@ -14,6 +14,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use serde::Deserialize;
+use smm::calendar::{Diagnostic, Loaded};
+use smm::model::{AccountName, PostId, codes};
 
 /// What the parser alone is made to read: the same keys, with a span for each.
 #[derive(Deserialize)]
@@ -94,6 +96,7 @@ fn main() {
          server = \"https://fedi.example\"\n",
     )
     .expect("smm.toml");
+    every_account_is_checked(folder.path());
     let mut per_post = Vec::new();
     for posts in [1_000, 10_000, 100_000] {
         let file = folder.path().join(format!("calendar-{posts}.toml"));
@@ -123,6 +126,42 @@ fn main() {
     println!("time per post at 100,000 over 10,000 posts: {:.2} (1.00 is linear)", per_post[2] / per_post[1]);
 }
 
+/// What is measured is the whole check: each post goes to all three networks, and a text that does not fit is found.
+fn every_account_is_checked(folder: &Path) {
+    let file = folder.join("planted.toml");
+    let text = calendar(100);
+    std::fs::write(&file, &text).expect("a calendar");
+    let (loaded, found) = check(&file);
+    assert!(found.is_empty(), "{found:?}");
+    let calendar = loaded.calendar.expect("a calendar");
+    let networks: Vec<&str> = calendar.accounts.values().map(|account| account.network.as_str()).collect();
+    assert_eq!(networks, ["bluesky", "mastodon", "feed"], "of the accounts bsky, fedi and site");
+    assert!(calendar.posts.len() == 100 && calendar.posts.iter().all(|post| post.to.len() == 3));
+    // 350 are too many for Bluesky alone, 501 for Mastodon too. What Bluesky receives stands in `[posts.for.bsky]`.
+    let long = |length: usize| "a".repeat(length);
+    let planted = text
+        .replace(" (41)\"\n\n[[posts]]", &format!(" (41) {}\"\n\n[[posts]]", long(350)))
+        .replace(" (73)\"\nlink", &format!(" (73) {}\"\nlink", long(501)));
+    std::fs::write(&file, planted).expect("a calendar");
+    let (_, found) = check(&file);
+    let found: Vec<_> = found.iter().map(|found| (found.code, found.post.as_ref(), found.account.as_ref())).collect();
+    let planted = [("post-41", "bsky"), ("post-73", "fedi")]
+        .map(|(post, account)| (PostId::new(post), AccountName::new(account)));
+    let planted = planted.each_ref().map(|(post, account)| (codes::TEXT_TOO_LONG, Some(post), Some(account)));
+    assert_eq!(found, planted);
+}
+
+/// What `smm check` does before it prints.
+fn check(file: &Path) -> (Loaded, Vec<Diagnostic>) {
+    let known = smm::networks::known();
+    let found = smm::calendar::find(None, file, None);
+    let (config, _, _) = smm::calendar::load_config(found.as_ref(), &known);
+    let loaded = smm::calendar::load(file, &config.expect("a config"), &known);
+    let now = "2026-11-22T12:00:00Z".parse().expect("a time");
+    let found = smm::compose::check(&loaded, now);
+    (loaded, found)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
 fn megabytes(bytes: usize) -> f64 {
     bytes as f64 / 1e6
@@ -150,13 +189,9 @@ fn child(what: &str, file: &Path) {
         let floor: Floor = toml::from_str(&text).expect("TOML");
         assert!(!floor.posts.is_empty());
     } else {
-        let known = smm::networks::known();
-        let found = smm::calendar::find(None, file, None);
-        let (config, _, _) = smm::calendar::load_config(found.as_ref(), &known);
-        let loaded = smm::calendar::load(file, &config.expect("a config"), &known);
-        let now = "2026-11-22T12:00:00Z".parse().expect("a time");
-        let found = smm::compose::check(&loaded, now);
-        assert!(found.iter().all(|found| found.severity != smm::model::Severity::Error), "{:?}", found.first());
+        let (loaded, found) = check(file);
+        assert!(found.is_empty(), "{:?}", found.first());
+        assert!(loaded.calendar.is_some_and(|calendar| calendar.posts.len() == loaded.ids.len()));
     }
     let seconds = start.elapsed().as_secs_f64();
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
