@@ -28,6 +28,9 @@ const WAIT: Duration = Duration::from_mins(5);
 /// Another process that publishes is given so long.
 const OTHERS: TimeDelta = TimeDelta::seconds(60);
 
+/// One that does not begin with what it could begin with for so long does not serve the account.
+const UNTOUCHED: TimeDelta = TimeDelta::seconds(5);
+
 /// The same text to the same account is refused for so long.
 const REPEAT: TimeDelta = TimeDelta::hours(24);
 
@@ -173,6 +176,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         if !args.again {
             refuse_repeat(&*ledger, &post, &deliveries, now).await?;
         }
+        if args.at.is_none() {
+            refuse_paused(&*ledger, &accounts).await?;
+        }
         let folder = staging.keep(&post.id)?;
         let stored = StoredPost {
             post: post.clone(),
@@ -226,6 +232,22 @@ async fn take_up(
     Ok(rows)
 }
 
+/// What is meant to go out now is not kept for the end of a pause.
+async fn refuse_paused(ledger: &dyn Ledger, accounts: &[Account]) -> Result<(), Failure> {
+    if let Some((_, why)) = ledger.paused().await? {
+        return Err(
+            Failure::new(format!("everything is paused: {why}; nothing was sent")).hint("`smm resume` ends that")
+        );
+    }
+    for account in accounts {
+        if let Some((_, why)) = ledger.account(&account.name).await?.paused {
+            return Err(Failure::new(format!("{} is paused: {why}; nothing was sent", account.name))
+                .hint(format!("`smm resume {}` ends that", account.name)));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the planned deliveries.
 async fn store(ledger: &dyn Ledger, deliveries: Vec<Delivery>, now: DateTime<Utc>) -> Result<(), Failure> {
     let writes: Vec<Write> = deliveries
@@ -272,16 +294,16 @@ async fn publish(home: &Home, ledger: &Arc<dyn Ledger>, ids: &[DeliveryId], glob
             output::stderr(&format!("{}; asking it to publish\n", output::printable(&holder)));
             ledger.ring().await?;
             let progress = progress(global, ids.len());
-            let rows = wait_for(&**ledger, &SystemClock, ids, began + OTHERS).await?;
+            let mut rows = wait_for(&**ledger, &SystemClock, ids, began + UNTOUCHED).await?;
+            if !is_untaken(&**ledger, home, &rows, SystemClock.now()).await? {
+                rows = wait_for(&**ledger, &SystemClock, ids, began + OTHERS).await?;
+            }
             progress.finish_and_clear();
-            let left: Vec<&Delivery> =
-                rows.iter().filter(|row| row.state == State::Planned && row.version == 1).collect();
-            if left.is_empty() {
+            // Nobody took them: they are taken back, so that they do not go out when nobody thinks of them any more.
+            let names = take_back(&**ledger, &rows).await?;
+            if names.is_empty() {
                 return Ok(());
             }
-            // Nobody took them: they are taken back, so that they do not go out when nobody thinks of them any more.
-            take_back(&**ledger, &left).await?;
-            let names: Vec<&str> = left.iter().map(|row| row.account.as_str()).collect();
             Err(Failure::new(format!(
                 "the other smm does not publish to {}; the post was taken back",
                 names.join(", ")
@@ -292,14 +314,40 @@ async fn publish(home: &Home, ledger: &Arc<dyn Ledger>, ids: &[DeliveryId], glob
     }
 }
 
-async fn take_back(ledger: &dyn Ledger, rows: &[&Delivery]) -> Result<(), Failure> {
-    let now = SystemClock.now();
-    for row in rows {
-        if let Ok((delivery, event)) = person(row, &PersonCommand::Cancel, now, &workspace::actor()) {
-            ledger.write(&[Write { delivery, expect: row.version, event }]).await?;
+/// Nobody has begun with it.
+fn is_untouched(row: &Delivery) -> bool {
+    row.state == State::Planned && row.version == 1
+}
+
+/// Nobody takes some of them, although their accounts are free: the other process does not serve those.
+async fn is_untaken(ledger: &dyn Ledger, home: &Home, rows: &[Delivery], now: DateTime<Utc>) -> Result<bool, Failure> {
+    let accounts = home.known_accounts()?;
+    for row in rows.iter().filter(|row| is_untouched(row)) {
+        let states = vec![State::Claimed, State::Sending];
+        let query = Query { account: Some(row.account.clone()), states, ..Query::default() };
+        let busy = !ledger.deliveries(&query).await?.is_empty();
+        let spacing = accounts.iter().find(|account| account.name == row.account).and_then(|account| account.spacing);
+        let wait = spacing.and_then(|spacing| TimeDelta::from_std(spacing).ok()).unwrap_or_default();
+        let last = ledger.account(&row.account).await?.last_sent;
+        if !busy && last.is_none_or(|last| last + wait + UNTOUCHED < now) {
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
+}
+
+/// Cancels what nobody has begun with; gives the accounts that it was for. What was taken at the last moment stays.
+async fn take_back(ledger: &dyn Ledger, rows: &[Delivery]) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    for row in rows.iter().filter(|row| is_untouched(row)) {
+        let (delivery, event) = person(row, &PersonCommand::Cancel, SystemClock.now(), &workspace::actor())
+            .map_err(|why| Failure::new(format!("{} cannot be taken back: {why}", row.account)))?;
+        let write = Write { delivery, expect: row.version, event };
+        if ledger.write(&[write]).await?.first() == Some(&Written::Done) {
+            names.push(row.account.to_string());
+        }
+    }
+    Ok(names)
 }
 
 /// A sign of life on a terminal while the network is slow.

@@ -98,11 +98,22 @@ async fn by_another(
         release_backlog(ledger, &calendar.name, only.as_deref(), began, &workspace::actor()).await?;
     }
     ledger.ring().await?;
+    // Nobody publishes to these now: they are not waited for.
+    let mut paused = BTreeSet::new();
+    if ledger.paused().await?.is_some() {
+        paused.insert(None);
+    }
+    for account in calendar.accounts.keys() {
+        if ledger.account(account).await?.paused.is_some() {
+            paused.insert(Some(account.clone()));
+        }
+    }
     // What it will find when it reads the calendar as it is now.
     let wanted = schedule(calendar, &workspace.loaded.ids, &rows, &record, began).apply(&rows);
     let ids: Vec<DeliveryId> = wanted
         .iter()
         .filter(|row| row.ready_at() <= began && !row.state.is_final() && (args.backlog || row.state != State::Held))
+        .filter(|row| !paused.contains(&None) && !paused.contains(&Some(row.account.clone())))
         .map(|row| row.id)
         .filter(|id| only.as_ref().is_none_or(|only| only.contains(id)))
         .collect();

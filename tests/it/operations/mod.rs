@@ -2,6 +2,7 @@
 //! stand-ins.
 
 mod accounts;
+mod beside;
 mod edits;
 #[cfg(target_os = "linux")]
 mod manager;
