@@ -137,6 +137,7 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::run(&args, &cli.global),
     };
     match done {
+        Ok(Exit::Done) if !output::is_written() => Exit::Failed.into(),
         Ok(exit) => exit.into(),
         Err(failure) => failure.report(),
     }

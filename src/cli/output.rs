@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) use crate::report::printable;
 
@@ -133,6 +134,21 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
 }
 
 fn write(mut stream: impl Write, text: &str) {
-    // Nobody is left to be told when stdout or stderr is gone.
-    let _ = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    let written = stream.write_all(text.as_bytes()).and_then(|()| stream.flush());
+    // Whoever has closed the pipe has read enough; a full disk is another matter.
+    if written.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        LOST.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Something could not be written, on a full disk for one.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether all that was to be printed was written; says so where it was not.
+pub fn is_written() -> bool {
+    if !LOST.load(Ordering::Relaxed) {
+        return true;
+    }
+    stderr("error: the answer could not be written\n");
+    false
 }

@@ -210,7 +210,9 @@ fn print(args: &Args, global: &Global, rows: &[Delivery], touched: &BTreeSet<Del
             }
         }
     }
-    Ok(exit(rows.iter().filter(|row| touched.contains(&row.id))))
+    // An attempt that failed a moment ago still fails, though its next one is not due yet.
+    let waits = |row: &Delivery| row.state == State::Planned && row.failures > 0;
+    Ok(exit(rows.iter().filter(|row| touched.contains(&row.id) || waits(row))))
 }
 
 /// The exit status: what this run has not brought out counts, what waited for a person before does not.

@@ -67,3 +67,29 @@ fn a_file_that_is_not_there_has_no_excerpt() {
     assert!(run.stdout.contains("cannot read nope.toml: there is no such file"), "{}{}", run.stdout, run.stderr);
     assert!(!run.stdout.contains("1 |"), "{}", run.stdout);
 }
+
+#[test]
+fn an_attempt_that_failed_fails_until_it_is_over() {
+    let env = TestEnv::new();
+    calendar(&env, "calendar.toml", "one", "public");
+    env.write("public", "a file, no folder");
+    for _ in 0..2 {
+        let run = env.smm(&["publish"]).expect(1);
+        assert!(run.stdout.contains("leads through a file") && run.stdout.contains("1 planned"), "{}", run.stdout);
+    }
+}
+
+/// A reader that has read enough is no failure; an answer that a full disk has swallowed is one.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_cannot_be_written_fails() {
+    let env = TestEnv::new();
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let run = env.command().arg("networks").stdout(full()).output().expect("smm runs");
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+    assert!(String::from_utf8_lossy(&run.stderr).contains("could not be written"), "{run:?}");
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let run = env.command().arg("networks").stdout(writer).output().expect("smm runs");
+    assert_eq!((run.status.code(), run.stderr.len()), (Some(0), 0), "{run:?}");
+}

@@ -13,9 +13,9 @@ impl From<rusqlite::Error> for LedgerError {
             Some(ErrorCode::DiskFull) => {
                 Self::Storage("the ledger cannot be written: the disk is full; nothing was recorded".to_owned())
             }
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                Self::Storage(format!("the ledger cannot be opened or written: {error}"))
-            }
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => Self::Storage(format!(
+                "the ledger cannot be opened or written: {error}; this user has to be able to write its file and its folder"
+            )),
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
                 Self::Corrupt(format!("the ledger's file is damaged or is no ledger: {error}"))
             }
