@@ -145,7 +145,7 @@ fn write(mut stream: impl Write, text: &str) {
 static LOST: AtomicBool = AtomicBool::new(false);
 
 /// Whether all that was to be printed was written; says so where it was not.
-pub fn is_written() -> bool {
+pub(super) fn is_written() -> bool {
     if !LOST.load(Ordering::Relaxed) {
         return true;
     }

@@ -153,12 +153,11 @@ impl fmt::Display for Table {
             writeln!(f, "{header}")?;
         }
         for (index, row) in self.rows.iter().enumerate() {
-            match aligned.as_ref().and_then(|lines| lines.get(index + 1)) {
-                Some(line) => writeln!(f, "{line}")?,
-                None => {
-                    let cells = row.iter().take(first).filter(|cell| !cell.text.is_empty());
-                    writeln!(f, "{}", cells.map(|cell| cell.painted(self.colour)).collect::<Vec<_>>().join("  "))?;
-                }
+            if let Some(line) = aligned.as_ref().and_then(|lines| lines.get(index + 1)) {
+                writeln!(f, "{line}")?;
+            } else {
+                let cells = row.iter().take(first).filter(|cell| !cell.text.is_empty());
+                writeln!(f, "{}", cells.map(|cell| cell.painted(self.colour)).collect::<Vec<_>>().join("  "))?;
             }
             if let Some(last) = row.get(first).filter(|cell| !cell.text.is_empty()) {
                 writeln!(f, "    {}", last.painted(self.colour))?;
