@@ -627,10 +627,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_missing_password_is_a_matter_of_credentials() {
+    async fn a_missing_password_is_not_a_wrong_one() {
         let pds = Pds::start().await;
         let outside = crate::adapter::suite::outside(BTreeMap::new(), pds.files());
         let outcome = Client::new(&pds.account(), outside).whoami().await;
-        assert!(matches!(outcome, Err(Fault::Refused { refusal: Refusal::Credentials, .. })), "{outcome:?}");
+        assert!(matches!(outcome, Err(Fault::Refused { refusal: Refusal::Secret, .. })), "{outcome:?}");
     }
 }
