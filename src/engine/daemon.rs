@@ -49,6 +49,11 @@ pub async fn run(
     loop {
         let next = match turn(&engine, &mut worker, &mut again).await {
             Ok(next) => next,
+            Err(error @ LedgerError::Gone(_)) => {
+                tracing::error!(%error, "stopping; calls under way are waited for");
+                drain(&engine, &mut worker).await;
+                return Err(error);
+            }
             Err(error) => {
                 tracing::error!(%error, "the ledger does not answer; nothing is sent until it does");
                 Some(engine.now() + TimeDelta::from_std(LEDGER_AGAIN).unwrap_or_default())
@@ -97,13 +102,18 @@ pub async fn run(
             },
         }
     }
-    systemd::stopping();
     tracing::info!("stopping; calls under way are waited for");
+    drain(&engine, &mut worker).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Begins nothing more, and lets what is under way end.
+async fn drain(engine: &Engine, worker: &mut Worker) {
+    systemd::stopping();
     engine.stop();
     let timeout = TimeDelta::from_std(engine.settings().timeout).unwrap_or(TimeDelta::minutes(1));
     worker.drain(engine.now() + timeout).await;
-    tracing::info!("stopped");
-    Ok(())
 }
 
 /// Does what is to be done now. Gives when there is more, if nothing happens before.

@@ -38,6 +38,9 @@ pub enum LedgerError {
     /// Disk, file or database.
     #[error("{0}")]
     Storage(String),
+    /// The store is no longer the one that was opened, or its disk has failed: this process must not go on with it.
+    #[error("{0}")]
+    Gone(String),
     /// What is stored cannot be read.
     #[error("{0}")]
     Corrupt(String),

@@ -34,12 +34,14 @@ use super::{
     AccountRecord, CalendarRecord, ClaimRequest, Ledger, LedgerError, OpenMode, Query, Result, StoredPost, Write,
     Written,
 };
-use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId};
+use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, State};
 
 /// A ledger in an `SQLite` file.
 #[derive(Debug)]
 pub struct SqliteLedger {
     path: PathBuf,
+    /// Which file it was when it was opened.
+    identity: Option<(u64, u64)>,
     reader: Worker,
     writer: Option<Worker>,
 }
@@ -65,7 +67,21 @@ impl SqliteLedger {
             Some(conn) => conn,
             None => open::nothing()?,
         };
-        Ok(Self { path: path.to_owned(), reader: Worker::reader(conn)?, writer })
+        let identity = open::identity(path);
+        Ok(Self { path: path.to_owned(), identity, reader: Worker::reader(conn)?, writer })
+    }
+
+    /// Refuses to go on with a file that was removed or replaced: what is written there nobody will find, and another
+    /// process may publish from the one that has its name now.
+    fn still_there(&self) -> Result<()> {
+        if open::identity(&self.path) == self.identity {
+            return Ok(());
+        }
+        Err(LedgerError::Gone(format!(
+            "the ledger `{}` was removed or replaced while smm was running, so nothing more is sent; see what happened to \
+             it, then start smm again",
+            self.path.display()
+        )))
     }
 
     fn writer(&self) -> Result<&Worker> {
@@ -98,6 +114,9 @@ impl Ledger for SqliteLedger {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
+        if writes.iter().any(|write| write.delivery.state == State::Sending) {
+            self.still_there()?;
+        }
         let writes = writes.to_vec();
         let writer = self.writer()?;
         let doubt = writer.doubt();
@@ -105,8 +124,13 @@ impl Ledger for SqliteLedger {
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Delivery>> {
+        self.still_there()?;
+        let writer = self.writer()?;
+        if writer.doubt().load(Ordering::SeqCst) {
+            return Err(rows::in_doubt());
+        }
         let request = request.clone();
-        self.writer()?.run(move |conn| claim::claim(conn, &request)).await
+        writer.run(move |conn| claim::claim(conn, &request)).await
     }
 
     async fn next_ready(&self, request: &ClaimRequest) -> Result<Option<DateTime<Utc>>> {

@@ -81,6 +81,20 @@ fn prepare(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
+/// Which file has this name, where the system tells: its device and its number there.
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        let facts = std::fs::metadata(path).ok()?;
+        Some((std::os::unix::fs::MetadataExt::dev(&facts), std::os::unix::fs::MetadataExt::ino(&facts)))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

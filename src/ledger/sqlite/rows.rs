@@ -82,10 +82,7 @@ fn write_one(conn: &Connection, write: &Write, intents: bool) -> Result<Written>
     let new = next.intent.as_ref().filter(|intent| open.as_ref().is_none_or(|(_, open)| open != *intent));
     if let Some(intent) = new {
         if !intents {
-            return Err(LedgerError::Storage(
-                "the disk has failed under the ledger, so nothing more is sent; see to the disk, then start smm again"
-                    .to_owned(),
-            ));
+            return Err(in_doubt());
         }
         if let Some(out) = already_out(conn, &next, intent, &id)? {
             return Ok(out);
@@ -112,6 +109,14 @@ fn write_one(conn: &Connection, write: &Write, intents: bool) -> Result<Written>
     }
     add_event(conn, &write.event)?;
     Ok(Written::Done)
+}
+
+/// An error of the disk has left it open what it holds.
+pub(super) fn in_doubt() -> LedgerError {
+    LedgerError::Gone(
+        "the disk has failed under the ledger, so nothing more is sent; see to the disk, then start smm again"
+            .to_owned(),
+    )
 }
 
 /// Writes the row and the columns that queries use: the only place that does.

@@ -3,6 +3,8 @@
 
 mod accounts;
 mod beside;
+#[cfg(target_os = "linux")]
+mod disk;
 mod edits;
 #[cfg(target_os = "linux")]
 mod manager;
