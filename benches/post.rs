@@ -4,7 +4,8 @@
 //!
 //! Each is a process of its own from start to end, run in turn on the same disk (below the build folder). The median of
 //! 40 is told with the ratio (the figure to hold: 2): figures of one run compare with each other, not with those of
-//! another machine. The server is the stand-in of the behaviour suite, and lives in this process.
+//! another machine. The server is the stand-in of the behaviour suite, and lives in this process. `smm` asks it two things
+//! more before it posts: who the token belongs to, and what the limits are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +14,8 @@ use std::time::Instant;
 use smm::adapter::http::{Body, Http, HttpSettings, Request};
 use smm::adapter::suite::Fake;
 
-/// Durable commits of one `smm post`, as `strace -f -e fdatasync` counts them once the ledger knows the account.
+/// Durable commits of one `smm post` once the ledger knows the account, as `strace -f -e fsync` counts them: two more are
+/// the new write-ahead log's, and the bare run has them too.
 const WRITES: usize = 6;
 
 fn main() {
