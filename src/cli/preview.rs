@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         && !calendar.accounts.contains_key(name)
     {
         return Err(Failure::new(format!("there is no account `{name}`"))
-            .hint("accounts are in smm.toml, and those of a `feed` in the calendar"));
+            .hint("accounts are in smm.toml, and those that need no credential in the calendar"));
     }
     let previews = preview::previews(calendar, post.as_ref(), account.as_ref(), SystemClock.now());
     let text = match args.format {

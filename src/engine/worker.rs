@@ -323,7 +323,7 @@ mod tests {
             };
             ledger.write(&[Write { delivery: row, expect: 0, event }]).await.expect("written");
         }
-        let account = Account::new(planned().account, "mastodon");
+        let account = Account::new(planned().account, "some-network");
         let world = World { accounts: [(account.name.clone(), account)].into(), ..World::default() };
         let clock = Arc::new(ManualClock::new(start()));
         let engine = Engine::new(ledger, clock, Arc::new(Nobody), DeliverySettings::default(), "test", world);
