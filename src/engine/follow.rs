@@ -215,9 +215,9 @@ impl Facts {
 
 /// What a file is like; `None`: it is not there.
 fn facts(path: &Path) -> Option<Facts> {
-    let metadata = std::fs::metadata(path).ok()?;
     #[cfg(unix)]
     use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(path).ok()?;
     Some(Facts {
         modified: metadata.modified().ok()?,
         bytes: metadata.len(),

@@ -164,6 +164,7 @@ fn a_group_is_one_transaction_and_a_failure_is_its_own() {
     let path = folder.path().join("ledger.db");
     let writer = ledger.writer().unwrap();
     let (go, wait) = mpsc::channel::<()>();
+    let (began, begun) = mpsc::channel::<()>();
     let put = |post: &str| {
         let write = change(planned(post, "fedi"));
         move |conn: &Connection| rows::write(conn, &[write], true)
@@ -173,9 +174,12 @@ fn a_group_is_one_transaction_and_a_failure_is_its_own() {
     let outcomes = run(async {
         tokio::join!(
             writer.run(move |_| {
+                began.send(()).unwrap();
                 wait.recv().unwrap();
                 Ok(())
             }),
+            // From here on all wait for the next group together.
+            async { begun.recv().unwrap() },
             writer.run(put("first")),
             writer.run(move |conn| {
                 fails(conn)?;
@@ -189,8 +193,8 @@ fn a_group_is_one_transaction_and_a_failure_is_its_own() {
             async { go.send(()).unwrap() },
         )
     });
-    assert_eq!((outcomes.1, outcomes.3), (Ok(vec![Written::Done]), Ok(vec![Written::Done])));
-    assert_eq!(outcomes.2, Err(LedgerError::Storage("on purpose".to_owned())));
+    assert_eq!((outcomes.2, outcomes.4), (Ok(vec![Written::Done]), Ok(vec![Written::Done])));
+    assert_eq!(outcomes.3, Err(LedgerError::Storage("on purpose".to_owned())));
     let posts: Vec<_> = run(ledger.deliveries(&Query::default())).unwrap();
     let mut posts: Vec<_> = posts.iter().map(|row| row.post.as_str()).collect();
     posts.sort_unstable();

@@ -9,6 +9,8 @@ mod edits;
 #[cfg(target_os = "linux")]
 mod manager;
 
+mod network;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
