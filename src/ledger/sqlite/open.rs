@@ -156,3 +156,22 @@ fn no_ledger(path: &Path, error: LedgerError) -> LedgerError {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_that_is_being_made_is_read_as_none_or_whole() {
+        for _ in 0..40 {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("ledger.db");
+            let making = std::thread::spawn({
+                let path = path.clone();
+                move || writer(&path).map(drop)
+            });
+            while reader(&path).unwrap_or_else(|error| panic!("{error}")).is_none() {}
+            making.join().expect("no panic").expect("it is made");
+        }
+    }
+}

@@ -25,13 +25,13 @@ pub(super) enum Kind {
 
 /// Looks what a file is; refuses what is no ledger or one of a newer version.
 pub(super) fn kind(conn: &Connection, path: &Path) -> Result<Kind> {
-    let application: i64 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if application == 0 && version == 0 {
-        let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-        if tables == 0 {
-            return Ok(Kind::Empty);
-        }
+    // One look at one moment: somebody may be making the ledger just now.
+    conn.execute_batch("SAVEPOINT kind")?;
+    let marks = marks(conn);
+    conn.execute_batch("RELEASE kind")?;
+    let (application, version, tables) = marks?;
+    if (application, version, tables) == (0, 0, 0) {
+        return Ok(Kind::Empty);
     }
     if application != APPLICATION {
         return Err(LedgerError::Storage(format!(
@@ -48,6 +48,15 @@ pub(super) fn kind(conn: &Connection, path: &Path) -> Result<Kind> {
         _ if version == known => Ok(Kind::Current),
         _ => Ok(Kind::Older),
     }
+}
+
+/// Whose file it is, its version, and how many tables it has.
+fn marks(conn: &Connection) -> Result<(i64, i64, i64)> {
+    Ok((
+        conn.pragma_query_value(None, "application_id", |row| row.get(0))?,
+        conn.pragma_query_value(None, "user_version", |row| row.get(0))?,
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+    ))
 }
 
 /// Brings a file to the present version. Another process that does the same at the same time is waited for.
