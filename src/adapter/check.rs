@@ -615,24 +615,7 @@ mod tests {
         let account = Account::new(AccountName::new("a"), profile.id);
         let limits = Limits::new(profile, &account.limits);
         let delivery = DeliveryId::derive(&CalendarName::new("c"), &OccurrenceName::new("o"), &AccountName::new("a"));
-        let mut draft = Draft {
-            delivery,
-            generation: 0,
-            account: &account,
-            limits: &limits,
-            parts: vec![part("hello", &[])],
-            title: None,
-            body: None,
-            link: None,
-            tags: Vec::new(),
-            languages: Vec::new(),
-            visibility: None,
-            content_warning: None,
-            labels: Vec::new(),
-            reply_to: None,
-            quote: None,
-            poll: None,
-        };
+        let mut draft = Draft::new(delivery, &account, &limits, vec![part("hello", &[])]);
         change(&mut draft);
         let mut problems = Vec::new();
         check(profile, &draft, &mut problems);

@@ -42,6 +42,30 @@ pub struct Draft<'a> {
     pub poll: Option<Poll>,
 }
 
+impl<'a> Draft<'a> {
+    /// A first attempt at a post that is nothing but its messages; the rest is put over it.
+    pub fn new(delivery: DeliveryId, account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Self {
+        Self {
+            delivery,
+            generation: 0,
+            account,
+            limits,
+            parts,
+            title: None,
+            body: None,
+            link: None,
+            tags: Vec::new(),
+            languages: Vec::new(),
+            visibility: None,
+            content_warning: None,
+            labels: Vec::new(),
+            reply_to: None,
+            quote: None,
+            poll: None,
+        }
+    }
+}
+
 /// One message.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DraftPart {

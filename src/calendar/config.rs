@@ -10,7 +10,7 @@ use super::account::{self, Home};
 use super::raw::{RawAlert, RawAlertKind, RawConfig, RawDelivery};
 use super::read::{At, Finding, Reader, read_table};
 use super::scalar::Length;
-use super::{Diagnostic, Known, SourceFile, Sources, Span, file, suggest};
+use super::{Diagnostic, Known, SourceFile, Sources, Span, file};
 use crate::model::{Account, AccountName, codes};
 
 /// Largest `smm.toml`.
@@ -204,7 +204,7 @@ fn ledger_of(reader: &mut Reader<'_>, ledger: &At<String>, config: &Path) -> Str
     }
     if written.is_empty() || !written.contains(['/', '.', '\\']) {
         reader.error(codes::BAD_VALUE, ledger.span, format!("`{written}` is not a kind of ledger")).help(
-            match suggest::nearest(written, ["sqlite", "git"]) {
+            match crate::model::nearest(written, ["sqlite", "git"]) {
                 Some(word) => format!("did you mean `{word}`? A path has a `/` or a `.` in it"),
                 None => "write `sqlite`, the path of a SQLite file, `git` or `postgres://…`".to_owned(),
             },

@@ -16,6 +16,8 @@
 use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
 use cron::Schedule;
 
+use super::MONTHS;
+
 /// A cron rule: five fields as in cron(5), or six or seven as in the `cron` crate.
 #[derive(Debug, Clone)]
 pub struct CronRule {
@@ -84,20 +86,6 @@ struct Field {
     names: &'static [&'static str],
 }
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
 const MINUTE: Field = Field { name: "minute", least: 0, most: 59, names: &[] };

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
-use super::{Local, Zone};
+use super::{Local, MONTHS, Zone};
 
 /// A time that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -204,20 +204,6 @@ enum Day {
 }
 
 const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 
 /// Which of the names a word begins: three letters at least.
 fn named(word: &str, names: &[&str]) -> Option<usize> {

@@ -13,3 +13,19 @@ pub use clock::{Clock, SystemClock};
 pub use cron::{CronError, CronRule};
 pub use human::{HumanError, parse as parse_human, parse_in as parse_human_in};
 pub use zone::{Local, Zone, ZoneError, tzdb_version};
+
+/// The months, as rules and people write them.
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];

@@ -70,24 +70,7 @@ impl Stage {
                 media: if self.network.profile().media.required { vec![picture("suite.png", "A dot")] } else { vec![] },
             })
             .collect();
-        Draft {
-            delivery: delivery(post),
-            generation: 0,
-            account: &self.account,
-            limits: &self.limits,
-            parts,
-            title: None,
-            body: None,
-            link: None,
-            tags: Vec::new(),
-            languages: Vec::new(),
-            visibility: None,
-            content_warning: None,
-            labels: Vec::new(),
-            reply_to: None,
-            quote: None,
-            poll: None,
-        }
+        Draft::new(delivery(post), &self.account, &self.limits, parts)
     }
 
     /// Everything that checking says of a draft, errors alone.

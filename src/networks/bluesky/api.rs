@@ -418,24 +418,12 @@ mod tests {
     }
 
     fn draft<'a>(account: &'a Account, limits: &'a Limits, texts: &[&str]) -> Draft<'a> {
-        Draft {
-            delivery: delivery(),
-            generation: 0,
+        Draft::new(
+            delivery(),
             account,
             limits,
-            parts: texts.iter().map(|text| DraftPart { text: (*text).to_owned(), media: Vec::new() }).collect(),
-            title: None,
-            body: None,
-            link: None,
-            tags: Vec::new(),
-            languages: Vec::new(),
-            visibility: None,
-            content_warning: None,
-            labels: Vec::new(),
-            reply_to: None,
-            quote: None,
-            poll: None,
-        }
+            texts.iter().map(|text| DraftPart { text: (*text).to_owned(), media: Vec::new() }).collect(),
+        )
     }
 
     /// Publishes every part at a time of its own choosing.

@@ -389,24 +389,8 @@ mod tests {
             let limits = Limits::new(&PROFILE, &self.account.limits);
             let delivery =
                 DeliveryId::derive(&CalendarName::new("acme"), &OccurrenceName::new(name), &AccountName::new("site"));
-            let mut draft = Draft {
-                delivery,
-                generation: 0,
-                account: &self.account,
-                limits: &limits,
-                parts,
-                title: None,
-                body: None,
-                link: None,
-                tags: Vec::new(),
-                languages: vec!["en".to_owned()],
-                visibility: None,
-                content_warning: None,
-                labels: Vec::new(),
-                reply_to: None,
-                quote: None,
-                poll: None,
-            };
+            let mut draft =
+                Draft { languages: vec!["en".to_owned()], ..Draft::new(delivery, &self.account, &limits, parts) };
             edit(&mut draft);
             let plan = Feed.plan(&draft).expect("a plan");
             assert_eq!(plan, Feed.plan(&draft).expect("a plan"), "the same each time");

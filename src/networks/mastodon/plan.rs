@@ -242,24 +242,7 @@ mod tests {
             &OccurrenceName::once(&PostId::new("launch")),
             &AccountName::new("fedi"),
         );
-        Draft {
-            delivery,
-            generation: 0,
-            account,
-            limits,
-            parts,
-            title: None,
-            body: None,
-            link: None,
-            tags: Vec::new(),
-            languages: Vec::new(),
-            visibility: None,
-            content_warning: None,
-            labels: Vec::new(),
-            reply_to: None,
-            quote: None,
-            poll: None,
-        }
+        Draft::new(delivery, account, limits, parts)
     }
 
     fn text(text: &str) -> DraftPart {
