@@ -4,7 +4,7 @@
 //!
 //! - *irreversible*: no redirect, no automatic retry, no pooled connection (a pooled one may be found dead and the
 //!   request sent again below us), a total time limit;
-//! - *repeatable*: the same without redirects, but pooled: tokens are never carried to another host;
+//! - *repeatable*: the same rules, for calls that may be made again: tokens are never carried to another host;
 //! - *pages*: for link cards: follows a few redirects, sends no credential, takes no more than it was told to, and does
 //!   not go to addresses that are not public, since a link comes from the calendar and anybody may propose a change to it.
 //!
@@ -291,7 +291,8 @@ impl Http {
 
     /// Makes a call that may be repeated. An error status is an `Ok` answer; see [`Answer::fault`].
     pub async fn call(&self, request: Request) -> Result<Answer, Fault> {
-        let client = built(&self.inner.repeatable, || self.builder().build())?;
+        // Some servers reset a connection that they had offered to keep.
+        let client = built(&self.inner.repeatable, || self.builder().pool_max_idle_per_host(0).build())?;
         self.send(client, request, Use::Repeatable).await
     }
 
