@@ -90,7 +90,7 @@ fn change(delivery: Delivery, expect: u64, kind: &str) -> Write {
         detail: String::new(),
         actor: "smm".to_owned(),
     };
-    Write { delivery, expect, event }
+    Write::new(delivery, expect, event)
 }
 
 fn sending(mut delivery: Delivery) -> Delivery {
@@ -141,6 +141,7 @@ fn run(folder: &Path, count: usize, group: usize) {
         limit: group,
         only: None,
         calendars: Vec::new(),
+        burst: smm::ledger::Burst::default(),
     };
     runtime.block_on(async {
         for first in (0..count).step_by(group) {

@@ -14,12 +14,13 @@
 //! | what is sent, byte by byte? | that network's `plan.rs`, then its `api.rs` and `wire.rs` |
 //! | what happens when the answer is lost? | [`engine::core`] |
 //! | what is on disk before a call that cannot be taken back? | [`ledger`] |
+//! | what can a test turn off or break? | [`trial`] |
 //! | what does a command print? | `cli/<command>.rs` and [`report`] |
 //!
 //! Who may import whom (`tests/it/architecture.rs` fails on a breach):
 //!
 //! ```text
-//! cli, serve → engine, report → schedule, compose → networks, ledger, oauth, secrets → calendar, adapter, media → text, time → model
+//! cli, serve → engine, report → schedule, compose → networks, ledger, oauth, secrets → calendar, adapter, media → text, time → model → trial
 //! ```
 
 pub mod adapter;
@@ -36,3 +37,4 @@ pub mod schedule;
 pub mod secrets;
 pub mod text;
 pub mod time;
+pub mod trial;

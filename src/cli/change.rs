@@ -83,7 +83,7 @@ async fn apply(
                     if let Some(note) = note {
                         event.detail = format!("{} ({note})", event.detail);
                     }
-                    writes.push(Write { delivery, expect: row.version, event });
+                    writes.push(Write::new(delivery, row.version, event));
                     before.push(row);
                 }
                 Err(why) => outcome.refused.push((row, why)),

@@ -74,7 +74,7 @@ fn write(change: &Change, now: DateTime<Utc>) -> Write {
     let kind = if row.state == State::Planned { "planned" } else { change.kind.as_str() };
     let event =
         Event { at: now, delivery: row.id, kind: kind.to_owned(), state: row.state, detail, actor: "smm".to_owned() };
-    Write { delivery: row.clone(), expect: change.before.as_ref().map_or(0, |before| before.version), event }
+    Write::new(row.clone(), change.before.as_ref().map_or(0, |before| before.version), event)
 }
 
 fn log(change: &Change) {

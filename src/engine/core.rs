@@ -49,7 +49,7 @@ pub struct Rules {
     pub back_off: Duration,
     /// Attempts in a row without an answer (or with a "later") before it is given up.
     pub tries: u32,
-    /// Every earlier sender is surely dead: this process holds the ledger's lock.
+    /// Every earlier sender is surely dead: this process holds the lock of an exclusive ledger.
     pub alone: bool,
 }
 
@@ -277,7 +277,7 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
             if row.state == State::Claimed {
                 rest(&mut next, State::Planned, row.reason.clone(), row.not_before)
             } else {
-                doubt(&mut next, "the process that sent it ended before the answer came", rules, now)
+                doubt(&mut next, "the process that sent it ended before the answer came", false, rules, now)
             }
         }
         Input::GivenBack(why) => {
@@ -340,13 +340,15 @@ pub fn may_repeat(row: &Delivery, rules: &Rules, now: DateTime<Utc>) -> bool {
     if row.reason.as_ref().is_some_and(|reason| reason.code != ReasonCode::LostAnswer) {
         return false;
     }
+    // An empty look at a sender that may still be at it says nothing: its call may arrive after the look.
+    let sender_done = rules.alone || unknown.witnessed;
     match rules.class {
         RepeatSafety::ContentAddressed | RepeatSafety::ChosenId => row.failures < rules.tries,
         RepeatSafety::Key { window_seconds } if key_holds(intent, window_seconds, now) => {
-            !unknown.repeated && unknown.looks >= 1 && rules.alone
+            !unknown.repeated && unknown.looks >= 1 && sender_done
         }
         RepeatSafety::Key { .. } | RepeatSafety::TwoStep | RepeatSafety::LookUp => {
-            !unknown.repeated && unknown.looks >= 2 && rules.alone
+            !unknown.repeated && unknown.looks >= 2 && sender_done
         }
         RepeatSafety::None => false,
     }
@@ -394,10 +396,10 @@ fn definite(next: &mut Delivery, fault: &Fault, rules: &Rules, now: DateTime<Utc
 fn faulted(next: &mut Delivery, fault: &Fault, rules: &Rules, now: DateTime<Utc>) -> Told {
     let earlier = next.unknown.is_some();
     match fault {
-        Fault::Unknown(message) => doubt(next, message, rules, now),
+        Fault::Unknown(message) => doubt(next, message, true, rules, now),
         Fault::Refused { refusal: Refusal::Duplicate, message, .. } => {
             // It says that it has it: nothing is ever sent again for this, only looked up.
-            let told = doubt(next, &format!("the network says that it has it already: {message}"), rules, now);
+            let told = doubt(next, &format!("the network says that it has it already: {message}"), true, rules, now);
             if let Some(unknown) = next.unknown.as_mut() {
                 unknown.repeated = true;
                 unknown.next_look = (rules.class != RepeatSafety::None).then_some(now);
@@ -448,7 +450,7 @@ fn again_later(
 }
 
 /// Sent, outcome not known.
-fn doubt(next: &mut Delivery, message: &str, rules: &Rules, now: DateTime<Utc>) -> Told {
+fn doubt(next: &mut Delivery, message: &str, witnessed: bool, rules: &Rules, now: DateTime<Utc>) -> Told {
     next.failures += 1;
     let at = match rules.class {
         RepeatSafety::ContentAddressed | RepeatSafety::ChosenId if next.failures == 1 => Some(now),
@@ -464,6 +466,7 @@ fn doubt(next: &mut Delivery, message: &str, rules: &Rules, now: DateTime<Utc>) 
         looks: 0,
         next_look: at,
         repeated: before.is_some_and(|unknown| unknown.repeated),
+        witnessed,
     });
     ("unknown", message.to_owned(), Next::Look(at))
 }
@@ -481,11 +484,11 @@ fn looked(next: &mut Delivery, verdict: &Verdict, rules: &Rules, now: DateTime<U
     let refused = next.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Refused);
     let named = matches!(rules.class, RepeatSafety::ContentAddressed | RepeatSafety::ChosenId);
     let empty = *verdict == Verdict::NotDone;
-    let looks = next.unknown.as_mut().map_or(0, |unknown| {
+    let (looks, witnessed) = next.unknown.as_mut().map_or((0, false), |unknown| {
         unknown.looks += u32::from(empty);
-        unknown.looks
+        (unknown.looks, unknown.witnessed)
     });
-    if empty && refused && looks >= 2 && rules.alone {
+    if empty && refused && looks >= 2 && (rules.alone || witnessed) {
         // Both attempts are resolved now: the first is not there, the second was refused.
         let reason = next.reason.take();
         let (kind, detail, then) = rest(next, State::Failed, reason, None);

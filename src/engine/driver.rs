@@ -348,7 +348,7 @@ impl Engine {
             assert!(now >= row.due, "a delivery before its time ({})", row.id);
             let input = Input::Intent { plan: stored.clone(), frozen, binding: link.binding.clone() };
             let (sending, event, _) = core::step(&row, &input, rules, now);
-            let write = Write { delivery: sending.clone(), expect: row.version, event };
+            let write = Write::new(sending.clone(), row.version, event);
             match self.ledger.write(&[write]).await?.pop() {
                 Some(Written::Done) => {
                     row = Delivery { version: row.version + 1, ..sending };
@@ -513,7 +513,7 @@ impl Engine {
     /// Computes the next row and stores it.
     async fn advance(&self, row: &Delivery, input: &Input, rules: &Rules) -> Result<(Delivery, Next), Halt> {
         let (after, event, next) = core::step(row, input, rules, self.now());
-        let write = Write { delivery: after.clone(), expect: row.version, event: event.clone() };
+        let write = Write::new(after.clone(), row.version, event.clone());
         match self.ledger.write(&[write]).await?.pop() {
             Some(Written::Done) => {
                 report(&after, &event.kind, &event.detail);

@@ -92,7 +92,7 @@ pub async fn release_backlog(
             continue;
         }
         if let Ok((delivery, event)) = person(&row, &PersonCommand::Release, now, actor) {
-            let write = Write { delivery: delivery.clone(), expect: row.version, event };
+            let write = Write::new(delivery.clone(), row.version, event);
             if ledger.write(&[write]).await?.first() == Some(&Written::Done) {
                 released.push(delivery);
             }

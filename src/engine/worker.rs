@@ -9,7 +9,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::{Engine, World};
 use crate::adapter::Fault;
-use crate::ledger::{ClaimRequest, LedgerError, Query};
+use crate::ledger::{Burst, ClaimRequest, LedgerError, Query};
 use crate::model::{AccountName, Delivery, DeliveryId, State};
 
 /// Deliveries under way at once: beyond this a group's commit costs no less for each.
@@ -239,6 +239,7 @@ impl Worker {
             calendars: world.calendars(),
             limit: TOGETHER - self.tasks.len().min(TOGETHER),
             only: self.only.clone(),
+            burst: Burst::default(),
         }
     }
 
@@ -321,7 +322,7 @@ mod tests {
                 detail: String::new(),
                 actor: "test".to_owned(),
             };
-            ledger.write(&[Write { delivery: row, expect: 0, event }]).await.expect("written");
+            ledger.write(&[Write::new(row, 0, event)]).await.expect("written");
         }
         let account = Account::new(planned().account, "some-network");
         let world = World { accounts: [(account.name.clone(), account)].into(), ..World::default() };

@@ -8,19 +8,33 @@
 //! - a row is written only over the version that the writer has read, so the fence and the version only rise;
 //! - one receipt per (calendar, occurrence, network, immutable account id, part, generation), whatever the account is
 //!   called: a second intent for the same is answered with [`Written::AlreadyOut`];
-//! - [`Ledger::claim`] hands a delivery to one worker, one at a time per account, spacing held.
+//! - [`Ledger::claim`] hands a delivery to one worker, one at a time per account, spacing held;
+//! - an alert is raised in the transaction that makes it necessary, and kept until it was told.
+//!
+//! A ledger is either *exclusive*, for one publishing process whose lock proves every earlier one dead, or *shared*: then
+//! claims are leases in the ledger's own time, and only a lapsed lease lets somebody else take a delivery over.
 
+mod age;
+mod alert;
+pub mod postgres;
 pub mod sqlite;
 #[cfg(feature = "testing")]
 pub mod suite;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, Utc};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
+
+pub use age::{Age, Mark};
+pub use alert::{Alert, Errand, Told};
+pub use transfer::Record;
 
 use crate::model::{
     AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, Receipt, State,
@@ -58,22 +72,49 @@ pub enum OpenMode {
     ReadOnly,
 }
 
-/// Opens the ledger that a setting names: `sqlite` (`ledger.db` in the state folder) or a file's path, a relative one
-/// counted from the state folder.
-pub fn open(setting: &str, state_folder: &Path, mode: OpenMode) -> Result<Arc<dyn Ledger>> {
-    let later = |what: &str| {
-        LedgerError::Storage(format!(
-            "{what} is not built in yet; write `ledger = \"sqlite\"` or a file's path in smm.toml"
-        ))
-    };
-    match setting {
-        "git" => Err(later("a ledger in git")),
-        _ if setting.starts_with("postgres://") || setting.starts_with("postgresql://") => {
-            Err(later("a ledger in PostgreSQL"))
-        }
-        "sqlite" => Ok(Arc::new(sqlite::SqliteLedger::open(&state_folder.join("ledger.db"), mode)?)),
-        path => Ok(Arc::new(sqlite::SqliteLedger::open(&state_folder.join(path), mode)?)),
+/// How a ledger is opened.
+#[derive(Debug, Clone)]
+pub struct Opening<'a> {
+    /// `sqlite` (`ledger.db` in the state folder), a file's path (a relative one counted from the state folder), or
+    /// `postgres://…`.
+    pub setting: &'a str,
+    /// Where this machine keeps state: an embedded ledger, and what is remembered of one elsewhere.
+    pub state_folder: &'a Path,
+    /// What for.
+    pub mode: OpenMode,
+    /// A claim not renewed for this long is dead (a shared ledger).
+    pub lease: Duration,
+    /// The password of a server.
+    pub password: Option<SecretString>,
+}
+
+impl<'a> Opening<'a> {
+    /// With the usual lease and no password.
+    pub fn new(setting: &'a str, state_folder: &'a Path, mode: OpenMode) -> Self {
+        Self { setting, state_folder, mode, lease: Duration::from_mins(1), password: None }
     }
+
+    /// Opens it. A server is spoken to at the first question, not here.
+    pub fn open(self) -> Result<Arc<dyn Ledger>> {
+        let file =
+            |path: &Path| -> Result<Arc<dyn Ledger>> { Ok(Arc::new(sqlite::SqliteLedger::open(path, self.mode)?)) };
+        match self.setting {
+            "git" => Err(LedgerError::Storage(
+                "a ledger in git is not built in yet; write `ledger = \"sqlite\"` or a file's path in smm.toml"
+                    .to_owned(),
+            )),
+            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
+                Ok(Arc::new(postgres::PostgresLedger::open(&self)?))
+            }
+            "sqlite" => file(&self.state_folder.join("ledger.db")),
+            path => file(&self.state_folder.join(path)),
+        }
+    }
+}
+
+/// Opens a ledger with the usual lease and without a password: see [`Opening`].
+pub fn open(setting: &str, state_folder: &Path, mode: OpenMode) -> Result<Arc<dyn Ledger>> {
+    Opening::new(setting, state_folder, mode).open()
 }
 
 /// Which deliveries.
@@ -102,6 +143,15 @@ pub struct Write {
     pub expect: u64,
     /// What is added to the history.
     pub event: Event,
+    /// Somebody has to be told. Raised with the row, or not at all.
+    pub alert: Option<Alert>,
+}
+
+impl Write {
+    /// A write that nobody has to be told of.
+    pub fn new(delivery: Delivery, expect: u64, event: Event) -> Self {
+        Self { delivery, expect, event, alert: None }
+    }
 }
 
 /// What became of a [`Write`].
@@ -137,6 +187,40 @@ pub struct ClaimRequest {
     pub limit: usize,
     /// Only these deliveries (`smm post`); `None`: any.
     pub only: Option<Vec<DeliveryId>>,
+    /// How fast an account catches up.
+    pub burst: Burst,
+}
+
+/// How fast an account catches up after downtime: of what is overdue, no more than `posts` begin within `within`. What is
+/// on time is not concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Burst {
+    /// A delivery is overdue when it was ready this long ago, in seconds.
+    pub overdue: u64,
+    /// So many posts (not parts), overdue or not, …
+    pub posts: u32,
+    /// … that began within so many seconds.
+    pub within: u64,
+}
+
+impl Default for Burst {
+    /// Five posts in ten minutes, for what was ready more than a minute ago.
+    fn default() -> Self {
+        Self { overdue: 60, posts: 5, within: 600 }
+    }
+}
+
+/// Asks for alerts to tell.
+#[derive(Debug, Clone)]
+pub struct TellRequest {
+    /// The target's name in `smm.toml`.
+    pub target: String,
+    /// The present.
+    pub now: DateTime<Utc>,
+    /// Nobody else is handed them before this.
+    pub until: DateTime<Utc>,
+    /// At most so many.
+    pub limit: usize,
 }
 
 /// What a ledger knows of a calendar.
@@ -146,6 +230,10 @@ pub struct CalendarRecord {
     pub first_seen: Option<DateTime<Utc>>,
     /// What is known of its series, by the post's name.
     pub series: BTreeMap<String, SeriesRecord>,
+    /// When a person last adopted the ledger although it was older than what had been seen. What was due until then, and
+    /// was never seen by this ledger, may be out. Kept once for all calendars, and for those that it has never seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<DateTime<Utc>>,
 }
 
 /// What a ledger knows of a series.
@@ -168,6 +256,9 @@ pub struct AccountRecord {
     pub last_sent: Option<DateTime<Utc>>,
     /// Limits that its server stated, and when.
     pub limits: Option<(LimitOverrides, DateTime<Utc>)>,
+    /// Nothing is claimed for it before this, and why: its network has asked to wait, or does not answer.
+    #[serde(default)]
+    pub hold_off: Option<(DateTime<Utc>, String)>,
 }
 
 /// A post that `smm post` put into the ledger.
@@ -186,9 +277,30 @@ pub struct StoredPost {
 /// The store of deliveries, intents and receipts.
 #[async_trait]
 pub trait Ledger: Send + Sync {
-    /// Takes the right to publish, for as long as the guard lives. [`LedgerError::Busy`] names the holder.
-    /// Holding it proves that every earlier holder is dead.
+    /// Takes the right to publish, for as long as the guard lives. An exclusive ledger gives it to one process:
+    /// [`LedgerError::Busy`] names the holder, and holding it proves that every earlier holder is dead. A shared one gives
+    /// it to any number, once it has seen that the server keeps what it confirms.
     async fn lock(&self, owner: &str) -> Result<Box<dyn Send + Sync>>;
+
+    /// One process publishes at a time. See [`Ledger::lock`].
+    fn is_exclusive(&self) -> bool;
+
+    /// The ledger's own clock, by which leases are counted and which every process then goes by. `None`: it has none.
+    async fn time(&self) -> Result<Option<DateTime<Utc>>>;
+
+    /// Says that `owner` lives: the leases of all that it has begin anew. Nothing for an exclusive ledger.
+    async fn renew(&self, owner: &str) -> Result<()>;
+
+    /// Claimed and sending deliveries whose owner is gone for certain, or whose lease has lapsed: for an exclusive ledger
+    /// all that are not `owner`'s, for a shared one those that were not renewed for the lease's time.
+    async fn lapsed(&self, owner: &str) -> Result<Vec<Delivery>>;
+
+    /// Whether the ledger is as new as what this machine has seen of it. Nothing is sent from one that is not.
+    async fn age(&self) -> Result<Age>;
+
+    /// Takes the ledger as it is: what this machine has seen is forgotten, and `now` is kept as
+    /// [`CalendarRecord::adopted`].
+    async fn adopt(&self, now: DateTime<Utc>) -> Result<()>;
 
     /// Reads deliveries.
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>>;
@@ -197,12 +309,14 @@ pub trait Ledger: Send + Sync {
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>>;
 
     /// Stores rows. All that can be written are written in one durable transaction; the answers are in the same order.
-    /// A row that comes to hold an intent (state `sending`) also sets its account's [`AccountRecord::last_sent`].
+    /// A row that comes to hold an intent (state `sending`) also sets its account's [`AccountRecord::last_sent`]; a shared
+    /// ledger takes it only while its owner's lease lasts. A row whose state needs nobody withdraws the alerts about it
+    /// that were not to be told yet (`tell_at` after the event's time).
     async fn write(&self, writes: &[Write]) -> Result<Vec<Written>>;
 
     /// Claims deliveries that are ready: state `planned`, [`Delivery::ready_at`] ≤ now, account served by the worker and not
-    /// paused, no other delivery of the account claimed or sending, spacing since the account's last call over. At most
-    /// one per account; earliest due first. Each comes back `claimed`, with its fence and version raised.
+    /// paused nor holding off, no other delivery of the account claimed or sending, spacing since the account's last call
+    /// over, [`Burst`] held. At most one per account; earliest due first. Each comes back `claimed`, with its fence and version raised.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Delivery>>;
 
     /// When the next claim can succeed: the earliest ready time over the accounts served, spacing and pauses considered.
@@ -231,6 +345,12 @@ pub trait Ledger: Send + Sync {
     /// Whether everything is paused, since when and why.
     async fn paused(&self) -> Result<Option<(DateTime<Utc>, String)>>;
 
+    /// Nothing is claimed for an account before `until`, unless it was told so already for longer.
+    async fn hold_off(&self, name: &AccountName, until: DateTime<Utc>, why: &str) -> Result<()>;
+
+    /// An account need not be held off any more.
+    async fn hold_on(&self, name: &AccountName) -> Result<()>;
+
     /// Stores limits that an account's server stated.
     async fn put_limits(&self, name: &AccountName, limits: &LimitOverrides, at: DateTime<Utc>) -> Result<()>;
 
@@ -247,9 +367,37 @@ pub trait Ledger: Send + Sync {
     /// The history of one delivery, oldest first; or the latest `limit` events of all, newest first.
     async fn events(&self, delivery: Option<DeliveryId>, limit: usize) -> Result<Vec<Event>>;
 
-    /// Rings the process that publishes: there is news.
+    /// Raises an alert that no delivery's row goes with. One whose key is there already is left as it is.
+    async fn raise(&self, alert: &Alert) -> Result<()>;
+
+    /// Hands out alerts that a target was not told and that it is time to tell, oldest first.
+    async fn tell(&self, request: &TellRequest) -> Result<Vec<Errand>>;
+
+    /// Stores how telling a target went.
+    async fn told(&self, target: &str, keys: &[String], told: &Told, now: DateTime<Utc>) -> Result<()>;
+
+    /// When the next alert is to be told to one of these targets. `None`: all were told.
+    async fn next_tell(&self, targets: &[String]) -> Result<Option<DateTime<Utc>>>;
+
+    /// The errands that have failed so far, for these targets: alerts that somebody should know and does not.
+    async fn untold(&self, targets: &[String]) -> Result<Vec<Errand>>;
+
+    /// Reads the whole ledger, in the order of [`Record`]: up to `limit` records after the first `skip`. Consistent when
+    /// nothing else writes.
+    async fn export(&self, skip: u64, limit: usize) -> Result<Vec<Record>>;
+
+    /// Takes records into a ledger that has no deliveries, in the order of [`Record`], any number at a time.
+    async fn import(&self, records: &[Record]) -> Result<()>;
+
+    /// Copies the ledger into a new file while others use it. An error where the ledger is no file.
+    async fn backup(&self, to: &Path) -> Result<()>;
+
+    /// Rings whoever publishes: there is news.
     async fn ring(&self) -> Result<()>;
 
-    /// A file that changes when somebody rings; `None`: poll.
+    /// A file that changes when somebody rings; `None`: wait for [`Ledger::rung`].
     fn bell(&self) -> Option<std::path::PathBuf>;
+
+    /// Waits until somebody rings. For ever, where there is a [`Ledger::bell`].
+    async fn rung(&self);
 }

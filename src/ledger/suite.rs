@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{CalendarRecord, ClaimRequest, Ledger, LedgerError, Query, SeriesRecord, StoredPost, Write, Written};
+use super::{
+    Burst, CalendarRecord, ClaimRequest, Ledger, LedgerError, Query, SeriesRecord, StoredPost, Write, Written,
+};
 use crate::model::{
     AccountName, Binding, CalendarName, Content, Delivery, Event, Frozen, Intent, Late, LimitOverrides, OccurrenceName,
     Origin, Post, PostId, Reason, ReasonCode, Receipt, State, Unknown,
@@ -106,7 +108,7 @@ fn event(delivery: &Delivery, kind: &str) -> Event {
 }
 
 fn change(delivery: &Delivery, kind: &str) -> Write {
-    Write { delivery: delivery.clone(), expect: delivery.version, event: event(delivery, kind) }
+    Write::new(delivery.clone(), delivery.version, event(delivery, kind))
 }
 
 /// Writes a row and hands back what the ledger then holds.
@@ -128,6 +130,7 @@ fn request(now: i64, accounts: &[(&str, u64)]) -> ClaimRequest {
         calendars: Vec::new(),
         limit: 100,
         only: None,
+        burst: Burst::default(),
     }
 }
 
@@ -187,7 +190,7 @@ async fn what_is_written_is_read(store: Box<dyn Store>) {
     full.not_before = Some(at(90));
     full.variation = Some(2);
     full.plan = Some(serde_json::json!({"steps": []}));
-    full.unknown = Some(Unknown { since: at(1), looks: 1, next_look: Some(at(2)), repeated: false });
+    full.unknown = Some(Unknown { since: at(1), looks: 1, next_look: Some(at(2)), repeated: false, witnessed: true });
     full.owner = Some("worker".to_owned());
     let stored = put(&*ledger, &full).await;
     full.version = 1;
@@ -522,6 +525,7 @@ async fn calendars_are_kept(store: Box<dyn Store>) {
     let mut record = CalendarRecord {
         first_seen: Some(at(0)),
         series: BTreeMap::from([("tip".to_owned(), series("0 9 * * MON", 1)), ("old".to_owned(), series("x", 2))]),
+        adopted: None,
     };
     ledger.put_calendar(&acme(), &record).await.expect("stored");
     ledger.put_calendar(&CalendarName::new("other"), &CalendarRecord::default()).await.expect("stored");

@@ -119,6 +119,12 @@ pub enum ReasonCode {
     LostAnswer,
     /// An earlier delivery had brought the same occurrence to the same identity.
     Already,
+    /// The ledger was older than what had been seen: it may be out already.
+    LedgerOlder,
+    /// The machine's clock has jumped, and nothing confirms where to.
+    Clock,
+    /// The account's blackout hours.
+    Blackout,
 }
 
 /// Why a delivery is where it is.
@@ -225,6 +231,10 @@ pub struct Unknown {
     pub next_look: Option<DateTime<Utc>>,
     /// The same request was sent again once already.
     pub repeated: bool,
+    /// The sender itself has told that its call ended without an answer, so nothing of it is on its way any more. Not so
+    /// when somebody else took the delivery over.
+    #[serde(default)]
+    pub witnessed: bool,
 }
 
 /// One occurrence × one account.

@@ -89,7 +89,7 @@ impl<'a> Diff<'a> {
         let first_seen = self.record.first_seen.or(Some(self.now));
         Schedule {
             changes: self.changes,
-            record: CalendarRecord { first_seen, series: self.series },
+            record: CalendarRecord { first_seen, series: self.series, adopted: self.record.adopted },
             again: self.again,
         }
     }

@@ -1,5 +1,7 @@
 //! The only "now" of the program.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -8,6 +10,10 @@ use chrono::{DateTime, Utc};
 pub trait Clock: Send + Sync {
     /// The present.
     fn now(&self) -> DateTime<Utc>;
+
+    /// Time since some fixed moment, on a clock that nobody sets and that goes on while the machine sleeps. Leases and
+    /// jumps of [`Clock::now`] are measured by it.
+    fn elapsed(&self) -> Duration;
 
     /// Waits until the clock shows at least `at`. Never early; notices when the clock is set.
     async fn sleep_until(&self, at: DateTime<Utc>);
@@ -19,12 +25,21 @@ pub struct SystemClock;
 
 /// Timers run on a clock that nobody sets and that stands still while the machine sleeps, so the machine's clock is read
 /// again at least this often: a step of it, or a sleep of the machine, is noticed then.
-const READ_AGAIN: std::time::Duration = std::time::Duration::from_mins(1);
+const READ_AGAIN: Duration = Duration::from_mins(1);
 
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         DateTime::<Utc>::from(std::time::SystemTime::now())
+    }
+
+    fn elapsed(&self) -> Duration {
+        #[cfg(target_os = "linux")]
+        let clock = rustix::time::ClockId::Boottime;
+        #[cfg(not(target_os = "linux"))]
+        let clock = rustix::time::ClockId::Monotonic;
+        // Neither is ever before its own start.
+        Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default()
     }
 
     async fn sleep_until(&self, at: DateTime<Utc>) {
@@ -36,7 +51,7 @@ impl Clock for SystemClock {
 }
 
 /// How long it is until `at`; `None`: it is there.
-fn left(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<std::time::Duration> {
+fn left(at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Duration> {
     (at - now).to_std().ok().filter(|left| !left.is_zero())
 }
 
@@ -76,6 +91,10 @@ impl Clock for ManualClock {
         *self.lock()
     }
 
+    fn elapsed(&self) -> Duration {
+        (*self.lock() - DateTime::<Utc>::UNIX_EPOCH).to_std().unwrap_or_default()
+    }
+
     async fn sleep_until(&self, at: DateTime<Utc>) {
         {
             let mut now = self.lock();
@@ -105,7 +124,7 @@ mod tests {
         let now: DateTime<Utc> = "2026-12-01T09:00:00Z".parse().unwrap();
         assert_eq!(left(now, now), None);
         assert_eq!(left(now - TimeDelta::seconds(1), now), None);
-        assert_eq!(left(now + TimeDelta::nanoseconds(1), now), Some(std::time::Duration::from_nanos(1)));
+        assert_eq!(left(now + TimeDelta::nanoseconds(1), now), Some(Duration::from_nanos(1)));
         assert!(left(DateTime::<Utc>::MAX_UTC, now).is_some_and(|left| left > READ_AGAIN));
     }
 

@@ -59,7 +59,7 @@ fn unknown(post: &str, account: &str) -> Delivery {
     let when = at("2026-03-01T08:00:01Z");
     row.attempts = 1;
     row.reason = Some(Reason::new(ReasonCode::LostAnswer, "the connection was cut"));
-    row.unknown = Some(Unknown { since: when, looks: 0, next_look: None, repeated: false });
+    row.unknown = Some(Unknown { since: when, looks: 0, next_look: None, repeated: false, witnessed: true });
     row.intent = Some(Intent {
         frozen: Frozen { part: 0, key: "k-1".to_owned(), request: json!({"status": "hello"}) },
         binding: Binding {
@@ -96,6 +96,7 @@ impl Desk {
                     detail: "for 9:00".to_owned(),
                     actor: "smm".to_owned(),
                 },
+                alert: None,
             })
             .collect();
         let ledger = desk.ledger();

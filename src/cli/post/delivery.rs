@@ -88,6 +88,7 @@ pub(super) async fn store(ledger: &dyn Ledger, deliveries: Vec<Delivery>, now: D
             },
             delivery,
             expect: 0,
+            alert: None,
         })
         .collect();
     let written = ledger.write(&writes).await?;
@@ -172,7 +173,7 @@ async fn take_back(ledger: &dyn Ledger, rows: &[Delivery]) -> Result<Vec<String>
     for row in rows.iter().filter(|row| is_untouched(row)) {
         let (delivery, event) = person(row, &PersonCommand::Cancel, SystemClock.now(), &workspace::actor())
             .map_err(|why| Failure::new(format!("{} cannot be taken back: {why}", row.account)))?;
-        let write = Write { delivery, expect: row.version, event };
+        let write = Write::new(delivery, row.version, event);
         if ledger.write(&[write]).await?.first() == Some(&Written::Done) {
             names.push(row.account.to_string());
         }

@@ -26,6 +26,7 @@ pub(super) fn account(conn: &Connection, name: &AccountName) -> Result<AccountRe
             (Some(limits), Some(at)) => Some((serde_json::from_str(&limits)?, instant(at)?)),
             _ => None,
         },
+        hold_off: None,
     })
 }
 

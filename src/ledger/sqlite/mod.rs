@@ -31,8 +31,8 @@ use chrono::{DateTime, Utc};
 
 use self::worker::Worker;
 use super::{
-    AccountRecord, CalendarRecord, ClaimRequest, Ledger, LedgerError, OpenMode, Query, Result, StoredPost, Write,
-    Written,
+    AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, OpenMode, Query, Record,
+    Result, StoredPost, TellRequest, Told, Write, Written,
 };
 use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, State};
 
@@ -99,6 +99,33 @@ impl Ledger for SqliteLedger {
         self.writer()?;
         let lock = self.reader.run(move |_| lock::Lock::take(&path, &owner)).await?;
         Ok(Box::new(lock))
+    }
+
+    fn is_exclusive(&self) -> bool {
+        true
+    }
+
+    async fn time(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(None)
+    }
+
+    async fn renew(&self, _owner: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn lapsed(&self, owner: &str) -> Result<Vec<Delivery>> {
+        let states = vec![State::Claimed, State::Sending];
+        let mut rows = self.deliveries(&Query { states, ..Query::default() }).await?;
+        rows.retain(|row| row.owner.as_deref() != Some(owner));
+        Ok(rows)
+    }
+
+    async fn age(&self) -> Result<Age> {
+        Ok(Age::Current)
+    }
+
+    async fn adopt(&self, _now: DateTime<Utc>) -> Result<()> {
+        Ok(())
     }
 
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {
@@ -172,6 +199,14 @@ impl Ledger for SqliteLedger {
         self.reader.run(|conn| accounts::paused(conn, None)).await
     }
 
+    async fn hold_off(&self, _name: &AccountName, _until: DateTime<Utc>, _why: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn hold_on(&self, _name: &AccountName) -> Result<()> {
+        Ok(())
+    }
+
     async fn put_limits(&self, name: &AccountName, limits: &LimitOverrides, at: DateTime<Utc>) -> Result<()> {
         let (name, limits) = (name.clone(), limits.clone());
         self.writer()?.run(move |conn| accounts::put_limits(conn, &name, &limits, at)).await
@@ -196,6 +231,38 @@ impl Ledger for SqliteLedger {
         self.reader.run(move |conn| rows::events(conn, delivery, limit)).await
     }
 
+    async fn raise(&self, _alert: &Alert) -> Result<()> {
+        Ok(())
+    }
+
+    async fn tell(&self, _request: &TellRequest) -> Result<Vec<Errand>> {
+        Ok(Vec::new())
+    }
+
+    async fn told(&self, _target: &str, _keys: &[String], _told: &Told, _now: DateTime<Utc>) -> Result<()> {
+        Ok(())
+    }
+
+    async fn next_tell(&self, _targets: &[String]) -> Result<Option<DateTime<Utc>>> {
+        Ok(None)
+    }
+
+    async fn untold(&self, _targets: &[String]) -> Result<Vec<Errand>> {
+        Ok(Vec::new())
+    }
+
+    async fn export(&self, _skip: u64, _limit: usize) -> Result<Vec<Record>> {
+        Ok(Vec::new())
+    }
+
+    async fn import(&self, _records: &[Record]) -> Result<()> {
+        Ok(())
+    }
+
+    async fn backup(&self, _to: &Path) -> Result<()> {
+        Ok(())
+    }
+
     async fn ring(&self) -> Result<()> {
         self.writer()?;
         let path = lock::beside(&self.path, ".bell");
@@ -204,5 +271,9 @@ impl Ledger for SqliteLedger {
 
     fn bell(&self) -> Option<PathBuf> {
         Some(lock::beside(&self.path, ".bell"))
+    }
+
+    async fn rung(&self) {
+        std::future::pending().await
     }
 }

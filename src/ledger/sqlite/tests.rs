@@ -47,7 +47,10 @@ fn change(delivery: Delivery) -> Write {
         detail: String::new(),
         actor: "smm".to_owned(),
     };
-    Write { expect: delivery.version, delivery, event }
+    {
+        let expect = delivery.version;
+        Write::new(delivery, expect, event)
+    }
 }
 
 fn intent() -> Intent {
