@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
@@ -9,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::workspace::{self, CalendarArg, Workspace};
 use super::{Exit, Failure, Global, delivering};
-use crate::engine::{self, Reading, Signals, World};
+use crate::engine::{self, Reading, Signals, Watch, World};
 use crate::ledger::OpenMode;
 use crate::model::{CalendarName, Severity};
 use crate::time::{Clock as _, SystemClock};
@@ -51,7 +52,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let world = World::of(&workspace.loaded).unwrap_or_default();
         let engine = delivering::engine(&ledger, config, world, "smm daemon");
         let read = || read(args, global, &config.ledger, &name);
-        engine::run_daemon(engine, followed(&workspace), since, read, signals).await.map_err(Failure::from)
+        let watch = Watch::new(Arc::clone(&ledger), signals, followed(&workspace), since, read);
+        engine::run_daemon(engine, watch).await.map_err(Failure::from)
     })?;
     Ok(Exit::Done)
 }

@@ -1,40 +1,20 @@
 //! The daemon: publishes on time until it is stopped. One timer, the bell, the files, signals; idle it does nothing.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::follow::{Changed, Follow};
-use super::{Asked, Engine, Signals, Worker, World, systemd};
-use crate::calendar::DeliverySettings;
+use super::{Engine, News, Newsroom, Worker, systemd};
 use crate::ledger::LedgerError;
 
 /// A ledger that does not answer is asked again after this long.
 const LEDGER_AGAIN: Duration = Duration::from_secs(5);
 
-/// Calendar and settings, read anew.
-#[derive(Debug)]
-pub struct Reading {
-    /// What is published, or why it cannot be used: then the last good one goes on.
-    pub world: Result<(World, DeliverySettings), String>,
-    /// The files and folders that it came from: a change of one of them is an edit.
-    pub files: Vec<PathBuf>,
-}
-
-/// Publishes until it is stopped. The caller holds the ledger's lock and has read calendar and settings a first time
-/// (`files`, not before `since`); `read` reads them again.
-pub async fn run(
-    engine: Arc<Engine>,
-    files: Vec<PathBuf>,
-    since: DateTime<Utc>,
-    read: impl Fn() -> Reading,
-    mut signals: Signals,
-) -> Result<(), LedgerError> {
+/// Publishes until it is stopped. The caller holds the ledger's lock and has read calendar and settings a first time.
+pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(), LedgerError> {
     let mut worker = Worker::new(Arc::clone(&engine), None);
     worker.recover().await?;
-    let mut follow = Follow::new(engine.ledger.bell(), files, since.into());
     let mut again = engine.apply().await?.again;
     worker.read_unknown().await?;
     systemd::ready(&following(&engine));
@@ -74,32 +54,32 @@ pub async fn run(
                 None => std::future::pending().await,
             }
         };
+        // In this order nothing starves: a beat and news are rare, and every turn begins with what has ended.
         tokio::select! {
+            biased;
+            () = pulse => systemd::alive(),
+            told = newsroom.next() => match told {
+                // A person may have written to the ledger after any of them: everything is looked at anew.
+                News::Bell => news(&engine, &mut worker, &mut again).await,
+                News::Edited => {
+                    reload(&engine, &mut newsroom, &mut broken);
+                    news(&engine, &mut worker, &mut again).await;
+                }
+                News::Reload => {
+                    systemd::reloading();
+                    broken = None;
+                    reload(&engine, &mut newsroom, &mut broken);
+                    news(&engine, &mut worker, &mut again).await;
+                    systemd::ready(&broken.clone().unwrap_or_else(|| following(&engine)));
+                }
+                News::Stop => break,
+            },
+            () = timer => {}
             ended = worker.ended(), if worker.is_working() => {
                 if let Err(error) = ended {
                     tracing::error!(%error, "the ledger does not answer");
                 }
             }
-            () = timer => {}
-            () = pulse => systemd::alive(),
-            changed = follow.changed() => {
-                let edited = changed == Changed::Files;
-                if edited {
-                    reload(&engine, &read, &mut follow, &mut broken);
-                }
-                // A person may have written to the ledger, too: everything is looked at anew.
-                news(&engine, &mut worker, &mut again).await;
-            }
-            asked = signals.next() => match asked {
-                Asked::Reload => {
-                    systemd::reloading();
-                    broken = None;
-                    reload(&engine, &read, &mut follow, &mut broken);
-                    news(&engine, &mut worker, &mut again).await;
-                    systemd::ready(&broken.clone().unwrap_or_else(|| following(&engine)));
-                }
-                Asked::Stop => break,
-            },
         }
     }
     tracing::info!("stopping; calls under way are waited for");
@@ -147,11 +127,8 @@ async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<Date
     }
 }
 
-fn reload(engine: &Engine, read: &impl Fn() -> Reading, follow: &mut Follow, broken: &mut Option<String>) {
-    let (before, since) = (follow.glance(), engine.now());
-    let Reading { world, files } = read();
-    follow.files(files, &before, since.into());
-    match world {
+fn reload(engine: &Engine, newsroom: &mut impl Newsroom, broken: &mut Option<String>) {
+    match newsroom.read() {
         Ok((world, settings)) => {
             engine.set_world(world, settings);
             *broken = None;

@@ -9,7 +9,7 @@ mod daemon;
 mod driver;
 mod follow;
 mod links;
-
+mod news;
 mod pass;
 mod person;
 mod signals;
@@ -23,8 +23,9 @@ mod samples;
 
 pub use apply::Applied;
 pub use connect::{Connector, Folders, Networks};
-pub use daemon::{Reading, run as run_daemon};
+pub use daemon::run as run_daemon;
 pub use driver::{COMMAND_CALENDAR, Engine, World};
+pub use news::{News, Newsroom, Present, Reading, Watch};
 pub use pass::{Pass, Passed, release_backlog, wait_for};
 pub use person::{PersonCommand, person};
 pub use signals::{Asked, Signals};

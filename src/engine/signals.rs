@@ -42,6 +42,7 @@ impl Signals {
     pub async fn next(&mut self) -> Asked {
         #[cfg(unix)]
         tokio::select! {
+            biased;
             _ = self.term.recv() => Asked::Stop,
             _ = self.int.recv() => Asked::Stop,
             _ = self.hup.recv() => Asked::Reload,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::{Engine, World};
 use crate::adapter::Fault;
@@ -89,8 +89,11 @@ impl Worker {
         }
     }
 
-    /// Starts everything that can be started now. Gives how much that was.
+    /// Starts everything that can be started now, after a look at what has ended meanwhile. Gives how much was started.
     pub async fn start(&mut self) -> Result<usize, LedgerError> {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.note_ended(&ended);
+        }
         self.look_after().await?;
         let before = self.tasks.len();
         let now = self.engine.now();
@@ -165,22 +168,23 @@ impl Worker {
     /// nothing is. May be dropped at any time: what has ended is never forgotten.
     pub async fn ended(&mut self) -> Result<(), LedgerError> {
         let Some(first) = self.tasks.join_next_with_id().await else { return std::future::pending().await };
-        let mut ended = vec![first];
+        self.note_ended(&first);
         while let Some(more) = self.tasks.try_join_next_with_id() {
-            ended.push(more);
-        }
-        for result in ended {
-            let task = match &result {
-                Ok((task, ())) => *task,
-                Err(error) => error.id(),
-            };
-            let Some((id, _)) = self.at_work.remove(&task) else { continue };
-            if result.is_err_and(|error| error.is_panic()) {
-                tracing::error!(delivery = %id.short(), "smm has met a mistake of its own; the delivery is put aside");
-            }
-            self.left.push(id);
+            self.note_ended(&more);
         }
         self.look_after().await
+    }
+
+    fn note_ended(&mut self, ended: &Result<(Id, ()), JoinError>) {
+        let task = match ended {
+            Ok((task, ())) => *task,
+            Err(error) => error.id(),
+        };
+        let Some((id, _)) = self.at_work.remove(&task) else { return };
+        if ended.as_ref().is_err_and(JoinError::is_panic) {
+            tracing::error!(delivery = %id.short(), "smm has met a mistake of its own; the delivery is put aside");
+        }
+        self.left.push(id);
     }
 
     /// Looks how tasks that have ended left their deliveries. A row that is claimed, or being sent, while nobody is at

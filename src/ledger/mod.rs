@@ -398,6 +398,7 @@ pub trait Ledger: Send + Sync {
     /// A file that changes when somebody rings; `None`: wait for [`Ledger::rung`].
     fn bell(&self) -> Option<std::path::PathBuf>;
 
-    /// Waits until somebody rings. For ever, where there is a [`Ledger::bell`].
+    /// Waits until somebody rings. For ever, where there is a [`Ledger::bell`]. May be dropped at any time: a ring that
+    /// came meanwhile is told to the next call.
     async fn rung(&self);
 }

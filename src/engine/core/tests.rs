@@ -174,7 +174,11 @@ fn a_look_up_takes_two_looks_and_a_dead_sender() {
         let mut taken_over = row.clone();
         taken_over.unknown.as_mut().expect("unknown").witnessed = false;
         assert_eq!(step(&taken_over, &Input::Looked(Verdict::NotDone), &several, after(241)).2, Next::Look(None));
-        assert_eq!(step(&row, &Input::Looked(Verdict::NotDone), &several, after(241)).2, Next::Repeat, "it told itself");
+        assert_eq!(
+            step(&row, &Input::Looked(Verdict::NotDone), &several, after(241)).2,
+            Next::Repeat,
+            "it told itself"
+        );
         let (row, _, next) = step(&row, &Input::Looked(Verdict::NotDone), &rules, after(241));
         assert_eq!(next, Next::Repeat);
         assert_eq!(go(&row, &Input::Repeat, &rules, 241).state, State::Sending);
