@@ -1,6 +1,8 @@
 //! Alerts as the ledger keeps them: raised in the transaction that makes them necessary, told once to each target, kept
 //! until that has worked.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +15,12 @@ pub struct Alert {
     pub key: String,
     /// When it was raised.
     pub at: DateTime<Utc>,
-    /// Not told before this; withdrawn when its delivery comes to need nobody before (see [`super::Write`]).
+    /// Not told before this; withdrawn when its delivery comes to need nobody before (see [`super::Write::withdraws`]).
     pub tell_at: DateTime<Utc>,
     /// What it is about; `None`: the process itself, its clock, its calendar, its ledger.
     pub delivery: Option<DeliveryId>,
-    /// One word for programs: `late`, `missed`, `failed`, `held`, `unknown`, `account`, `calendar`, `clock`, `ledger`.
+    /// One word for programs: `late`, `missed`, `failed`, `held`, `unknown`, `account`, `calendar`, `clock`, `ledger`,
+    /// `target`.
     pub kind: String,
     /// What has happened, in one line. Holds no secret and no post's text.
     pub message: String,
@@ -38,6 +41,15 @@ pub struct Errand {
     pub told_at: Option<DateTime<Utc>>,
     /// Why the last attempt did not work.
     pub error: Option<String>,
+}
+
+/// An alert, and who knows of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raised {
+    /// The alert.
+    pub alert: Alert,
+    /// The targets that were told, with when.
+    pub told: BTreeMap<String, DateTime<Utc>>,
 }
 
 /// How telling a target went.

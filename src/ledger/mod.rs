@@ -33,7 +33,7 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 pub use age::{Age, Mark};
-pub use alert::{Alert, Errand, Told};
+pub use alert::{Alert, Errand, Raised, Told};
 pub use transfer::Record;
 
 use crate::model::{
@@ -151,6 +151,14 @@ impl Write {
     /// A write that nobody has to be told of.
     pub fn new(delivery: Delivery, expect: u64, event: Event) -> Self {
         Self { delivery, expect, event, alert: None }
+    }
+
+    /// Once it is stored, the alerts about its delivery that were not to be told yet (`tell_at` after the event's time) are
+    /// withdrawn: it needs nobody any more, or its own alert says more. An attempt that is unresolved keeps them, also
+    /// while the same request is being sent again.
+    pub fn withdraws(&self) -> bool {
+        let row = &self.delivery;
+        self.alert.is_some() || !(row.state.needs_person() || row.unknown.is_some())
     }
 }
 
@@ -310,8 +318,8 @@ pub trait Ledger: Send + Sync {
 
     /// Stores rows. All that can be written are written in one durable transaction; the answers are in the same order.
     /// A row that comes to hold an intent (state `sending`) also sets its account's [`AccountRecord::last_sent`]; a shared
-    /// ledger takes it only while its owner's lease lasts. A row whose state needs nobody withdraws the alerts about it
-    /// that were not to be told yet (`tell_at` after the event's time).
+    /// ledger takes it only while its owner's lease lasts. First the alerts go that it withdraws ([`Write::withdraws`]),
+    /// then its own is raised; one whose key is there already is left as it is.
     async fn write(&self, writes: &[Write]) -> Result<Vec<Written>>;
 
     /// Claims deliveries that are ready: state `planned`, [`Delivery::ready_at`] ≤ now, account served by the worker and not
@@ -370,7 +378,12 @@ pub trait Ledger: Send + Sync {
     /// Raises an alert that no delivery's row goes with. One whose key is there already is left as it is.
     async fn raise(&self, alert: &Alert) -> Result<()>;
 
-    /// Hands out alerts that a target was not told and that it is time to tell, oldest first.
+    /// Remembers since when each of these targets is there. One that is new is told nothing that was raised before `now`;
+    /// one that is known stays as it is, and none is forgotten.
+    async fn meet(&self, targets: &[String], now: DateTime<Utc>) -> Result<()>;
+
+    /// Hands out alerts that a target was not told and that it is time to tell, oldest first. None to a target that was
+    /// never met ([`Ledger::meet`]); it counts for nothing in the questions below either.
     async fn tell(&self, request: &TellRequest) -> Result<Vec<Errand>>;
 
     /// Stores how telling a target went.
@@ -381,6 +394,9 @@ pub trait Ledger: Send + Sync {
 
     /// The errands that have failed so far, for these targets: alerts that somebody should know and does not.
     async fn untold(&self, targets: &[String]) -> Result<Vec<Errand>>;
+
+    /// The alerts about a delivery, oldest first, with who was told.
+    async fn alerts(&self, delivery: DeliveryId) -> Result<Vec<Raised>>;
 
     /// Reads the whole ledger, in the order of [`Record`]: up to `limit` records after the first `skip`. Consistent when
     /// nothing else writes.

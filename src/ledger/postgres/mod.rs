@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query, Record,
-    Result, StoredPost, TellRequest, Told, Write, Written,
+    AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query, Raised,
+    Record, Result, StoredPost, TellRequest, Told, Write, Written,
 };
 use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId};
 
@@ -136,6 +136,10 @@ impl Ledger for PostgresLedger {
         Err(later())
     }
 
+    async fn meet(&self, _targets: &[String], _now: DateTime<Utc>) -> Result<()> {
+        Err(later())
+    }
+
     async fn tell(&self, _request: &TellRequest) -> Result<Vec<Errand>> {
         Err(later())
     }
@@ -149,6 +153,10 @@ impl Ledger for PostgresLedger {
     }
 
     async fn untold(&self, _targets: &[String]) -> Result<Vec<Errand>> {
+        Err(later())
+    }
+
+    async fn alerts(&self, _delivery: DeliveryId) -> Result<Vec<Raised>> {
         Err(later())
     }
 

@@ -31,8 +31,8 @@ use chrono::{DateTime, Utc};
 
 use self::worker::Worker;
 use super::{
-    AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, OpenMode, Query, Record,
-    Result, StoredPost, TellRequest, Told, Write, Written,
+    AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, OpenMode, Query, Raised,
+    Record, Result, StoredPost, TellRequest, Told, Write, Written,
 };
 use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, State};
 
@@ -235,6 +235,10 @@ impl Ledger for SqliteLedger {
         Ok(())
     }
 
+    async fn meet(&self, _targets: &[String], _now: DateTime<Utc>) -> Result<()> {
+        Ok(())
+    }
+
     async fn tell(&self, _request: &TellRequest) -> Result<Vec<Errand>> {
         Ok(Vec::new())
     }
@@ -248,6 +252,10 @@ impl Ledger for SqliteLedger {
     }
 
     async fn untold(&self, _targets: &[String]) -> Result<Vec<Errand>> {
+        Ok(Vec::new())
+    }
+
+    async fn alerts(&self, _delivery: DeliveryId) -> Result<Vec<Raised>> {
         Ok(Vec::new())
     }
 
