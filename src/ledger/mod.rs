@@ -34,7 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use age::{Age, Mark};
 pub use alert::{Alert, Errand, Raised, Told};
-pub use transfer::Record;
+pub use transfer::{Record, Telling};
 
 use crate::model::{
     AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, Receipt, State,
@@ -52,6 +52,9 @@ pub enum LedgerError {
     /// Disk, file or database.
     #[error("{0}")]
     Storage(String),
+    /// The disk is full: nothing is begun until there is room. What came of a call can still be written.
+    #[error("{0}")]
+    Full(String),
     /// The store is no longer the one that was opened, or its disk has failed: this process must not go on with it.
     #[error("{0}")]
     Gone(String),
@@ -398,11 +401,13 @@ pub trait Ledger: Send + Sync {
     /// The alerts about a delivery, oldest first, with who was told.
     async fn alerts(&self, delivery: DeliveryId) -> Result<Vec<Raised>>;
 
-    /// Reads the whole ledger, in the order of [`Record`]: up to `limit` records after the first `skip`. Consistent when
-    /// nothing else writes.
+    /// Reads the whole ledger, in the order of [`Record`] and without [`Record::Head`] and [`Record::End`]: up to `limit`
+    /// records after the first `skip`. Consistent when nothing else writes.
     async fn export(&self, skip: u64, limit: usize) -> Result<Vec<Record>>;
 
-    /// Takes records into a ledger that has no deliveries, in the order of [`Record`], any number at a time.
+    /// Takes records into a ledger that has no deliveries, in the order of [`Record`], any number at a time. Until
+    /// [`Record::End`] was taken the import is not complete, and nothing is claimed from the ledger. [`Record::Head`]
+    /// begins an import: a ledger in which one was cut short refuses it.
     async fn import(&self, records: &[Record]) -> Result<()>;
 
     /// Copies the ledger into a new file while others use it. An error where the ledger is no file.

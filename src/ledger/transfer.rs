@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{AccountRecord, Alert, CalendarRecord, StoredPost};
 use crate::model::{AccountName, CalendarName, Delivery, DeliveryId, Event, Intent, OccurrenceName, Receipt};
 
-/// One record. The order in a transfer is that of the variants, and within each the order in which it was written.
+/// One record. The ledger itself gives and takes what is between [`Record::Head`] and [`Record::End`]; whoever moves it
+/// adds the two. The order in a transfer is that of the variants, and within each the order in which it was written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "kebab-case")]
 pub enum Record {
@@ -39,6 +40,11 @@ pub enum Record {
         since: DateTime<Utc>,
         /// Why.
         reason: String,
+    },
+    /// A person has adopted the ledger: see [`CalendarRecord::adopted`].
+    Adopted {
+        /// When.
+        at: DateTime<Utc>,
     },
     /// A delivery, whole.
     Delivery(Box<Delivery>),
@@ -86,16 +92,38 @@ pub enum Record {
     },
     /// A line of the history.
     Event(Event),
-    /// An alert, with the targets that know it.
+    /// A target that alerts are told to.
+    Target {
+        /// Its name.
+        name: String,
+        /// It is told nothing that was raised before.
+        since: DateTime<Utc>,
+    },
+    /// An alert, with how far its telling is.
     Alert {
         /// The alert.
         alert: Alert,
-        /// The names of the targets that were told.
-        told: Vec<String>,
+        /// By target, in the order of their names. A target that was not tried yet is not in it.
+        tellings: Vec<Telling>,
     },
     /// Last: how many records came before. A transfer without it is cut short.
     End {
         /// So many.
         records: u64,
     },
+}
+
+/// How far the telling of an alert to one target is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Telling {
+    /// The target's name in `smm.toml`.
+    pub target: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Told since; `None`: not yet.
+    pub told_at: Option<DateTime<Utc>>,
+    /// Not handed out before this.
+    pub again: Option<DateTime<Utc>>,
+    /// Why the last attempt did not work.
+    pub error: Option<String>,
 }
