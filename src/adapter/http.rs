@@ -21,6 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use super::{Fault, Refusal};
+use crate::trial::Guard;
 
 /// Largest answer that is read, in bytes.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
@@ -326,10 +327,14 @@ impl Http {
     }
 
     fn builder(&self) -> reqwest::ClientBuilder {
+        use reqwest::redirect::Policy;
+
+        // A redirected request takes its body, and every header but one, to another host.
+        let redirect = if Guard::Redirect.holds() { Policy::none() } else { Policy::default() };
         reqwest::Client::builder()
             .tls_backend_preconfigured(tls())
             .user_agent(concat!("smm/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(redirect)
             .retry(reqwest::retry::never())
             .connect_timeout(Duration::from_secs(10).min(self.inner.settings.timeout))
             .timeout(self.inner.settings.timeout)

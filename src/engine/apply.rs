@@ -6,6 +6,7 @@ use super::Engine;
 use crate::ledger::{LedgerError, Query, Write, Written};
 use crate::model::{Delivery, Event, Origin, State};
 use crate::schedule::{Change, ChangeKind, schedule};
+use crate::trial::point;
 
 /// Rows stored in one transaction.
 const GROUP: usize = 1_000;
@@ -40,6 +41,7 @@ impl Engine {
             }
             let record = self.ledger.calendar(&calendar.name).await?;
             let wanted = schedule(calendar, &ids, &rows, &record, now);
+            point("apply");
             let mut stale = false;
             for group in wanted.changes.chunks(GROUP) {
                 let writes: Vec<Write> = group.iter().map(|change| write(change, now)).collect();
@@ -59,6 +61,7 @@ impl Engine {
             if wanted.record != record {
                 self.ledger.put_calendar(&calendar.name, &wanted.record).await?;
             }
+            point("applied");
             return Ok(Applied { changes, again: wanted.again });
         }
         Err(LedgerError::Busy("others keep changing the deliveries of this calendar; try again".to_owned()))

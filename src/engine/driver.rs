@@ -23,6 +23,7 @@ use crate::model::{
     Account, AccountName, CalendarName, Delivery, Frozen, Origin, Post, PostId, Prepared, Receipt, State,
 };
 use crate::time::{Clock, Zone};
+use crate::trial::point;
 
 /// The calendar that posts written by `smm post` belong to.
 pub const COMMAND_CALENDAR: &str = "post";
@@ -299,6 +300,7 @@ impl Engine {
                 Ok(value) => {
                     let input = Input::Prepared { plan: stored.clone(), step: step.index, value: value.clone() };
                     (*row, _) = self.advance(row, &input, rules).await?;
+                    point("prepared");
                     done.push(Prepared { step: step.index, value, at: now });
                 }
                 Err(fault) => {
@@ -349,8 +351,10 @@ impl Engine {
             let input = Input::Intent { plan: stored.clone(), frozen, binding: link.binding.clone() };
             let (sending, event, _) = core::step(&row, &input, rules, now);
             let write = Write::new(sending.clone(), row.version, event);
+            point("intent");
             match self.ledger.write(&[write]).await?.pop() {
                 Some(Written::Done) => {
+                    point("intent-written");
                     row = Delivery { version: row.version + 1, ..sending };
                 }
                 Some(Written::AlreadyOut { by, receipt }) => {
@@ -403,6 +407,7 @@ impl Engine {
         tracing::debug!(delivery = %row.id.short(), post = %row.post, account = %row.account, part = frozen.part + 1, "sending");
         let timeout = self.settings().timeout;
         let limit = self.now() + delta(timeout);
+        point("send");
         let answer = tokio::select! {
             biased;
             answer = link.api.publish(&frozen) => answer,
@@ -419,7 +424,11 @@ impl Engine {
                 Input::Faulted(fault)
             }
         };
-        self.insist(row, &input, rules).await
+        point("answered");
+        point("evidence-written");
+        let written = self.insist(row, &input, rules).await;
+        point("recorded");
+        written
     }
 
     /// Looks up an unknown whose time to be looked up has come, and sends the same request again where that is right.
@@ -456,6 +465,7 @@ impl Engine {
         };
         let rules = self.rules(link.class(rules.class));
         let limit = self.now() + delta(self.settings().timeout);
+        point("look");
         let looked = tokio::select! {
             biased;
             looked = link.api.reconcile(&intent.frozen, intent.first_at) => looked,
@@ -465,6 +475,7 @@ impl Engine {
             Ok(verdict) => Input::Looked(verdict),
             Err(fault) => Input::NotLooked(fault),
         };
+        point("looked");
         let (row, next) = self.advance(row, &input, &rules).await?;
         if next != Next::Repeat || self.stopping.load(Ordering::SeqCst) {
             return Ok(());
@@ -473,6 +484,7 @@ impl Engine {
             return Ok(());
         }
         let (row, _) = self.advance(&row, &Input::Repeat, &rules).await?;
+        point("repeat-written");
         // More parts are not sent from here: they are claimed as those of any other thread.
         if let Some((row, Next::GoOn)) = self.send(&row, &link, &rules).await {
             self.advance(&row, &Input::GivenBack("its next part is due".to_owned()), &rules).await?;

@@ -11,6 +11,7 @@ use super::{Engine, World};
 use crate::adapter::Fault;
 use crate::ledger::{Burst, ClaimRequest, LedgerError, Query};
 use crate::model::{AccountName, Delivery, DeliveryId, State};
+use crate::trial::point;
 
 /// Deliveries under way at once: beyond this a group's commit costs no less for each.
 const TOGETHER: usize = 64;
@@ -122,7 +123,12 @@ impl Worker {
             let world = self.engine.world();
             let request = self.request(&world, now);
             if !request.accounts.is_empty() {
-                for row in self.engine.ledger.claim(&request).await? {
+                point("claim");
+                let claimed = self.engine.ledger.claim(&request).await?;
+                if !claimed.is_empty() {
+                    point("claimed");
+                }
+                for row in claimed {
                     let (engine, world) = (Arc::clone(&self.engine), Arc::clone(&world));
                     let (id, account) = (row.id, row.account.clone());
                     let task = self.tasks.spawn(async move { engine.deliver(row, world).await });

@@ -5,9 +5,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/process.rs"]
+mod process;
+
 #[path = "../support/proxy.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod proxy;
+
+#[path = "../support/stand.rs"]
+mod stand;
 
 mod architecture;
 mod calendar;
@@ -24,6 +30,8 @@ mod plan;
 mod post;
 mod publish;
 mod rendering;
+#[cfg(unix)]
+mod rig;
 mod schema;
 mod twitter_text;
 mod usage;

@@ -52,6 +52,11 @@ pub trait Fake: Send + Sync {
         false
     }
 
+    /// From now on the server is one of its kin that keep no idempotency keys, and says so. `false`: there are none.
+    fn forget_keys(&self) -> bool {
+        false
+    }
+
     /// Files as the adapter sees them, for networks that write there.
     fn files(&self) -> Arc<dyn Files> {
         Arc::new(MemoryFiles::default())

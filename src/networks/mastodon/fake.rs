@@ -126,6 +126,11 @@ impl Fake for Instance {
         world.changes += 1;
         world.token = format!("token-{}", world.changes);
     }
+
+    fn forget_keys(&self) -> bool {
+        held(&self.world).kin = true;
+        true
+    }
 }
 
 fn held(world: &Mutex<World>) -> MutexGuard<'_, World> {
