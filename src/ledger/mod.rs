@@ -16,6 +16,8 @@
 
 mod age;
 mod alert;
+#[cfg(feature = "testing")]
+pub mod memory;
 pub mod postgres;
 pub mod sqlite;
 #[cfg(feature = "testing")]
