@@ -4,6 +4,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::trial::Guard;
+
 /// What a ledger says of itself, and what is remembered outside of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
@@ -28,4 +30,48 @@ pub enum Age {
         /// What it says.
         found: Mark,
     },
+}
+
+impl Age {
+    /// A ledger's age by what was seen of it. `seen` has to be read before the ledger is asked, since the ledger comes
+    /// first when both go on.
+    pub fn of(seen: Option<Mark>, found: Mark) -> Self {
+        let Some(seen) = seen else { return Self::Current };
+        // Of a ledger from which nothing was sent nothing can be missing.
+        let nothing_sent = seen.sequence == 0 && !seen.is_unreadable();
+        if nothing_sent || (seen.instance == found.instance && seen.sequence <= found.sequence) || !Guard::Age.holds() {
+            return Self::Current;
+        }
+        Self::Older { seen, found }
+    }
+}
+
+impl Mark {
+    /// Something was seen, and what it was cannot be read any more: like no ledger, so that a person is asked.
+    pub fn unreadable() -> Self {
+        Self { instance: String::new(), sequence: 0, at: None }
+    }
+
+    /// See [`Mark::unreadable`].
+    pub fn is_unreadable(&self) -> bool {
+        self.instance.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ledger_is_older_when_it_lacks_what_was_sent() {
+        let mark = |instance: &str, sequence| Mark { instance: instance.to_owned(), sequence, at: None };
+        let older = |seen: Mark, found: Mark| matches!(Age::of(Some(seen), found), Age::Older { .. });
+        assert_eq!(Age::of(None, mark("a", 0)), Age::Current);
+        assert!(!older(mark("a", 5), mark("a", 5)));
+        assert!(!older(mark("a", 5), mark("a", 6)));
+        assert!(older(mark("a", 5), mark("a", 4)));
+        assert!(older(mark("a", 5), mark("b", 6)), "another one");
+        assert!(!older(mark("a", 0), mark("b", 0)), "nothing was sent from the one before");
+        assert!(older(Mark::unreadable(), mark("a", 9)));
+    }
 }

@@ -16,6 +16,8 @@
 
 mod age;
 mod alert;
+mod evidence;
+mod mark;
 #[cfg(feature = "testing")]
 pub mod memory;
 pub mod postgres;
@@ -25,7 +27,7 @@ pub mod suite;
 mod transfer;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +38,8 @@ use serde::{Deserialize, Serialize};
 
 pub use age::{Age, Mark};
 pub use alert::{Alert, Errand, Raised, Told};
+pub use evidence::{Attempt, Brought, Evidence, EvidenceFolder, NoEvidence};
+pub use mark::MarkFile;
 pub use transfer::{Record, Telling};
 
 use crate::model::{
@@ -99,6 +103,16 @@ impl<'a> Opening<'a> {
         Self { setting, state_folder, mode, lease: Duration::from_mins(1), password: None }
     }
 
+    /// What the files begin with that this machine keeps beside the ledger: `.mark`, `.evidence`. For a server in the
+    /// state folder, by its address without user and password.
+    pub fn beside(&self) -> PathBuf {
+        match self.setting {
+            url if is_server(url) => self.state_folder.join(server_file(url)),
+            "sqlite" => self.state_folder.join("ledger.db"),
+            path => self.state_folder.join(path),
+        }
+    }
+
     /// Opens it. A server is spoken to at the first question, not here.
     pub fn open(self) -> Result<Arc<dyn Ledger>> {
         let file =
@@ -108,13 +122,33 @@ impl<'a> Opening<'a> {
                 "a ledger in git is not built in yet; write `ledger = \"sqlite\"` or a file's path in smm.toml"
                     .to_owned(),
             )),
-            url if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                Ok(Arc::new(postgres::PostgresLedger::open(&self)?))
-            }
-            "sqlite" => file(&self.state_folder.join("ledger.db")),
-            path => file(&self.state_folder.join(path)),
+            url if is_server(url) => Ok(Arc::new(postgres::PostgresLedger::open(&self)?)),
+            _ => file(&self.beside()),
         }
     }
+}
+
+/// Whether a setting is a server's address.
+fn is_server(setting: &str) -> bool {
+    setting.starts_with("postgres://") || setting.starts_with("postgresql://")
+}
+
+/// A file's name for a server's address: readable, and told apart by everything of the address but who asks and how.
+fn server_file(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host).to_ascii_lowercase();
+    let place = format!("{host}/{database}");
+    let readable: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
+    format!("postgres-{readable}-{}", &mark::checksum(&place)[..8])
+}
+
+/// `path` with an ending added: `ledger.db` → `ledger.db.mark`.
+pub fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = std::ffi::OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// Opens a ledger with the usual lease and without a password: see [`Opening`].
@@ -419,7 +453,7 @@ pub trait Ledger: Send + Sync {
     async fn ring(&self) -> Result<()>;
 
     /// A file that changes when somebody rings; `None`: wait for [`Ledger::rung`].
-    fn bell(&self) -> Option<std::path::PathBuf>;
+    fn bell(&self) -> Option<PathBuf>;
 
     /// Waits until somebody rings. For ever, where there is a [`Ledger::bell`]. May be dropped at any time: a ring that
     /// came meanwhile is told to the next call.
