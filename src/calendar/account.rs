@@ -5,10 +5,11 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::raw::{RawAccount, RawLimits};
-use super::read::{At, Reader};
-use super::scalar::Rest;
-use super::{Known, KnownNetwork, suggest};
-use crate::model::{Account, AccountName, LimitOverrides, Place, codes};
+use super::read::{At, Reader, Table as _};
+use super::scalar::{OneOrMany, Rest};
+use super::{Known, KnownNetwork, Span, suggest};
+use crate::model::{Account, AccountName, LimitOverrides, Place, WeekSpan, codes};
+use crate::time::{Zone, ZoneError, merge_hours, parse_hours};
 
 /// Which file an account stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub(super) fn resolve(
             None
         }
     };
-    let RawAccount { network, server, spacing, limits, settings, unreadable } = raw.value;
+    let RawAccount { network, server, spacing, blackout, timezone, jitter, limits, settings, unreadable } = raw.value;
     let network = if let Some(network) = network {
         network_of(reader, &name.value, &network, known, home)?
     } else {
@@ -67,6 +68,9 @@ pub(super) fn resolve(
         }
     }
     account.spacing = spacing.map(|spacing| Duration::from_secs(spacing.value.0));
+    account.jitter = jitter.map(|jitter| Duration::from_secs(jitter.value.0));
+    account.blackout = blackout.map(|blackout| blackout_of(reader, blackout)).unwrap_or_default();
+    account.timezone = timezone.map(|zone| zone_of(reader, zone));
     account.limits = limits.map(|limits| limits_of(limits.value)).unwrap_or_default();
     let places: Vec<_> = settings.0.iter().map(|(key, value)| (key.clone(), value.key)).collect();
     settings_of(reader, &mut account, settings, network);
@@ -83,6 +87,42 @@ pub(super) fn resolve(
         }
     }
     (reader.errors == before).then_some(account)
+}
+
+/// The hours of all entries together, sorted and apart from each other.
+fn blackout_of(reader: &mut Reader<'_>, written: At<OneOrMany>) -> Vec<WeekSpan> {
+    let before = reader.errors;
+    let mut spans = Vec::new();
+    for entry in &written.value.0 {
+        match parse_hours(&entry.value) {
+            Ok(found) => spans.extend(found),
+            Err(error) => {
+                reader.error(codes::BAD_BLACKOUT, entry.span, error.message).help(error.help);
+            }
+        }
+    }
+    let spans = merge_hours(spans);
+    if reader.errors == before && spans == [WeekSpan { start: 0, end: WeekSpan::WEEK }] {
+        reader
+            .error(codes::BAD_BLACKOUT, written.span, "these hours are the whole week: nothing would ever go out")
+            .help("leave some hours free; to stop an account for now use `smm pause ACCOUNT`");
+    }
+    spans
+}
+
+fn zone_of(reader: &mut Reader<'_>, written: At<String>) -> String {
+    if let Err(error) = Zone::parse(&written.value) {
+        unknown_zone(reader, written.span, &error);
+    }
+    written.value
+}
+
+/// Says that a time zone is not known.
+pub(super) fn unknown_zone(reader: &mut Reader<'_>, span: Span, error: &ZoneError) {
+    reader.error(codes::UNKNOWN_ZONE, span, error.to_string()).help = Some(match &error.nearest {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
+        None => "write an IANA name such as `Europe/Berlin`, or `UTC`".to_owned(),
+    });
 }
 
 fn network_of<'k>(
@@ -128,7 +168,7 @@ fn settings_of(reader: &mut Reader<'_>, account: &mut Account, settings: Rest, n
                     "remove it here and set `{variable}` in the environment; have it made anew if it was ever committed"
                 ));
         } else {
-            let keys = ["network", "server", "spacing", "limits"].into_iter().chain(network.settings_keys());
+            let keys = RawAccount::keys().into_iter().chain(network.settings_keys());
             let keys: Vec<&str> = keys.collect();
             reader.unknown_key_at(&key, value.key, &keys);
         }
@@ -200,7 +240,6 @@ fn limits_of(raw: RawLimits) -> LimitOverrides {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calendar::read::Table as _;
 
     #[test]
     fn limits_have_the_keys_of_the_model() {

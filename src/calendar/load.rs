@@ -176,12 +176,7 @@ impl<'a> Load<'a> {
         match raw.timezone {
             Some(zone) => match Zone::parse(&zone.value) {
                 Ok(zone) => self.context.zone = Some(zone),
-                Err(error) => {
-                    reader.error(codes::UNKNOWN_ZONE, zone.span, error.to_string()).help = Some(match &error.nearest {
-                        Some(nearest) => format!("did you mean `{nearest}`?"),
-                        None => "write an IANA name such as `Europe/Berlin`, or `UTC`".to_owned(),
-                    });
-                }
+                Err(error) => account::unknown_zone(reader, zone.span, &error),
             },
             None => {
                 if !raw.unreadable.contains(&"timezone") {
@@ -195,6 +190,12 @@ impl<'a> Load<'a> {
         }
         if let Some(accounts) = raw.accounts {
             self.accounts(reader, accounts.value, config);
+        }
+        if let Some(zone) = &self.context.zone {
+            // Hours are those of the calendar's readers where the operator names no others.
+            for account in self.context.accounts.values_mut().filter(|account| !account.blackout.is_empty()) {
+                account.timezone.get_or_insert_with(|| zone.name().to_owned());
+            }
         }
         if let Some(defaults) = raw.defaults {
             self.places.set_defaults(&defaults.value);

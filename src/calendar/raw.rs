@@ -221,6 +221,14 @@ table! {
         server: String,
         /// Least time between two posts of this account, such as `2m`.
         spacing: Length,
+        /// Hours in which nothing of this account goes out: `22:00-07:00`, `sat-sun`, `fri 18:00-24:00`,
+        /// `mon-fri 12:00-13:00` or `fri 18:00-mon 08:00`. What falls due within goes out when they end.
+        blackout: OneOrMany,
+        /// The time zone that blackout hours are meant in; the calendar's when absent.
+        timezone: String,
+        /// Each post goes out up to this much later than its time, such as `5m`: never earlier, and always as much for the
+        /// same post.
+        jitter: Length,
         /// Limits of this account's server that differ from the built-in ones.
         limits: RawLimits,
         ; settings: Rest

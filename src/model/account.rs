@@ -6,6 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use super::AccountName;
 
+/// A span of the week: minutes since Monday 0:00, from `start` to before `end`, which is at most [`WeekSpan::WEEK`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WeekSpan {
+    /// Its first minute.
+    pub start: u16,
+    /// The minute after its last.
+    pub end: u16,
+}
+
+impl WeekSpan {
+    /// The minutes of a week.
+    pub const WEEK: u16 = 7 * 24 * 60;
+}
+
 /// One identity on a network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
@@ -17,6 +31,13 @@ pub struct Account {
     pub server: Option<String>,
     /// Least time between two posts of this account.
     pub spacing: Option<Duration>,
+    /// Hours of the week in which nothing of this account goes out, on the clock of [`Account::timezone`]: sorted, and
+    /// apart from each other.
+    pub blackout: Vec<WeekSpan>,
+    /// The zone that its blackout hours are meant in; the calendar's where nothing else is said. `None`: UTC.
+    pub timezone: Option<String>,
+    /// At most so much later than its time each post goes out, always the same for the same delivery.
+    pub jitter: Option<Duration>,
     /// Limits that the operator has written down for this account's server.
     pub limits: LimitOverrides,
     /// The network's own settings, such as `handle` or `folder`: the rest of its table.
@@ -31,6 +52,9 @@ impl Account {
             network: network.into(),
             server: None,
             spacing: None,
+            blackout: Vec::new(),
+            timezone: None,
+            jitter: None,
             limits: LimitOverrides::default(),
             settings: serde_json::Map::new(),
         }

@@ -39,6 +39,8 @@ codes! {
         "Animations are sent as they are, since re-encoding would lose frames or movement.\nMake it smaller or shorter, or turn it into a video.";
     BAD_ACCOUNT_NAME = "bad-account-name", "An account's name breaks the rule for names",
         "A name starts with a small letter and has only small letters, digits and `-`, at most 40: it names environment variables, too.\n`alert`, `calendar`, `config`, `ledger`, `vault` and the names of networks are taken.";
+    BAD_BLACKOUT = "bad-blackout", "Blackout hours cannot be read, or leave no time to publish",
+        "Each entry is a time of day, days of the week, or both: `\"22:00-07:00\"` (every night, named by the day that it begins on), `\"sat-sun\"`, `\"fri 18:00-24:00\"`, `\"mon-fri 12:00-13:00\"`, `\"fri 18:00-mon 08:00\"`.\nTimes are those of the calendar's zone, or of the account's `timezone`. What falls due within goes out when they end.";
     BAD_CRON = "bad-cron", "A cron rule cannot be read",
         "Five fields: minute, hour, day of the month, month, day of the week. `0 9 * * MON-FRI` is nine o'clock on working days.\nSix fields begin with seconds; seven end with a year. Times are meant in the calendar's zone.";
     BAD_DURATION = "bad-duration", "A length of time cannot be read",

@@ -14,7 +14,7 @@ mod nearest;
 mod post;
 mod problem;
 
-pub use account::{Account, LimitOverrides};
+pub use account::{Account, LimitOverrides, WeekSpan};
 pub use content::{Content, MediaRef, Numbering, Poll, Visibility};
 pub use delivery::{
     Binding, Delivery, Event, Frozen, Intent, Origin, Prepared, Reason, ReasonCode, Receipt, State, Unknown,

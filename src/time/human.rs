@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
 
-use super::{Local, MONTHS, Zone};
+use super::{Local, MONTHS, WEEKDAYS, Zone};
 
 /// A time that was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -202,8 +202,6 @@ enum Day {
         month: u32,
     },
 }
-
-const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 /// Which of the names a word begins: three letters at least.
 fn named(word: &str, names: &[&str]) -> Option<usize> {

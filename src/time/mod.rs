@@ -1,12 +1,14 @@
-//! Time: the clock (the only "now"), zones, cron, human dates.
+//! Time: the clock (the only "now"), zones, cron, blackout hours, human dates.
 //!
 //! What this module does not do: it knows no posts and no deliveries. See [`crate::schedule`] for what becomes due.
 
+mod blackout;
 mod clock;
 mod cron;
 mod human;
 mod zone;
 
+pub use blackout::{Blackout, HoursError, merge as merge_hours, parse as parse_hours};
 #[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock};
@@ -29,3 +31,6 @@ const MONTHS: [&str; 12] = [
     "november",
     "december",
 ];
+
+/// The days of the week, as people write them.
+const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];

@@ -152,6 +152,13 @@ impl Zone {
         }
     }
 
+    /// The next instant after `at` at which its clocks are changed. `None`: never again.
+    pub fn next_change(&self, at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let timestamp = jiff::Timestamp::from_second(at.timestamp()).ok()?;
+        let change = self.rules.following(timestamp).next()?;
+        DateTime::from_timestamp(change.timestamp().as_second(), 0)
+    }
+
     /// The civil time at an instant.
     pub fn civil(&self, at: DateTime<Utc>) -> NaiveDateTime {
         let Ok(timestamp) = jiff::Timestamp::from_second(at.timestamp()) else { return at.naive_utc() };
