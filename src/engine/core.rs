@@ -111,6 +111,12 @@ pub enum Input {
     Repeat,
     /// The process that had it is gone.
     OwnerLost,
+    /// Its account's blackout hours have begun: what is not begun waits for their end, and so does sending again what may
+    /// not have arrived.
+    Dark {
+        /// Their end.
+        until: DateTime<Utc>,
+    },
     /// It is given back before anything irreversible was sent: at a stop, or since the calendar changed meanwhile.
     GivenBack(String),
     /// The account's name leads to another identity or host than the ledger knows.
@@ -278,6 +284,17 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
                 rest(&mut next, State::Planned, row.reason.clone(), row.not_before)
             } else {
                 doubt(&mut next, "the process that sent it ended before the answer came", false, rules, now)
+            }
+        }
+        Input::Dark { until } => {
+            expect(row, &[State::Claimed, State::Unknown], "blackout hours");
+            let message = format!("the blackout hours of {} last until {}", row.account, utc(*until));
+            if row.state == State::Unknown {
+                look_at(&mut next, Some(*until));
+                ("look", format!("not sent again yet: {message}"), Next::Look(Some(*until)))
+            } else {
+                let reason = Reason::new(ReasonCode::Blackout, message);
+                rest(&mut next, State::Planned, Some(reason), Some(*until))
             }
         }
         Input::GivenBack(why) => {

@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::connect::{Connector, Folders};
 use super::core::{self, Input, Next, Rules};
+use super::dark;
 use super::links::{Link, Links, Trouble};
 use crate::adapter::{Fault, Plan, Progress, Refusal, RepeatSafety, StepKind};
 use crate::calendar::{Calendar, DeliverySettings, Loaded};
@@ -22,7 +23,7 @@ use crate::ledger::{Ledger, LedgerError, Write, Written};
 use crate::model::{
     Account, AccountName, CalendarName, Delivery, Frozen, Origin, Post, PostId, Prepared, Receipt, State,
 };
-use crate::time::{Clock, Zone};
+use crate::time::{Blackout, Clock, Zone};
 use crate::trial::point;
 
 /// The calendar that posts written by `smm post` belong to.
@@ -192,7 +193,8 @@ impl Engine {
     async fn try_deliver(&self, claimed: &Delivery, world: Arc<World>) -> Result<(), Halt> {
         let mut row = claimed.clone();
         let rules = self.rules(self.connector.repeat(&row.network));
-        if core::too_late(&row, self.now()) {
+        let blackout = world.accounts.get(&row.account).and_then(Blackout::of);
+        if core::too_late(&row, dark::counted(&row, blackout.as_ref(), self.now())) {
             self.advance(&row, &Input::TooLate, &rules).await?;
             return Ok(());
         }
@@ -338,7 +340,7 @@ impl Engine {
                 Err(fault) => return self.not_prepared(&row, fault, rules).await,
             };
             if let Some(why) = self.not_now(&row, now) {
-                self.advance(&row, &Input::GivenBack(why.to_owned()), rules).await?;
+                self.advance(&row, &why, rules).await?;
                 return Ok(());
             }
             if self.is_edited(&row, world, source) {
@@ -376,13 +378,16 @@ impl Engine {
     }
 
     /// Why the intent must not be written now, if so.
-    fn not_now(&self, row: &Delivery, now: DateTime<Utc>) -> Option<&'static str> {
+    fn not_now(&self, row: &Delivery, now: DateTime<Utc>) -> Option<Input> {
         if self.stopping.load(Ordering::SeqCst) {
-            Some("smm is stopping")
+            Some(Input::GivenBack("smm is stopping".to_owned()))
         } else if now < row.due {
-            Some("the clock was set back to before its time")
+            Some(Input::GivenBack("the clock was set back to before its time".to_owned()))
         } else {
-            None
+            // A thread that was begun is brought to its end.
+            let world = self.world();
+            let until = world.accounts.get(&row.account).and_then(|account| dark::until(row, account, now))?;
+            (!row.is_frozen()).then_some(Input::Dark { until })
         }
     }
 
@@ -481,6 +486,10 @@ impl Engine {
             return Ok(());
         }
         if !core::may_repeat(&row, &rules, self.now()) {
+            return Ok(());
+        }
+        if let Some(until) = dark::until(&row, account, self.now()) {
+            self.advance(&row, &Input::Dark { until }, &rules).await?;
             return Ok(());
         }
         let (row, _) = self.advance(&row, &Input::Repeat, &rules).await?;

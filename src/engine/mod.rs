@@ -6,6 +6,7 @@ pub mod outside;
 mod apply;
 mod connect;
 mod daemon;
+mod dark;
 mod driver;
 mod follow;
 mod links;

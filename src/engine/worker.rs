@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 
-use super::{Engine, World};
+use super::{Engine, World, dark};
 use crate::adapter::Fault;
 use crate::ledger::{Burst, ClaimRequest, LedgerError, Query};
 use crate::model::{AccountName, Delivery, DeliveryId, State};
@@ -26,6 +26,8 @@ pub struct Worker {
     looks: BTreeMap<DeliveryId, (AccountName, DateTime<Utc>)>,
     /// Accounts that are paused, as last read; `None` for all of them.
     paused: BTreeSet<Option<AccountName>>,
+    /// Planned deliveries that blackout hours do not concern, as last read.
+    any_hour: Vec<DeliveryId>,
     touched: BTreeSet<DeliveryId>,
     /// Deliveries whose task has ended, and that were not looked at since.
     left: Vec<DeliveryId>,
@@ -41,6 +43,7 @@ impl Worker {
             at_work: HashMap::new(),
             looks: BTreeMap::new(),
             paused: BTreeSet::new(),
+            any_hour: Vec::new(),
             touched: BTreeSet::new(),
             left: Vec::new(),
         }
@@ -74,6 +77,12 @@ impl Worker {
             if self.engine.ledger.account(account).await?.paused.is_some() {
                 self.paused.insert(Some(account.clone()));
             }
+        }
+        self.any_hour.clear();
+        for account in world.accounts.values().filter(|account| !account.blackout.is_empty()) {
+            let (account, states) = (Some(account.name.clone()), vec![State::Planned]);
+            let rows = self.engine.ledger.deliveries(&Query { account, states, ..Query::default() }).await?;
+            self.any_hour.extend(rows.iter().filter(|row| row.any_hour).map(|row| row.id));
         }
         Ok(())
     }
@@ -121,8 +130,7 @@ impl Worker {
         }
         if self.tasks.len() < TOGETHER {
             let world = self.engine.world();
-            let request = self.request(&world, now);
-            if !request.accounts.is_empty() {
+            for request in self.requests(&world, now) {
                 point("claim");
                 let claimed = self.engine.ledger.claim(&request).await?;
                 if !claimed.is_empty() {
@@ -146,9 +154,38 @@ impl Worker {
             return Ok(None);
         }
         let looks = self.next_look();
-        let request = self.request(&self.engine.world(), self.engine.now());
-        let ready = if request.accounts.is_empty() { None } else { self.engine.ledger.next_ready(&request).await? };
-        Ok(looks.into_iter().chain(ready).min())
+        let (world, now) = (self.engine.world(), self.engine.now());
+        let mut next = looks;
+        for request in self.requests(&world, now) {
+            next = next.into_iter().chain(self.engine.ledger.next_ready(&request).await?).min();
+        }
+        for (account, until) in self.dark(&world, now) {
+            let request = self.request(&world, now, |name| *name == account);
+            let ready = self.engine.ledger.next_ready(&request).await?;
+            next = next.into_iter().chain(ready.map(|ready| ready.max(until))).min();
+        }
+        Ok(next)
+    }
+
+    /// What may be claimed now: everything of the accounts that are not in their blackout hours, and of those that are
+    /// what a person wants out in spite of it.
+    fn requests(&self, world: &World, now: DateTime<Utc>) -> Vec<ClaimRequest> {
+        let dark = self.dark(world, now);
+        let mut requests = vec![self.request(world, now, |account| !dark.contains_key(account))];
+        if !dark.is_empty() && !self.any_hour.is_empty() {
+            let mut request = self.request(world, now, |account| dark.contains_key(account));
+            let wanted = |id: &&DeliveryId| self.only.as_ref().is_none_or(|only| only.contains(id));
+            request.only = Some(self.any_hour.iter().filter(wanted).copied().collect());
+            requests.push(request);
+        }
+        requests.retain(|request| !request.accounts.is_empty());
+        requests
+    }
+
+    /// The accounts that are in their blackout hours, with when these end.
+    fn dark(&self, world: &World, now: DateTime<Utc>) -> BTreeMap<AccountName, DateTime<Utc>> {
+        let accounts = world.accounts.values().filter(|account| !self.is_busy(&account.name));
+        accounts.filter_map(|account| Some((account.name.clone(), dark::account_until(account, now)?))).collect()
     }
 
     /// When the next unknown is to be looked up.
@@ -230,11 +267,11 @@ impl Worker {
         }
     }
 
-    fn request(&self, world: &World, now: DateTime<Utc>) -> ClaimRequest {
+    fn request(&self, world: &World, now: DateTime<Utc>, of: impl Fn(&AccountName) -> bool) -> ClaimRequest {
         let accounts = world
             .accounts
             .values()
-            .filter(|account| !self.is_busy(&account.name))
+            .filter(|account| !self.is_busy(&account.name) && of(&account.name))
             .map(|account| {
                 // Spacing is kept to the second; a part of one counts as a whole.
                 let spacing =
@@ -363,7 +400,7 @@ mod tests {
     async fn a_row_that_its_task_left_behind_does_not_keep_the_account_busy() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut worker = worker(&folder, 1).await;
-        let request = worker.request(&worker.engine.world(), start());
+        let request = worker.request(&worker.engine.world(), start(), |_| true);
         let claimed = worker.engine.ledger.claim(&request).await.expect("claimed").remove(0);
         let task = worker.tasks.spawn(async { panic!("a mistake") });
         worker.at_work.insert(task.id(), (claimed.id, claimed.account.clone()));

@@ -268,6 +268,9 @@ pub struct Delivery {
     pub not_before: Option<DateTime<Utc>>,
     /// Released although it is late, by a person or by the first run: the late rule no longer applies.
     pub released: bool,
+    /// Goes out in its account's blackout hours too: a person has said so.
+    #[serde(default)]
+    pub any_hour: bool,
     /// Irreversible calls so far.
     pub attempts: u32,
     /// Attempts in a row that ended without an answer of the network's, for the back-off.
@@ -331,6 +334,7 @@ impl Delivery {
             reason: None,
             not_before: None,
             released: false,
+            any_hour: false,
             attempts: 0,
             failures: 0,
             generation: 0,

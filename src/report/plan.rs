@@ -103,6 +103,7 @@ impl Plan {
                 time.civil,
                 late,
             );
+            let row = Delivery { reason: time.reason, ..row };
             Line { row, what: What::Later, was: None }
         }));
         lines.retain(|line| scope.until.is_none_or(|until| line.row.due <= until));

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDateTime, Timelike, Utc};
 
 use super::late::{self, Fate, fate};
 use super::occurrence::{Occurrence, Series};
+use super::shift::{self, Shift};
 use super::{Change, ChangeKind, Schedule, UNASKED};
 use crate::calendar::Calendar;
 use crate::ledger::{CalendarRecord, SeriesRecord};
@@ -26,6 +27,8 @@ pub(super) struct Diff<'a> {
     /// Overdue rows of one-off posts that are new, or back, and would go out at once: nobody was asked. By change and post.
     unasked: Vec<(usize, PostId)>,
     series: BTreeMap<String, SeriesRecord>,
+    /// The accounts that shift times.
+    shifts: HashMap<&'a AccountName, Shift<'a>>,
     again: Option<DateTime<Utc>>,
 }
 
@@ -54,6 +57,11 @@ impl<'a> Diff<'a> {
             changes: Vec::new(),
             unasked: Vec::new(),
             series: record.series.clone(),
+            shifts: calendar
+                .accounts
+                .values()
+                .filter_map(|account| Some((&account.name, Shift::of(&calendar.name, account)?)))
+                .collect(),
             again: None,
         }
     }
@@ -65,9 +73,9 @@ impl<'a> Diff<'a> {
             let rows = self.rows.remove(post.name.as_str()).unwrap_or_default();
             match &post.trigger {
                 Some(Trigger::At { civil, instant }) if !post.draft => self.once(post, *civil, *instant, &rows),
-                Some(trigger @ Trigger::Cron { .. }) if !post.draft => {
+                Some(Trigger::Cron { .. }) if !post.draft => {
                     running.insert(post.name.as_str());
-                    self.series(post, trigger, &rows);
+                    self.series(post, &rows);
                 }
                 Some(Trigger::Release) if !post.draft => {
                     // Rows of a release are made by the one who announces it.
@@ -99,7 +107,12 @@ impl<'a> Diff<'a> {
         let occurrence = OccurrenceName::once(&post.name);
         for account in &post.to {
             let row = rows.iter().find(|row| row.occurrence == occurrence && &row.account == account);
-            let time = Occurrence { nominal: civil, due };
+            let mut time = Occurrence { nominal: civil, due, moved: None };
+            if let Some(shift) = self.shifts.get(account) {
+                let end = shift.light(due);
+                time.moved = (end > due).then_some((due, end));
+                time.due = shift.jittered(&occurrence, post.late, end, || None);
+            }
             match row {
                 Some(row) => self.follow(post, row, time),
                 None => self.make(post, account, &occurrence, time),
@@ -111,26 +124,29 @@ impl<'a> Diff<'a> {
     }
 
     /// A series: what went by, the one row ahead, and the rows that there are.
-    fn series(&mut self, post: &Post, trigger: &Trigger, rows: &[&'a Delivery]) {
+    fn series(&mut self, post: &Post, rows: &[&'a Delivery]) {
         let calendar = self.calendar;
-        let Some(series) = Series::new(trigger, &calendar.zone) else { return };
-        let text = series.text();
-        let mut watermark = match self.record.series.get(post.name.as_str()) {
+        let Some(plain) = Series::new(post, &calendar.zone) else { return };
+        let text = plain.text();
+        let begin = match self.record.series.get(post.name.as_str()) {
             Some(seen) if seen.rule == text => seen.watermark,
-            Some(seen) => self.begin(&series, Some(seen.watermark)),
-            None => self.begin(&series, None),
+            Some(seen) => self.begin(&plain, Some(seen.watermark)),
+            None => self.begin(&plain, None),
         };
-        let overdue = series.overdue(watermark, self.now);
-        let last = overdue.as_ref().map(|overdue| overdue.last);
-        if let Some(last) = last {
-            watermark = last.nominal;
-        }
+        let passed = plain.overdue(begin, self.now);
         let known: HashMap<(&str, &str), &Delivery> =
             rows.iter().map(|row| ((row.occurrence.as_str(), row.account.as_str()), *row)).collect();
+        // An account with blackout hours may be behind the others: what has a row keeps it.
+        let watermark = passed.as_ref().map_or(begin, |passed| passed.last.nominal);
 
         for account in &post.to {
+            let shifted = self.shifts.get(account).map(|shift| plain.shifted(Some(shift.clone())));
+            let series = shifted.as_ref().unwrap_or(&plain);
+            let own = shifted.as_ref().map(|series| series.overdue(begin, self.now));
+            let overdue = own.as_ref().unwrap_or(&passed).as_ref();
+            let last = overdue.map(|overdue| overdue.last);
             let mut settled = Vec::with_capacity(2);
-            if let Some(overdue) = &overdue {
+            if let Some(overdue) = overdue {
                 let earlier = overdue.latest.iter().filter(|time| **time != overdue.last);
                 if overdue.latest.front() != Some(&overdue.first) {
                     let until = overdue.latest.front().map_or(overdue.last.nominal, |time| time.nominal);
@@ -147,7 +163,7 @@ impl<'a> Diff<'a> {
                 settled.push(overdue.last.nominal);
             }
             // The next one that is not settled already: a person may have cancelled the very next.
-            let mut after = watermark;
+            let mut after = last.map_or(begin, |last| last.nominal);
             while let Some(time) = series.next_after(after) {
                 after = time.nominal;
                 self.look_again(time.due);
@@ -164,13 +180,14 @@ impl<'a> Diff<'a> {
                 match split(&row.occurrence).1 {
                     Some(nominal) if settled.contains(&nominal) => {}
                     Some(nominal) if nominal <= watermark => {
-                        let time = Occurrence { nominal, due: calendar.zone.local(nominal).instant() };
-                        let later = last.filter(|last| nominal < last.nominal);
-                        match later {
+                        let time = series.at(nominal);
+                        // A later one went by since, or is to go out at the end of the same blackout hours.
+                        let same = Some(time).filter(|time| time.nominal != nominal);
+                        match last.filter(|last| nominal < last.nominal).or(same) {
                             Some(later) if row.state == State::Planned && !row.released => {
-                                self.supersede(row, time, later);
+                                self.supersede(row, nominal, later);
                             }
-                            _ => self.follow(post, row, time),
+                            _ => self.follow(post, row, Occurrence { nominal, ..time }),
                         }
                     }
                     _ => self.drop(row),
@@ -198,7 +215,7 @@ impl<'a> Diff<'a> {
     /// A row that was never seen.
     fn make(&mut self, post: &Post, account: &AccountName, occurrence: &OccurrenceName, time: Occurrence) {
         let Some(mut row) = self.planned(post, account, occurrence, time) else { return };
-        let fate = fate(post.late, time.due, self.now);
+        let fate = self.fate(post, account, time.due);
         let first_run = self.record.first_seen.is_none() && time.due <= self.now;
         let kind = if is_one_off(post) && (first_run || fate == Fate::Publish) {
             self.unasked.push((self.changes.len(), post.id.clone()));
@@ -218,7 +235,7 @@ impl<'a> Diff<'a> {
         time: Occurrence,
     ) -> Option<Delivery> {
         let network = &self.calendar.accounts.get(account)?.network;
-        Some(Delivery::planned(
+        let row = Delivery::planned(
             self.calendar.name.clone(),
             post.id.clone(),
             occurrence.clone(),
@@ -228,7 +245,19 @@ impl<'a> Diff<'a> {
             time.due,
             time.nominal,
             post.late,
-        ))
+        );
+        Some(Delivery { reason: self.reason(account, time), ..row })
+    }
+
+    /// Why it is due at another time than its post says.
+    fn reason(&self, account: &AccountName, time: Occurrence) -> Option<Reason> {
+        let (asked, end) = time.moved?;
+        Some(shift::reason(&self.calendar.zone, account, asked, end))
+    }
+
+    /// What the late rule says of a due time; blackout hours are not counted.
+    fn fate(&self, post: &Post, account: &AccountName, due: DateTime<Utc>) -> Fate {
+        fate(post.late, due, self.now, self.shifts.get(account).and_then(Shift::blackout))
     }
 
     /// Lets a row follow its post, as far as it still follows anything.
@@ -250,12 +279,28 @@ impl<'a> Diff<'a> {
             // Whoever released it did so for its old time.
             after.released = false;
         }
-        let fate = fate(post.late, time.due, self.now);
+        let why = self.reason(&row.account, time);
+        // What the engine has said of a row that waits stays.
+        let ours = row.reason.as_ref().is_none_or(|reason| reason.code == ReasonCode::Blackout);
+        let mut retold = row.state == State::Planned && ours && row.not_before.is_none() && row.reason != why;
+        if let (Some(reason), Some(until)) = (&row.reason, row.not_before)
+            && reason.code == ReasonCode::Blackout
+            && until > self.now
+            && until != self.shifts.get(&row.account).map_or(self.now, |shift| shift.light(self.now))
+        {
+            // The hours that it waits for the end of are others now.
+            after.not_before = None;
+            retold = true;
+        }
+        if retold {
+            after.reason.clone_from(&why);
+        }
+        let fate = self.fate(post, &row.account, time.due);
         let held = row.reason.as_ref().filter(|_| row.state == State::Held).map(|reason| reason.code);
         let mut settled = None;
         if restored {
             after.state = State::Planned;
-            after.reason = None;
+            after.reason = why;
             after.not_before = None;
             after.released = false;
             self.settle(&mut after, fate);
@@ -268,17 +313,17 @@ impl<'a> Diff<'a> {
             }
         } else if moved && held == Some(ReasonCode::Late) {
             after.state = State::Planned;
-            after.reason = None;
+            after.reason = why;
             settled = self.settle(&mut after, fate).filter(|kind| *kind == ChangeKind::Missed);
         } else if moved && held == Some(ReasonCode::FirstRun) && time.due > self.now {
             after.state = State::Planned;
-            after.reason = None;
+            after.reason = why;
         }
         let kind = match settled {
             _ if restored => ChangeKind::Restored,
             Some(kind) => kind,
             None if moved => ChangeKind::Moved,
-            None if edited => ChangeKind::Edited,
+            None if edited || retold => ChangeKind::Edited,
             None => {
                 self.watch(&after);
                 return;
@@ -300,10 +345,10 @@ impl<'a> Diff<'a> {
     }
 
     /// A planned row of a series whose place a later time took.
-    fn supersede(&mut self, row: &Delivery, time: Occurrence, later: Occurrence) {
+    fn supersede(&mut self, row: &Delivery, nominal: NaiveDateTime, later: Occurrence) {
         let mut after = row.clone();
-        after.due = time.due;
-        after.civil = time.nominal;
+        after.due = self.calendar.zone.local(nominal).instant();
+        after.civil = nominal;
         after.state = State::Missed;
         after.reason = Some(superseded(later, None));
         self.push(ChangeKind::Missed, Some(row), after);
@@ -392,9 +437,13 @@ impl<'a> Diff<'a> {
     fn watch(&mut self, row: &Delivery) {
         if row.state == State::Planned
             && !row.released
-            && let Some(deadline) = late::deadline(row.late, row.due)
+            && let Some(plain) = late::deadline(row.late, row.due, None)
+            && self.again.is_none_or(|again| plain < again)
         {
-            self.look_again(deadline);
+            // Blackout hours only make it later, so most rows are done with by now.
+            let blackout = self.shifts.get(&row.account).and_then(Shift::blackout);
+            let deadline = blackout.map_or(Some(plain), |hours| late::deadline(row.late, row.due, Some(hours)));
+            deadline.into_iter().for_each(|at| self.look_again(at));
         }
     }
 

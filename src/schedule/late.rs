@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use crate::model::{Late, LateThen, Reason, ReasonCode};
+use crate::time::Blackout;
 
 /// What the late rule says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +20,12 @@ pub(super) enum Fate {
     Miss,
 }
 
-/// Applies the late rule.
-pub(super) fn fate(late: Late, due: DateTime<Utc>, now: DateTime<Utc>) -> Fate {
+/// Applies the late rule. Blackout hours do not count as lateness.
+pub(super) fn fate(late: Late, due: DateTime<Utc>, now: DateTime<Utc>, blackout: Option<&Blackout>) -> Fate {
     let by = (now - due).to_std().unwrap_or_default();
-    if by <= Duration::from_secs(late.grace_seconds) {
+    if by <= Duration::from_secs(late.grace_seconds)
+        || blackout.is_some_and(|hours| grace_end(late, due, Some(hours)).is_none_or(|end| now <= end))
+    {
         return Fate::InTime;
     }
     match late.then {
@@ -33,12 +36,20 @@ pub(super) fn fate(late: Late, due: DateTime<Utc>, now: DateTime<Utc>) -> Fate {
 }
 
 /// When the late rule begins to speak, for a delivery that it would hold or miss.
-pub(super) fn deadline(late: Late, due: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(super) fn deadline(late: Late, due: DateTime<Utc>, blackout: Option<&Blackout>) -> Option<DateTime<Utc>> {
     if late.then == LateThen::Publish {
         return None;
     }
+    grace_end(late, due, blackout)?.checked_add_signed(TimeDelta::seconds(1))
+}
+
+/// The last instant of its grace.
+fn grace_end(late: Late, due: DateTime<Utc>, blackout: Option<&Blackout>) -> Option<DateTime<Utc>> {
     let grace = TimeDelta::try_seconds(i64::try_from(late.grace_seconds).ok()?)?;
-    due.checked_add_signed(grace)?.checked_add_signed(TimeDelta::seconds(1))
+    match blackout {
+        None => due.checked_add_signed(grace),
+        Some(hours) => hours.after(due, grace),
+    }
 }
 
 /// Why a late delivery was held or missed.
@@ -86,13 +97,13 @@ mod tests {
             (LateThen::Publish, 901, Fate::Publish),
         ] {
             let late = Late { grace_seconds: 900, then };
-            assert_eq!(fate(late, due, due + TimeDelta::seconds(seconds)), expected, "{then:?} {seconds}");
+            assert_eq!(fate(late, due, due + TimeDelta::seconds(seconds), None), expected, "{then:?} {seconds}");
         }
         let forever = Late { grace_seconds: u64::MAX, then: LateThen::Hold };
-        assert_eq!(fate(forever, DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC), Fate::InTime);
-        assert_eq!(deadline(forever, due), None);
-        assert_eq!(deadline(Late::default(), due), Some(due + TimeDelta::seconds(901)));
-        assert_eq!(fate(Late::default(), due, due + TimeDelta::seconds(901)), Fate::Hold);
+        assert_eq!(fate(forever, DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC, None), Fate::InTime);
+        assert_eq!(deadline(forever, due, None), None);
+        assert_eq!(deadline(Late::default(), due, None), Some(due + TimeDelta::seconds(901)));
+        assert_eq!(fate(Late::default(), due, due + TimeDelta::seconds(901), None), Fate::Hold);
     }
 
     #[test]

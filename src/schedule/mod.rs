@@ -21,6 +21,7 @@ mod diff;
 mod forecast;
 mod late;
 mod occurrence;
+mod shift;
 
 #[cfg(test)]
 mod tests;
@@ -33,8 +34,9 @@ use crate::calendar::Calendar;
 use crate::ledger::CalendarRecord;
 use crate::model::{Delivery, DeliveryId, PostId};
 
-pub use forecast::{Forecast, forecast};
+pub use forecast::{Forecast, forecast, next_time};
 pub use occurrence::RECORDED;
+pub use shift::due_for;
 
 /// Overdue posts that are published although nobody was asked: at a ledger's first sight of a calendar, and when posts
 /// with `late.then = "publish"` turn up in a known calendar with times long gone.

@@ -4,18 +4,22 @@ use std::collections::VecDeque;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 
-use crate::model::Trigger;
+use super::shift::Shift;
+use crate::model::{Late, OccurrenceName, Post, PostId, Trigger};
 use crate::time::{CronRule, Local, Zone};
 
 /// Missed times of a series that are recorded one by one after downtime, the latest ones. What lies before them gets one
 /// record for all.
 pub const RECORDED: usize = 50;
 
-/// A series: a rule with its bounds, in a zone.
+/// A series: a rule with its bounds, in a zone, as an account has it.
 #[derive(Debug, Clone)]
 pub(super) struct Series<'a> {
+    name: &'a PostId,
+    late: Late,
     rule: CronRule,
     zone: &'a Zone,
+    shift: Option<Shift<'a>>,
     from: Option<NaiveDate>,
     until: Option<NaiveDate>,
     except: &'a [NaiveDate],
@@ -26,8 +30,10 @@ pub(super) struct Series<'a> {
 pub(super) struct Occurrence {
     /// The civil time that the rule says, whatever the clock did that day: it names the occurrence.
     pub(super) nominal: NaiveDateTime,
-    /// When that is. In a gap it is later than `nominal` by the gap.
+    /// When that is. In a gap it is later than `nominal` by the gap, in blackout hours it is their end.
     pub(super) due: DateTime<Utc>,
+    /// When it would be due without the account's blackout hours, where these have moved it, and their end.
+    pub(super) moved: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 /// The times of a series that have gone by unmade.
@@ -42,10 +48,17 @@ pub(super) struct Overdue {
 }
 
 impl<'a> Series<'a> {
-    /// `None`: the trigger is no series, or its rule cannot be read.
-    pub(super) fn new(trigger: &'a Trigger, zone: &'a Zone) -> Option<Self> {
-        let Trigger::Cron { rule, from, until, except } = trigger else { return None };
-        Some(Self { rule: CronRule::parse(rule).ok()?, zone, from: *from, until: *until, except })
+    /// `None`: the post is no series, or its rule cannot be read.
+    pub(super) fn new(post: &'a Post, zone: &'a Zone) -> Option<Self> {
+        let Some(Trigger::Cron { rule, from, until, except }) = &post.trigger else { return None };
+        let rule = CronRule::parse(rule).ok()?;
+        let (name, late) = (&post.name, post.late);
+        Some(Self { name, late, rule, zone, shift: None, from: *from, until: *until, except })
+    }
+
+    /// The same series for an account that shifts times.
+    pub(super) fn shifted(&self, shift: Option<Shift<'a>>) -> Self {
+        Self { shift, ..self.clone() }
     }
 
     /// Everything that its times follow from, as one text: when it differs, the series was edited.
@@ -64,13 +77,62 @@ impl<'a> Series<'a> {
 
     /// The first occurrence whose nominal time is after `after`. Each is due later than the one before it.
     pub(super) fn next_after(&self, after: NaiveDateTime) -> Option<Occurrence> {
+        Some(self.placed(self.plain_after(after)?))
+    }
+
+    /// A nominal time as the account has it; its nominal time is another where a later one serves for both.
+    pub(super) fn at(&self, nominal: NaiveDateTime) -> Occurrence {
+        self.placed(Occurrence { nominal, due: self.zone.local(nominal).instant(), moved: None })
+    }
+
+    /// Puts a time where the account has it. Of those that fall into the same blackout hours the last serves for all,
+    /// and one at their very end for them, too.
+    fn placed(&self, time: Occurrence) -> Occurrence {
+        let Some(shift) = &self.shift else { return time };
+        let end = shift.light(time.due);
+        let mut placed = time;
+        if end > time.due {
+            placed = self.last_by(time, end);
+            if placed.due < end {
+                placed.moved = Some((placed.due, end));
+                placed.due = end;
+            }
+        }
+        let next = || self.plain_after(placed.nominal).map(|next| next.due);
+        placed.due = shift.jittered(&OccurrenceName::civil(self.name, placed.nominal), self.late, placed.due, next);
+        placed
+    }
+
+    /// The last time from `first` on that is due by `end`. The work is bounded however many there are.
+    fn last_by(&self, first: Occurrence, end: DateTime<Utc>) -> Occurrence {
+        let present = self.zone.civil(end);
+        let mut hours = 1;
+        loop {
+            let early = present.checked_sub_signed(TimeDelta::hours(hours)).unwrap_or(first.nominal);
+            let start = early.max(first.nominal);
+            let mut last = None;
+            let mut after = start;
+            while let Some(found) = self.plain_after(after).filter(|found| found.due <= end) {
+                after = found.nominal;
+                last = Some(found);
+            }
+            match last {
+                Some(last) => return last,
+                None if start == first.nominal => return first,
+                None => hours *= 10,
+            }
+        }
+    }
+
+    /// The first occurrence whose nominal time is after `after`, whatever the account.
+    fn plain_after(&self, after: NaiveDateTime) -> Option<Occurrence> {
         let mut after = after;
         loop {
             let nominal = self.nominal_after(after)?;
             match self.zone.local(nominal) {
                 // It would be shifted onto, or past, another time of the same series: that one serves for both.
                 Local::Gap { after: shown, .. } if self.has_own(nominal, shown) => after = nominal,
-                local => return Some(Occurrence { nominal, due: local.instant() }),
+                local => return Some(Occurrence { nominal, due: local.instant(), moved: None }),
             }
         }
     }
@@ -144,14 +206,28 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn cron(rule: &str) -> Trigger {
-        Trigger::Cron { rule: rule.to_owned(), from: None, until: None, except: Vec::new() }
+    fn post(trigger: Trigger) -> Post {
+        Post {
+            id: PostId::new("s"),
+            name: PostId::new("s"),
+            trigger: Some(trigger),
+            to: Vec::new(),
+            content: crate::model::Content::default(),
+            overrides: std::collections::BTreeMap::new(),
+            campaign: None,
+            late: Late::default(),
+            draft: false,
+        }
+    }
+
+    fn cron(rule: &str) -> Post {
+        post(Trigger::Cron { rule: rule.to_owned(), from: None, until: None, except: Vec::new() })
     }
 
     /// The next times as nominal time → time shown on the clock.
-    fn next(trigger: &Trigger, zone: &str, after: &str, count: usize) -> Vec<String> {
+    fn next(post: &Post, zone: &str, after: &str, count: usize) -> Vec<String> {
         let zone = Zone::parse(zone).unwrap();
-        let series = Series::new(trigger, &zone).unwrap();
+        let series = Series::new(post, &zone).unwrap();
         let mut after = at(after);
         std::iter::from_fn(|| {
             let found = series.next_after(after)?;
@@ -213,12 +289,12 @@ mod tests {
     #[test]
     fn bounds_and_exceptions() {
         let day = |text: &str| text.parse::<NaiveDate>().unwrap();
-        let trigger = Trigger::Cron {
+        let trigger = post(Trigger::Cron {
             rule: "0 9 * * mon-fri".to_owned(),
             from: Some(day("2026-12-01")),
             until: Some(day("2026-12-04")),
             except: vec![day("2026-12-02"), day("2026-12-03")],
-        };
+        });
         assert_eq!(next(&trigger, "UTC", "2026-01-01T00:00:00", 9), ["12-01 09:00 09:00", "12-04 09:00 09:00"]);
         let zone = Zone::parse("UTC").unwrap();
         let series = Series::new(&trigger, &zone).unwrap();
@@ -226,7 +302,7 @@ mod tests {
         let plain = cron("@daily");
         assert_eq!(Series::new(&plain, &zone).unwrap().text(), "@daily UTC - - -");
         assert!(Series::new(&cron("not a rule"), &zone).is_none());
-        assert!(Series::new(&Trigger::Release, &zone).is_none());
+        assert!(Series::new(&post(Trigger::Release), &zone).is_none());
     }
 
     #[test]

@@ -71,6 +71,21 @@ impl Blackout {
         at.checked_add_signed(left)
     }
 
+    /// How much of the time from `from` to `to` lies outside.
+    pub fn outside(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> TimeDelta {
+        let (mut at, mut sum) = (self.end(from), TimeDelta::zero());
+        for _ in 0..STEPS {
+            if at >= to {
+                return sum;
+            }
+            let start = self.start(at);
+            sum += start.min(to) - at;
+            at = self.end(start);
+        }
+        // So long ago that the hours do not matter.
+        (to - from).max(sum)
+    }
+
     /// The civil time in the zone of the hours.
     pub fn civil(&self, at: DateTime<Utc>) -> NaiveDateTime {
         self.zone.civil(at)
