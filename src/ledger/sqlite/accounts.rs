@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::instant::{instant, micros};
-use crate::ledger::{AccountRecord, Result};
+use super::instant::{instant, micros, micros_up};
+use crate::ledger::{AccountRecord, LedgerError, Result};
 use crate::model::{AccountName, Binding, LimitOverrides};
 
 /// Stands for all accounts among the pauses; no account can be called so.
@@ -12,12 +12,16 @@ pub(super) const EVERY: &str = "*";
 
 /// What is known of an account.
 pub(super) fn account(conn: &Connection, name: &AccountName) -> Result<AccountRecord> {
-    type Columns = (Option<String>, Option<i64>, Option<String>, Option<i64>);
+    type Columns = (Option<String>, Option<i64>, Option<String>, Option<i64>, Option<i64>, Option<String>);
     let row: Option<Columns> = conn
-        .prepare_cached("SELECT binding, last_sent, limits, limits_at FROM accounts WHERE name = ?")?
-        .query_row([name.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
+        .prepare_cached(
+            "SELECT binding, last_sent, limits, limits_at, hold_off, hold_why FROM accounts WHERE name = ?",
+        )?
+        .query_row([name.as_str()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+        })
         .optional()?;
-    let (binding, last_sent, limits, limits_at) = row.unwrap_or_default();
+    let (binding, last_sent, limits, limits_at, hold_off, hold_why) = row.unwrap_or_default();
     Ok(AccountRecord {
         binding: binding.as_deref().map(serde_json::from_str).transpose()?,
         paused: paused(conn, Some(name))?,
@@ -26,7 +30,9 @@ pub(super) fn account(conn: &Connection, name: &AccountName) -> Result<AccountRe
             (Some(limits), Some(at)) => Some((serde_json::from_str(&limits)?, instant(at)?)),
             _ => None,
         },
-        hold_off: None,
+        hold_off: hold_off
+            .map(|until| Ok::<_, LedgerError>((instant(until)?, hold_why.unwrap_or_default())))
+            .transpose()?,
     })
 }
 
@@ -57,6 +63,26 @@ pub(super) fn unbind(conn: &Connection, name: &AccountName) -> Result<Option<Bin
     let old = binding(conn, name)?;
     conn.prepare_cached("UPDATE accounts SET binding = NULL WHERE name = ?")?.execute([name.as_str()])?;
     Ok(old)
+}
+
+/// Lets nothing be claimed for an account before `until`, unless it was told so already for longer.
+pub(super) fn hold_off(conn: &Connection, name: &AccountName, until: DateTime<Utc>, why: &str) -> Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO accounts (name, hold_off, hold_why) VALUES (?, ?, ?)
+         ON CONFLICT (name) DO UPDATE SET hold_off = excluded.hold_off, hold_why = excluded.hold_why
+             WHERE hold_off IS NULL OR hold_off < excluded.hold_off",
+    )?
+    .execute(params![name.as_str(), micros_up(until), why])?;
+    Ok(())
+}
+
+/// Lets an account be claimed for again.
+pub(super) fn hold_on(conn: &Connection, name: &AccountName) -> Result<()> {
+    conn.prepare_cached(
+        "UPDATE accounts SET hold_off = NULL, hold_why = NULL WHERE name = ? AND hold_off IS NOT NULL",
+    )?
+    .execute([name.as_str()])?;
+    Ok(())
 }
 
 /// Stores limits.

@@ -1,10 +1,10 @@
 //! What is known of calendars: when they were first seen, their series, which text an occurrence has, and the posts that
 //! `smm post` wrote.
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::instant::{instant, micros};
+use super::instant::{instant, micros, micros_up};
 use crate::ledger::{CalendarRecord, LedgerError, Result, SeriesRecord, StoredPost};
 use crate::model::{CalendarName, Delivery, PostId};
 
@@ -17,8 +17,11 @@ pub(super) fn calendar(conn: &Connection, name: &CalendarName) -> Result<Calenda
         .prepare_cached("SELECT first_seen FROM calendars WHERE name = ?")?
         .query_row([name.as_str()], |row| row.get(0))
         .optional()?;
-    let mut record =
-        CalendarRecord { first_seen: first_seen.flatten().map(instant).transpose()?, ..CalendarRecord::default() };
+    let mut record = CalendarRecord {
+        first_seen: first_seen.flatten().map(instant).transpose()?,
+        adopted: adopted(conn)?,
+        ..CalendarRecord::default()
+    };
     let mut statement = conn.prepare_cached("SELECT name, rule, watermark FROM series WHERE calendar = ?")?;
     let mut rows = statement.query([name.as_str()])?;
     while let Some(row) = rows.next()? {
@@ -31,7 +34,23 @@ pub(super) fn calendar(conn: &Connection, name: &CalendarName) -> Result<Calenda
     Ok(record)
 }
 
-/// Stores what is known of a calendar. What is the same is not written again.
+/// When a person last adopted the ledger.
+fn adopted(conn: &Connection) -> Result<Option<DateTime<Utc>>> {
+    let micros: Option<i64> = conn
+        .prepare_cached("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'adopted'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    micros.map(instant).transpose()
+}
+
+/// A person has adopted the ledger.
+pub(super) fn adopt(conn: &Connection, now: DateTime<Utc>) -> Result<()> {
+    conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('adopted', ?)")?
+        .execute([micros_up(now).to_string()])?;
+    Ok(())
+}
+
+/// Stores what is known of a calendar, save whether the ledger was adopted: that is [`adopt`]'s. What is the same is not written again.
 pub(super) fn put_calendar(conn: &Connection, name: &CalendarName, record: &CalendarRecord) -> Result<()> {
     let known = calendar(conn, name)?;
     conn.prepare_cached(

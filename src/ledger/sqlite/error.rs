@@ -11,7 +11,7 @@ impl From<rusqlite::Error> for LedgerError {
                 Self::Busy("another program has been writing to the ledger for too long; try again".to_owned())
             }
             Some(ErrorCode::DiskFull) => {
-                Self::Storage("the ledger cannot be written: the disk is full; nothing was recorded".to_owned())
+                Self::Full("the ledger cannot be written: the disk is full; nothing was recorded".to_owned())
             }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => Self::Storage(format!(
                 "the ledger cannot be opened or written: {error}; this user has to be able to write its file and its folder"

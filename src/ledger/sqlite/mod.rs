@@ -1,14 +1,20 @@
 //! The ledger in an embedded `SQLite` file: the default.
 //!
 //! One file holds any number of calendars. Two connections: one writes, in WAL mode with `synchronous=FULL`, on a thread
-//! that commits in groups ([`worker`]); one reads, so that a long listing never delays a claim. Beside the file lie
-//! `….lock`, which the publishing process holds for life, and `….bell`, which wakes it. Readers, and commands that write
-//! single rows, need no lock.
+//! that commits in groups ([`worker`]); one reads, so that a long listing never delays a claim. Readers, and commands that
+//! write single rows, need no lock. Beside the file lie
 //!
-//! Not here yet: a ballast file to give up when the disk is full, so that the result of a call in flight can still be
-//! written; a journal of evidence and a high-water mark outside of the file, to notice that an old copy was restored.
+//! - `….lock`, which the publishing process holds for life, with the ledger's file itself;
+//! - `….bell`, which wakes it;
+//! - `….ballast`, which it gives up when the disk is full, so that what came of a call in flight can still be written.
+//!   Nothing is claimed then, and no intent written, until there is room to make it again.
+//!
+//! Not here yet: a mark outside of the file, to notice that an old copy was restored.
 
 mod accounts;
+mod alerts;
+mod backup;
+mod ballast;
 mod calendars;
 mod claim;
 mod error;
@@ -18,6 +24,7 @@ mod lock;
 mod open;
 mod rows;
 mod schema;
+mod transfer;
 mod worker;
 
 #[cfg(test)]
@@ -25,10 +32,12 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use self::ballast::Ballast;
 use self::worker::Worker;
 use super::{
     AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, OpenMode, Query, Raised,
@@ -44,6 +53,9 @@ pub struct SqliteLedger {
     identity: Option<(u64, u64)>,
     reader: Worker,
     writer: Option<Worker>,
+    ballast: Arc<Ballast>,
+    /// The lock, while it is held through this handle.
+    held: Mutex<Weak<lock::Lock>>,
 }
 
 impl SqliteLedger {
@@ -67,21 +79,38 @@ impl SqliteLedger {
             Some(conn) => conn,
             None => open::nothing()?,
         };
-        let identity = open::identity(path);
-        Ok(Self { path: path.to_owned(), identity, reader: Worker::reader(conn)?, writer })
+        Ok(Self {
+            path: path.to_owned(),
+            identity: lock::identity(path),
+            reader: Worker::reader(conn)?,
+            writer,
+            ballast: Arc::new(Ballast::new(path)),
+            held: Mutex::default(),
+        })
     }
 
     /// Refuses to go on with a file that was removed or replaced: what is written there nobody will find, and another
     /// process may publish from the one that has its name now.
     fn still_there(&self) -> Result<()> {
-        if open::identity(&self.path) == self.identity {
-            return Ok(());
+        if lock::identity(&self.path) == self.identity {
+            return self.held().map_or(Ok(()), |lock| lock.keep());
         }
         Err(LedgerError::Gone(format!(
             "the ledger `{}` was removed or replaced while smm was running, so nothing more is sent; see what happened to \
              it, then start smm again",
             self.path.display()
         )))
+    }
+
+    /// The lock, when this handle has it.
+    fn held(&self) -> Option<Arc<lock::Lock>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+
+    async fn store(&self, writes: Arc<[Write]>) -> Result<Vec<Written>> {
+        let writer = self.writer()?;
+        let doubt = writer.doubt();
+        writer.run(move |conn| rows::write(conn, &writes, !doubt.load(Ordering::SeqCst))).await
     }
 
     fn writer(&self) -> Result<&Worker> {
@@ -94,10 +123,20 @@ impl SqliteLedger {
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn lock(&self, owner: &str) -> Result<Box<dyn Send + Sync>> {
-        let owner = owner.to_owned();
-        let path = lock::beside(&self.path, ".lock");
+        let (owner, path, ballast) = (owner.to_owned(), self.path.clone(), Arc::clone(&self.ballast));
         self.writer()?;
-        let lock = self.reader.run(move |_| lock::Lock::take(&path, &owner)).await?;
+        let lock = self
+            .reader
+            .run(move |_| {
+                let lock = Arc::new(lock::Lock::take(&path, &owner)?);
+                // On a full disk nothing is sent, and what came before may still be looked at and settled.
+                match ballast.lay() {
+                    Ok(()) | Err(LedgerError::Full(_)) => Ok(lock),
+                    Err(other) => Err(other),
+                }
+            })
+            .await?;
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&lock);
         Ok(Box::new(lock))
     }
 
@@ -114,18 +153,16 @@ impl Ledger for SqliteLedger {
     }
 
     async fn lapsed(&self, owner: &str) -> Result<Vec<Delivery>> {
-        let states = vec![State::Claimed, State::Sending];
-        let mut rows = self.deliveries(&Query { states, ..Query::default() }).await?;
-        rows.retain(|row| row.owner.as_deref() != Some(owner));
-        Ok(rows)
+        let owner = owner.to_owned();
+        self.reader.run(move |conn| rows::of_others(conn, &owner)).await
     }
 
     async fn age(&self) -> Result<Age> {
         Ok(Age::Current)
     }
 
-    async fn adopt(&self, _now: DateTime<Utc>) -> Result<()> {
-        Ok(())
+    async fn adopt(&self, now: DateTime<Utc>) -> Result<()> {
+        self.writer()?.run(move |conn| calendars::adopt(conn, now)).await
     }
 
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {
@@ -141,13 +178,21 @@ impl Ledger for SqliteLedger {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
+        let writes: Arc<[Write]> = writes.into();
         if writes.iter().any(|write| write.delivery.state == State::Sending) {
             self.still_there()?;
+            if self.ballast.is_full() {
+                return Err(ballast::full());
+            }
+            return self.store(writes).await;
         }
-        let writes = writes.to_vec();
-        let writer = self.writer()?;
-        let doubt = writer.doubt();
-        writer.run(move |conn| rows::write(conn, &writes, !doubt.load(Ordering::SeqCst))).await
+        let stored = self.store(Arc::clone(&writes)).await;
+        // The ballast is the publisher's: it alone has calls whose outcome cannot be had a second time.
+        if matches!(stored, Err(LedgerError::Full(_))) && self.held().is_some() && self.ballast.give_up() {
+            tracing::warn!("the disk is full; nothing is sent until there is room");
+            return self.store(writes).await;
+        }
+        stored
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Delivery>> {
@@ -156,8 +201,15 @@ impl Ledger for SqliteLedger {
         if writer.doubt().load(Ordering::SeqCst) {
             return Err(rows::in_doubt());
         }
-        let request = request.clone();
-        writer.run(move |conn| claim::claim(conn, &request)).await
+        let (request, ballast) = (request.clone(), self.held().map(|_| Arc::clone(&self.ballast)));
+        writer
+            .run(move |conn| {
+                if let Some(ballast) = ballast {
+                    ballast.lay()?;
+                }
+                claim::claim(conn, &request)
+            })
+            .await
     }
 
     async fn next_ready(&self, request: &ClaimRequest) -> Result<Option<DateTime<Utc>>> {
@@ -199,12 +251,14 @@ impl Ledger for SqliteLedger {
         self.reader.run(|conn| accounts::paused(conn, None)).await
     }
 
-    async fn hold_off(&self, _name: &AccountName, _until: DateTime<Utc>, _why: &str) -> Result<()> {
-        Ok(())
+    async fn hold_off(&self, name: &AccountName, until: DateTime<Utc>, why: &str) -> Result<()> {
+        let (name, why) = (name.clone(), why.to_owned());
+        self.writer()?.run(move |conn| accounts::hold_off(conn, &name, until, &why)).await
     }
 
-    async fn hold_on(&self, _name: &AccountName) -> Result<()> {
-        Ok(())
+    async fn hold_on(&self, name: &AccountName) -> Result<()> {
+        let name = name.clone();
+        self.writer()?.run(move |conn| accounts::hold_on(conn, &name)).await
     }
 
     async fn put_limits(&self, name: &AccountName, limits: &LimitOverrides, at: DateTime<Utc>) -> Result<()> {
@@ -231,44 +285,56 @@ impl Ledger for SqliteLedger {
         self.reader.run(move |conn| rows::events(conn, delivery, limit)).await
     }
 
-    async fn raise(&self, _alert: &Alert) -> Result<()> {
-        Ok(())
+    async fn raise(&self, alert: &Alert) -> Result<()> {
+        let alert = alert.clone();
+        self.writer()?.run(move |conn| alerts::raise(conn, &alert)).await
     }
 
-    async fn meet(&self, _targets: &[String], _now: DateTime<Utc>) -> Result<()> {
-        Ok(())
+    async fn meet(&self, targets: &[String], now: DateTime<Utc>) -> Result<()> {
+        let targets = targets.to_vec();
+        self.writer()?.run(move |conn| alerts::meet(conn, &targets, now)).await
     }
 
-    async fn tell(&self, _request: &TellRequest) -> Result<Vec<Errand>> {
-        Ok(Vec::new())
+    async fn tell(&self, request: &TellRequest) -> Result<Vec<Errand>> {
+        let request = request.clone();
+        self.writer()?.run(move |conn| alerts::tell(conn, &request)).await
     }
 
-    async fn told(&self, _target: &str, _keys: &[String], _told: &Told, _now: DateTime<Utc>) -> Result<()> {
-        Ok(())
+    async fn told(&self, target: &str, keys: &[String], told: &Told, now: DateTime<Utc>) -> Result<()> {
+        let (target, keys, told) = (target.to_owned(), keys.to_vec(), told.clone());
+        self.writer()?.run(move |conn| alerts::told(conn, &target, &keys, &told, now)).await
     }
 
-    async fn next_tell(&self, _targets: &[String]) -> Result<Option<DateTime<Utc>>> {
-        Ok(None)
+    async fn next_tell(&self, targets: &[String]) -> Result<Option<DateTime<Utc>>> {
+        let targets = targets.to_vec();
+        self.reader.run(move |conn| alerts::next_tell(conn, &targets)).await
     }
 
-    async fn untold(&self, _targets: &[String]) -> Result<Vec<Errand>> {
-        Ok(Vec::new())
+    async fn untold(&self, targets: &[String]) -> Result<Vec<Errand>> {
+        let targets = targets.to_vec();
+        self.reader.run(move |conn| alerts::untold(conn, &targets)).await
     }
 
-    async fn alerts(&self, _delivery: DeliveryId) -> Result<Vec<Raised>> {
-        Ok(Vec::new())
+    async fn alerts(&self, delivery: DeliveryId) -> Result<Vec<Raised>> {
+        self.reader.run(move |conn| alerts::about(conn, delivery)).await
     }
 
-    async fn export(&self, _skip: u64, _limit: usize) -> Result<Vec<Record>> {
-        Ok(Vec::new())
+    async fn export(&self, skip: u64, limit: usize) -> Result<Vec<Record>> {
+        self.reader.run(move |conn| transfer::export(conn, skip, limit)).await
     }
 
-    async fn import(&self, _records: &[Record]) -> Result<()> {
-        Ok(())
+    async fn import(&self, records: &[Record]) -> Result<()> {
+        let records = records.to_vec();
+        self.writer()?.run(move |conn| transfer::import(conn, &records)).await
     }
 
-    async fn backup(&self, _to: &Path) -> Result<()> {
-        Ok(())
+    async fn backup(&self, to: &Path) -> Result<()> {
+        let to = to.to_owned();
+        let conn = open::reader(&self.path)?.ok_or_else(|| {
+            LedgerError::Storage(format!("there is no ledger at `{}`, so nothing to copy", self.path.display()))
+        })?;
+        // On a thread of its own: a long copy delays no question.
+        Worker::reader(conn)?.run(move |conn| backup::backup(conn, &to)).await
     }
 
     async fn ring(&self) -> Result<()> {

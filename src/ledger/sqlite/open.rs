@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{filesystem, lock, schema};
 use crate::ledger::{LedgerError, Result};
+use crate::trial::Guard;
 
 /// How long a writer waits for another process' transaction.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,7 +37,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
         )));
     }
     // An intent is the proof that a post may be out: a commit that returns has to be on the disk.
-    conn.pragma_update(None, "synchronous", "full")?;
+    conn.pragma_update(None, "synchronous", if Guard::Sync.holds() { "full" } else { "normal" })?;
     conn.pragma_update(None, "journal_size_limit", 16 * 1024 * 1024)?;
     schema::migrate(&mut conn, path)?;
     if !exists {
@@ -74,6 +75,13 @@ pub(super) fn nothing() -> Result<Connection> {
 }
 
 fn prepare(conn: &Connection) -> Result<()> {
+    if loses_commits(rusqlite::version_number()) {
+        return Err(LedgerError::Storage(format!(
+            "smm was built with SQLite {}, which can damage a ledger when its log is begun anew; build it with \
+             3.51.3, or with 3.53.0 or later",
+            rusqlite::version()
+        )));
+    }
     conn.busy_timeout(PATIENCE)?;
     conn.pragma_update(None, "foreign_keys", true)?;
     conn.pragma_update(None, "trusted_schema", false)?;
@@ -81,18 +89,9 @@ fn prepare(conn: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// Which file has this name, where the system tells: its device and its number there.
-pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
-    #[cfg(unix)]
-    {
-        let facts = std::fs::metadata(path).ok()?;
-        Some((std::os::unix::fs::MetadataExt::dev(&facts), std::os::unix::fs::MetadataExt::ino(&facts)))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = path;
-        None
-    }
+/// Versions whose log, begun anew while another connection writes, could lose commits or damage the file.
+fn loses_commits(version: i32) -> bool {
+    version < 3_051_003 || version == 3_052_000
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -160,6 +159,14 @@ fn no_ledger(path: &Path, error: LedgerError) -> LedgerError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_library_that_loses_commits_is_refused() {
+        for (version, refused) in [(3_051_002, true), (3_051_003, false), (3_052_000, true), (3_053_000, false)] {
+            assert_eq!(loses_commits(version), refused, "{version}");
+        }
+        assert!(!loses_commits(rusqlite::version_number()), "the one that is built in: {}", rusqlite::version());
+    }
 
     #[test]
     fn a_ledger_that_is_being_made_is_read_as_none_or_whole() {

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
+use super::alerts;
 use super::instant::{instant, micros, micros_up};
 use crate::ledger::{LedgerError, Query, Result, Write, Written};
 use crate::model::{Binding, Delivery, DeliveryId, Event, Intent, Receipt, State};
@@ -45,6 +46,21 @@ pub(super) fn deliveries(conn: &Connection, query: &Query) -> Result<Vec<Deliver
     }
     let mut statement = conn.prepare_cached(&sql)?;
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
+    }
+    Ok(found)
+}
+
+/// Claimed and sending deliveries of others than `owner`.
+pub(super) const OF_OTHERS: &str = "SELECT row FROM deliveries
+     WHERE state IN ('claimed', 'sending') AND owner IS NOT ? ORDER BY due, id";
+
+/// What others than `owner` have: dead, since an exclusive ledger has one publisher.
+pub(super) fn of_others(conn: &Connection, owner: &str) -> Result<Vec<Delivery>> {
+    let mut statement = conn.prepare_cached(OF_OTHERS)?;
+    let mut rows = statement.query([owner])?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
@@ -96,7 +112,8 @@ fn write_one(conn: &Connection, write: &Write, intents: bool) -> Result<Written>
         conn.prepare_cached("UPDATE intents SET open = 0 WHERE seq = ?")?.execute([seq])?;
     }
     if let Some(intent) = new {
-        add_intent(conn, &next, intent, &id)?;
+        add_intent(conn, &next, next.generation, intent, true, &id)?;
+        sent(conn, &next, intent)?;
     }
     if !next.receipts.is_empty() {
         let binding = match open {
@@ -108,6 +125,12 @@ fn write_one(conn: &Connection, write: &Write, intents: bool) -> Result<Written>
         }
     }
     add_event(conn, &write.event)?;
+    if write.withdraws() {
+        alerts::withdraw(conn, &id, write.event.at)?;
+    }
+    if let Some(alert) = &write.alert {
+        alerts::raise(conn, alert)?;
+    }
     Ok(Written::Done)
 }
 
@@ -209,25 +232,40 @@ fn already_out(conn: &Connection, next: &Delivery, intent: &Intent, id: &str) ->
     by.map(|by| Ok(Written::AlreadyOut { by: parse_id(&by)?, receipt: None })).transpose()
 }
 
-fn add_intent(conn: &Connection, next: &Delivery, intent: &Intent, id: &str) -> Result<()> {
+/// Adds an intent of a delivery.
+pub(super) fn add_intent(
+    conn: &Connection,
+    delivery: &Delivery,
+    generation: u32,
+    intent: &Intent,
+    open: bool,
+    id: &str,
+) -> Result<()> {
     conn.prepare_cached(
-        "INSERT INTO intents (delivery, calendar, occurrence, network, uid, part, generation, attempt, key, at, open,
-             intent)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)",
+        "INSERT INTO intents (delivery, account, calendar, occurrence, network, uid, part, generation, attempt, key, at,
+             open, intent)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?
     .execute(params![
         id,
-        next.calendar.as_str(),
-        next.occurrence.as_str(),
+        delivery.account.as_str(),
+        delivery.calendar.as_str(),
+        delivery.occurrence.as_str(),
         intent.binding.network,
         intent.binding.uid,
         intent.frozen.part,
-        next.generation,
+        generation,
         intent.attempt,
         intent.frozen.key,
         micros(intent.at),
+        open,
         serde_json::to_string(intent)?,
     ])?;
+    Ok(())
+}
+
+/// An account has begun a call: spacing counts from here.
+fn sent(conn: &Connection, next: &Delivery, intent: &Intent) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO accounts (name, last_sent) VALUES (?, ?)
          ON CONFLICT (name) DO UPDATE SET last_sent = max(coalesce(last_sent, excluded.last_sent), excluded.last_sent)",
@@ -320,7 +358,8 @@ pub(super) fn events(conn: &Connection, delivery: Option<DeliveryId>, limit: usi
     Ok(found)
 }
 
-fn event(row: &Row<'_>) -> Result<Event> {
+/// Reads a line of the history from its columns.
+pub(super) fn event(row: &Row<'_>) -> Result<Event> {
     let state: String = row.get(3)?;
     Ok(Event {
         at: instant(row.get(0)?)?,
