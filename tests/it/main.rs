@@ -9,7 +9,6 @@ mod support;
 mod process;
 
 #[path = "../support/proxy.rs"]
-#[allow(dead_code, reason = "each test binary uses a part of it")]
 mod proxy;
 
 #[path = "../support/stand.rs"]
@@ -19,6 +18,10 @@ mod architecture;
 mod calendar;
 mod daemon;
 mod documents;
+#[cfg(target_os = "linux")]
+mod guarded;
+#[cfg(target_os = "linux")]
+mod guards;
 mod init;
 mod kill;
 mod ledger_cli;

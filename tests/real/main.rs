@@ -5,7 +5,6 @@
 #![allow(unreachable_pub, reason = "a test binary has no public interface")]
 
 #[path = "../support/proxy.rs"]
-#[allow(dead_code, reason = "each test binary uses a part of it")]
 mod proxy;
 #[path = "../support/mod.rs"]
 mod support;

@@ -51,6 +51,8 @@ impl TestEnv {
             .env("XDG_STATE_HOME", self.path().join("state"))
             .env("XDG_CONFIG_HOME", self.path().join("config"))
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        // A guard that is off for a test is off for what it starts.
+        command.envs(std::env::var_os("SMM_TRIAL_OFF").map(|off| ("SMM_TRIAL_OFF", off)));
         command
     }
 
@@ -58,6 +60,26 @@ impl TestEnv {
     pub(crate) fn smm(&self, args: &[&str]) -> Run {
         Run::from(self.command().args(args).output().expect("smm runs"))
     }
+}
+
+/// The Rust files below a folder of the crate: path from the crate's root, and text.
+pub(crate) fn rust_files(folder: &str) -> Vec<(String, String)> {
+    fn collect(root: &Path, folder: &Path, files: &mut Vec<(String, String)>) {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect(root, &path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root).expect("below it").to_string_lossy().replace('\\', "/");
+                files.push((name, std::fs::read_to_string(&path).expect("source is UTF-8")));
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    collect(root, &root.join(folder), &mut files);
+    files.sort_unstable();
+    files
 }
 
 impl From<Output> for Run {

@@ -97,6 +97,22 @@ impl Daemon {
         said
     }
 
+    /// Waits until it has stopped itself at a fail point.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub(crate) fn stopped(&self) {
+        let stat = format!("/proc/{}/stat", self.child.id());
+        let end = Instant::now() + Duration::from_secs(20);
+        loop {
+            let text = std::fs::read_to_string(&stat).expect("it lives");
+            if text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
+                return;
+            }
+            assert!(Instant::now() < end, "it did not stop: {text} {:?}", self.said());
+            pause(5);
+        }
+    }
+
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("ended");

@@ -1,6 +1,8 @@
 //! A TCP proxy that cuts connections where it hurts: before a request is passed on, after it was, or in the middle of the
 //! answer. It reads HTTP/1.1 just well enough to tell where a message ends.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +17,8 @@ pub(crate) enum Cut {
     AfterForwarding,
     /// The answer's head and so many bytes of its body are passed on.
     InBody(usize),
+    /// The connection ends at once; the request is passed on all the same, after so many milliseconds.
+    Late(u64),
 }
 
 /// A proxy before one server. It stops with the value.
@@ -93,6 +97,16 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
         let path = words.next().unwrap_or_default().split('?').next().unwrap_or_default();
         let cut = shared.rule(method, path);
         if cut == Some(Cut::BeforeForwarding) {
+            return;
+        }
+        if let Some(Cut::Late(milliseconds)) = cut {
+            drop(client);
+            tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
+            if let Ok(mut upstream) = TcpStream::connect(&shared.upstream).await
+                && upstream.write_all(&request.bytes).await.is_ok()
+            {
+                message(&mut upstream, &mut Vec::new()).await;
+            }
             return;
         }
         let Ok(mut upstream) = TcpStream::connect(&shared.upstream).await else { return };

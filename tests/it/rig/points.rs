@@ -84,7 +84,7 @@ fn run(kind: Kind, kills: &[Kill]) {
         }
     }
     let daemon = stand.daemon();
-    let rows = stand.until_rest(Duration::from_secs(60));
+    let rows = stand.until_rest(Duration::from_mins(1));
     daemon.stops();
     stand.check(&rows);
     for row in &rows {
