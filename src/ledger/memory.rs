@@ -20,8 +20,8 @@ use tokio::sync::Notify;
 
 use self::tables::Tables;
 use super::{
-    AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Mark, Query, Raised, Record,
-    Result, StoredPost, TellRequest, Told, Write, Written,
+    About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Mark, Query, Raised,
+    Record, Result, StoredPost, TellRequest, Told, Write, Written,
 };
 use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId};
 use crate::time::Clock;
@@ -253,16 +253,22 @@ impl Ledger for MemoryLedger {
         Ok(lapsed)
     }
 
+    async fn about(&self) -> Result<About> {
+        self.read(|tables| {
+            let mut about = About::new("memory", "this process");
+            for row in tables.deliveries.values() {
+                *about.states.entry(row.state).or_default() += 1;
+            }
+            about
+        })
+        .await
+    }
+
     async fn age(&self) -> Result<Age> {
         self.around.before(Call::Lease).await?;
         let found = self.store.tables().mark();
         let seen = locked(&self.machine.seen).clone();
-        let age = match seen {
-            Some(seen) if seen.instance != found.instance || seen.sequence > found.sequence => {
-                Age::Older { seen, found }
-            }
-            _ => Age::Current,
-        };
+        let age = Age::of(seen, found);
         self.see();
         self.around.after(Call::Lease).await?;
         Ok(age)

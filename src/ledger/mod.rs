@@ -321,6 +321,33 @@ pub struct StoredPost {
     pub at: DateTime<Utc>,
 }
 
+/// What a ledger is, for `smm ledger`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// What keeps it, as people call it.
+    pub kind: &'static str,
+    /// Where: a file's path, or an address without user and password.
+    pub place: String,
+    /// The version of its tables; 0: there are none yet.
+    pub version: u32,
+    /// How much of a disk it takes, where that can be told.
+    pub bytes: Option<u64>,
+    /// How many deliveries are in which state; those that no delivery is in are left out.
+    pub states: BTreeMap<State, u64>,
+}
+
+impl About {
+    /// Of nothing.
+    pub fn new(kind: &'static str, place: impl Into<String>) -> Self {
+        Self { kind, place: place.into(), version: 0, bytes: None, states: BTreeMap::new() }
+    }
+
+    /// How many deliveries there are.
+    pub fn deliveries(&self) -> u64 {
+        self.states.values().sum()
+    }
+}
+
 /// The store of deliveries, intents and receipts.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -341,6 +368,9 @@ pub trait Ledger: Send + Sync {
     /// Claimed and sending deliveries whose owner is gone for certain, or whose lease has lapsed: for an exclusive ledger
     /// all that are not `owner`'s, for a shared one those that were not renewed for the lease's time.
     async fn lapsed(&self, owner: &str) -> Result<Vec<Delivery>>;
+
+    /// What it is, and how much is in it.
+    async fn about(&self) -> Result<About>;
 
     /// Whether the ledger is as new as what this machine has seen of it. Nothing is sent from one that is not.
     async fn age(&self) -> Result<Age>;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::{
-    AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query, Raised,
-    Record, Result, StoredPost, TellRequest, Told, Write, Written,
+    About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query,
+    Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written,
 };
 use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId};
 
@@ -45,6 +45,10 @@ impl Ledger for PostgresLedger {
     }
 
     async fn lapsed(&self, _owner: &str) -> Result<Vec<Delivery>> {
+        Err(later())
+    }
+
+    async fn about(&self) -> Result<About> {
         Err(later())
     }
 

@@ -43,10 +43,14 @@ fn adopted(conn: &Connection) -> Result<Option<DateTime<Utc>>> {
     micros.map(instant).transpose()
 }
 
-/// A person has adopted the ledger.
+/// A person has adopted the ledger. The latest time is what counts.
 pub(super) fn adopt(conn: &Connection, now: DateTime<Utc>) -> Result<()> {
-    conn.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES ('adopted', ?)")?
-        .execute([micros_up(now).to_string()])?;
+    conn.prepare_cached(
+        "INSERT INTO meta (key, value) VALUES ('adopted', ?1)
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value
+             WHERE CAST(value AS INTEGER) < CAST(excluded.value AS INTEGER)",
+    )?
+    .execute([micros_up(now).to_string()])?;
     Ok(())
 }
 

@@ -6,12 +6,12 @@
 //!
 //! - `….lock`, which the publishing process holds for life, with the ledger's file itself;
 //! - `….bell`, which wakes it;
+//! - `….mark`, which tells a restored copy from the ledger that it is of ([`MarkFile`]);
 //! - `….ballast`, which it gives up when the disk is full, so that what came of a call in flight can still be written.
 //!   Nothing is claimed then, and no intent written, until there is room to make it again.
-//!
-//! Not here yet: a mark outside of the file, to notice that an old copy was restored.
 
 mod accounts;
+mod age;
 mod alerts;
 mod backup;
 mod ballast;
@@ -40,8 +40,8 @@ use chrono::{DateTime, Utc};
 use self::ballast::Ballast;
 use self::worker::Worker;
 use super::{
-    AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, OpenMode, Query, Raised,
-    Record, Result, StoredPost, TellRequest, Told, Write, Written,
+    About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, MarkFile, OpenMode,
+    Query, Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written, with_ending,
 };
 use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, State};
 
@@ -51,6 +51,7 @@ pub struct SqliteLedger {
     path: PathBuf,
     /// Which file it was when it was opened.
     identity: Option<(u64, u64)>,
+    mark: Arc<MarkFile>,
     reader: Worker,
     writer: Option<Worker>,
     ballast: Arc<Ballast>,
@@ -66,12 +67,13 @@ impl SqliteLedger {
     /// [`LedgerError::Newer`] for a ledger of a newer version; [`LedgerError::Storage`] and [`LedgerError::Corrupt`] for
     /// what is no ledger, may be read by others, or lies on a network file system.
     pub fn open(path: &Path, mode: OpenMode) -> Result<Self> {
+        let mark = Arc::new(MarkFile::new(with_ending(path, ".mark")));
         let writer = match mode {
             OpenMode::ReadWrite => {
                 let conn = open::writer(path)?;
                 // Here from the beginning, so that whoever publishes can watch it.
                 lock::touch(&lock::beside(path, ".bell"))?;
-                Some(Worker::writer(conn)?)
+                Some(Worker::writer(conn, age::watch(Arc::clone(&mark)))?)
             }
             OpenMode::ReadOnly => None,
         };
@@ -82,6 +84,7 @@ impl SqliteLedger {
         Ok(Self {
             path: path.to_owned(),
             identity: lock::identity(path),
+            mark,
             reader: Worker::reader(conn)?,
             writer,
             ballast: Arc::new(Ballast::new(path)),
@@ -125,10 +128,12 @@ impl Ledger for SqliteLedger {
     async fn lock(&self, owner: &str) -> Result<Box<dyn Send + Sync>> {
         let (owner, path, ballast) = (owner.to_owned(), self.path.clone(), Arc::clone(&self.ballast));
         self.writer()?;
+        let mark = Arc::clone(&self.mark);
         let lock = self
             .reader
-            .run(move |_| {
+            .run(move |conn| {
                 let lock = Arc::new(lock::Lock::take(&path, &owner)?);
+                age::meet(conn, &mark)?;
                 // On a full disk nothing is sent, and what came before may still be looked at and settled.
                 match ballast.lay() {
                     Ok(()) | Err(LedgerError::Full(_)) => Ok(lock),
@@ -157,12 +162,29 @@ impl Ledger for SqliteLedger {
         self.reader.run(move |conn| rows::of_others(conn, &owner)).await
     }
 
+    async fn about(&self) -> Result<About> {
+        let path = self.path.clone();
+        self.reader.run(move |conn| age::about(conn, &path)).await
+    }
+
     async fn age(&self) -> Result<Age> {
-        Ok(Age::Current)
+        let mark = Arc::clone(&self.mark);
+        self.reader
+            .run(move |conn| {
+                let seen = mark.read();
+                Ok(Age::of(seen, age::mark(conn)?))
+            })
+            .await
     }
 
     async fn adopt(&self, now: DateTime<Utc>) -> Result<()> {
-        self.writer()?.run(move |conn| calendars::adopt(conn, now)).await
+        let found = self.writer()?.run(move |conn| age::adopt(conn, now)).await?;
+        // Only what is durable is remembered; a kill in between leaves it to be adopted again.
+        let mark = Arc::clone(&self.mark);
+        let kept = self.reader.run(move |_| Ok(mark.replace(&found))).await?;
+        kept.map_err(|error| {
+            LedgerError::Storage(format!("cannot write `{}`: {error}; nothing was adopted", self.mark.path().display()))
+        })
     }
 
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {

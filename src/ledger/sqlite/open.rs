@@ -94,6 +94,13 @@ fn loses_commits(version: i32) -> bool {
     version < 3_051_003 || version == 3_052_000
 }
 
+/// How much of the disk it takes, with its log.
+pub(super) fn size(path: &Path) -> Option<u64> {
+    let main = std::fs::metadata(path).ok()?.len();
+    let log = std::fs::metadata(crate::ledger::with_ending(path, "-wal")).map_or(0, |facts| facts.len());
+    Some(main + log)
+}
+
 fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

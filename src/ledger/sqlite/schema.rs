@@ -59,6 +59,12 @@ fn marks(conn: &Connection) -> Result<(i64, i64, i64)> {
     ))
 }
 
+/// Which version of the tables it has; 0: none yet.
+pub(super) fn version(conn: &Connection) -> Result<u32> {
+    let seen: i64 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(u32::try_from(seen).unwrap_or(0))
+}
+
 /// Brings a file to the present version. Another process that does the same at the same time is waited for.
 pub(super) fn migrate(conn: &mut Connection, path: &Path) -> Result<()> {
     if kind(conn, path)? == Kind::Current {

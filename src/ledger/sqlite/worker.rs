@@ -78,9 +78,9 @@ impl Worker {
         })
     }
 
-    /// A thread that writes, in groups.
-    pub(super) fn writer(conn: Connection) -> Result<Self> {
-        Self::spawn("smm-ledger-write", move |jobs, doubt| write_loop(&conn, &jobs, &doubt))
+    /// A thread that writes, in groups. `committed` looks at what each commit has made durable before anybody is answered.
+    pub(super) fn writer(conn: Connection, mut committed: impl FnMut(&Connection) + Send + 'static) -> Result<Self> {
+        Self::spawn("smm-ledger-write", move |jobs, doubt| write_loop(&conn, &jobs, &doubt, &mut committed))
     }
 
     fn spawn(name: &str, body: impl FnOnce(Receiver<Box<dyn Job>>, Arc<AtomicBool>) + Send + 'static) -> Result<Self> {
@@ -121,7 +121,12 @@ impl Drop for Worker {
     }
 }
 
-fn write_loop(conn: &Connection, jobs: &Receiver<Box<dyn Job>>, doubt: &AtomicBool) {
+fn write_loop(
+    conn: &Connection,
+    jobs: &Receiver<Box<dyn Job>>,
+    doubt: &AtomicBool,
+    committed: &mut dyn FnMut(&Connection),
+) {
     let mut waiting = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -137,7 +142,10 @@ fn write_loop(conn: &Connection, jobs: &Receiver<Box<dyn Job>>, doubt: &AtomicBo
             }
         }
         let (tried, failed) = match transact(conn, waiting.make_contiguous()) {
-            Ok(tried) => (tried, None),
+            Ok(tried) => {
+                committed(conn);
+                (tried, None)
+            }
             Err((tried, error)) => {
                 if leaves_doubt(&error) {
                     doubt.store(true, Ordering::SeqCst);
