@@ -95,6 +95,8 @@ pub enum AlertKind {
     Email {
         /// To whom.
         to: Vec<String>,
+        /// From whom.
+        from: String,
     },
     /// A program with its arguments. Only from a trusted config.
     Command {
@@ -173,8 +175,14 @@ fn read(text: &str, found: &Found, known: &Known, findings: &mut Vec<Finding>) -
         config.delivery = delivery_of(reader, delivery.value);
     }
     for alert in raw.alerts.into_iter().flat_map(|alerts| alerts.value) {
-        if let Some(alert) = alert_of(reader, alert, found.trusted) {
-            config.alerts.push(alert);
+        let span = alert.span;
+        match alert_of(reader, alert, found.trusted) {
+            Some(alert) if config.alerts.iter().any(|other| other.name == alert.name) => {
+                // What was told is remembered by the name, and its secret is named after it.
+                reader.error(codes::BAD_VALUE, span, format!("there is an alert called `{}` before", alert.name));
+            }
+            Some(alert) => config.alerts.push(alert),
+            None => {}
         }
     }
     config
@@ -236,7 +244,7 @@ fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery) -> DeliverySettings {
 
 fn alert_of(reader: &mut Reader<'_>, raw: At<RawAlert>, trusted: bool) -> Option<Alert> {
     let before = reader.errors;
-    let RawAlert { name, kind, to, command, unreadable } = raw.value;
+    let RawAlert { name, kind, to, from, command, unreadable } = raw.value;
     for (key, is_there) in [("name", name.is_some()), ("kind", kind.is_some())] {
         if !is_there && !unreadable.contains(&key) {
             reader.error(codes::MISSING_KEY, raw.span, format!("an alert needs `{key}`"));
@@ -248,7 +256,17 @@ fn alert_of(reader: &mut Reader<'_>, raw: At<RawAlert>, trusted: bool) -> Option
         reader.error(codes::BAD_ACCOUNT_NAME, name.span, message);
     }
     let command = command.map(|command| (command.key, strings(command.value)));
-    let to = to.map(|to| (to.key, strings(to.value.0)));
+    let to = to.map(|to| (to.key, to.value.0));
+    let from = from.map(|from| (from.key, vec![from]));
+    for address in to.iter().chain(&from).flat_map(|(_, addresses)| addresses) {
+        if !is_address(&address.value) {
+            reader
+                .error(codes::BAD_VALUE, address.span, format!("`{}` is not a mail address", address.value))
+                .help("write `name@example.org` or `Name <name@example.org>`");
+        }
+    }
+    let to = to.map(|(key, to)| (key, strings(to)));
+    let from = from.map(|(key, from)| (key, strings(from)));
     let mut stray = |key: &Option<(Span, Vec<String>)>, word: &str| {
         if let Some((span, _)) = key {
             reader.error(codes::UNKNOWN_KEY, *span, format!("only an alert of kind `{word}` has this key"));
@@ -258,6 +276,7 @@ fn alert_of(reader: &mut Reader<'_>, raw: At<RawAlert>, trusted: bool) -> Option
         RawAlertKind::Webhook => {
             stray(&command, "command");
             stray(&to, "email");
+            stray(&from, "email");
             AlertKind::Webhook
         }
         RawAlertKind::Email => {
@@ -266,10 +285,15 @@ fn alert_of(reader: &mut Reader<'_>, raw: At<RawAlert>, trusted: bool) -> Option
             if to.is_empty() {
                 reader.error(codes::MISSING_KEY, raw.span, "an alert by email needs `to`");
             }
-            AlertKind::Email { to }
+            let from = from.and_then(|(_, from)| from.into_iter().next()).unwrap_or_default();
+            if from.is_empty() {
+                reader.error(codes::MISSING_KEY, raw.span, "an alert by email needs `from`");
+            }
+            AlertKind::Email { to, from }
         }
         RawAlertKind::Command => {
             stray(&to, "email");
+            stray(&from, "email");
             let (span, command) = command.unwrap_or((raw.span, Vec::new()));
             if command.is_empty() {
                 reader.error(codes::MISSING_KEY, raw.span, "an alert of kind `command` needs `command`");
@@ -286,6 +310,15 @@ fn alert_of(reader: &mut Reader<'_>, raw: At<RawAlert>, trusted: bool) -> Option
         }
     };
     (reader.errors == before).then_some(Alert { name: name.value, kind })
+}
+
+/// `name@host`, also in `<…>` after a name. What is beyond that, the mail server says.
+fn is_address(text: &str) -> bool {
+    let address = text.trim().strip_suffix('>').and_then(|text| text.split_once('<')).map_or(text, |(_, inner)| inner);
+    let good = |part: &str| {
+        !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c.is_control() || "<>@".contains(c))
+    };
+    !text.contains(char::is_control) && address.split_once('@').is_some_and(|(name, host)| good(name) && good(host))
 }
 
 fn strings(list: Vec<At<String>>) -> Vec<String> {
@@ -352,6 +385,15 @@ mod tests {
         let command = "[[alerts]]\nname = 'a'\nkind = 'command'\ncommand = ['notify']\n";
         assert_eq!(codes(command), [("untrusted-command", 4)]);
         assert_eq!(config(command, true).1, []);
+        let mail = "[[alerts]]\nname = 'a'\nkind = 'email'\n";
+        assert_eq!(codes(mail), [("missing-key", 1), ("missing-key", 1)]);
+        assert_eq!(
+            codes(&format!("{mail}from = 'x@y.example'\nto = ['Ann <ann@y.example>', 'bob']")),
+            [("bad-value", 5)]
+        );
+        let hook = "[[alerts]]\nname = 'a'\nkind = 'webhook'\n";
+        assert_eq!(codes(&format!("{hook}{hook}")), [("bad-value", 4)]);
+        assert_eq!(codes(&format!("{hook}from = 'x@y.example'")), [("unknown-key", 4)]);
         assert_eq!(codes("[[alerts]]\nkind = 'webhok'"), [("missing-key", 1), ("unknown-value", 2)]);
     }
 }

@@ -304,6 +304,8 @@ table! {
         kind: Word<RawAlertKind>,
         /// For `email`: to whom.
         to: OneOrMany,
+        /// For `email`: from whom.
+        from: String,
         /// For `command`: the program and its arguments.
         command: Vec<At<String>>,
     }

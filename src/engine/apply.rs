@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Engine;
+use super::{Engine, alerts};
 use crate::ledger::{LedgerError, Query, Write, Written};
 use crate::model::{Delivery, Event, Origin, State};
 use crate::schedule::{Change, ChangeKind, schedule};
@@ -27,7 +27,10 @@ impl Engine {
     /// Compares calendar and ledger and stores what differs. Repeating it changes nothing.
     pub async fn apply(&self) -> Result<Applied, LedgerError> {
         let world = self.world();
-        let Some(calendar) = &world.calendar else { return Ok(Applied::default()) };
+        let Some(calendar) = &world.calendar else {
+            let again = self.raise_late(std::iter::empty(), self.now()).await?;
+            return Ok(Applied { again, ..Applied::default() });
+        };
         let mut changes = Vec::new();
         for _ in 0..TRIES {
             let now = self.now();
@@ -45,6 +48,7 @@ impl Engine {
             let mut stale = false;
             for group in wanted.changes.chunks(GROUP) {
                 let writes: Vec<Write> = group.iter().map(|change| write(change, now)).collect();
+                let rings = writes.iter().any(|write| write.alert.is_some());
                 for (change, written) in group.iter().zip(self.ledger.write(&writes).await?) {
                     if written == Written::Done {
                         log(change);
@@ -52,6 +56,9 @@ impl Engine {
                     } else {
                         stale = true;
                     }
+                }
+                if rings {
+                    self.alarm.ring();
                 }
             }
             if stale {
@@ -62,7 +69,8 @@ impl Engine {
                 self.ledger.put_calendar(&calendar.name, &wanted.record).await?;
             }
             point("applied");
-            return Ok(Applied { changes, again: wanted.again });
+            let late = self.raise_late(wanted.rows(&rows), now).await?;
+            return Ok(Applied { changes, again: wanted.again.into_iter().chain(late).min() });
         }
         Err(LedgerError::Busy("others keep changing the deliveries of this calendar; try again".to_owned()))
     }
@@ -77,7 +85,12 @@ fn write(change: &Change, now: DateTime<Utc>) -> Write {
     let kind = if row.state == State::Planned { "planned" } else { change.kind.as_str() };
     let event =
         Event { at: now, delivery: row.id, kind: kind.to_owned(), state: row.state, detail, actor: "smm".to_owned() };
-    Write::new(row.clone(), change.before.as_ref().map_or(0, |before| before.version), event)
+    let before = change.before.as_ref();
+    let alert = alerts::of(before, row, &event).or_else(|| {
+        let newly = before.is_none_or(|before| !before.released);
+        newly.then(|| alerts::late_from_the_start(row, now)).flatten()
+    });
+    Write { alert, ..Write::new(row.clone(), before.map_or(0, |before| before.version), event) }
 }
 
 fn log(change: &Change) {

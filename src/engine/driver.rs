@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::alerts::{self, Alarm};
 use super::connect::{Connector, Folders};
 use super::core::{self, Input, Next, Rules};
 use super::dark;
@@ -80,6 +81,7 @@ pub struct Engine {
     settings: RwLock<DeliverySettings>,
     world: RwLock<Arc<World>>,
     links: Links,
+    pub(super) alarm: Arc<Alarm>,
     stopping: AtomicBool,
     /// A row was given back since it may not be what the calendar says any more.
     outdated: AtomicBool,
@@ -125,6 +127,7 @@ impl Engine {
             settings: RwLock::new(settings),
             world: RwLock::new(Arc::new(world)),
             links: Links::default(),
+            alarm: Arc::default(),
             stopping: AtomicBool::new(false),
             outdated: AtomicBool::new(false),
         }
@@ -534,9 +537,14 @@ impl Engine {
     /// Computes the next row and stores it.
     async fn advance(&self, row: &Delivery, input: &Input, rules: &Rules) -> Result<(Delivery, Next), Halt> {
         let (after, event, next) = core::step(row, input, rules, self.now());
-        let write = Write::new(after.clone(), row.version, event.clone());
+        let alert = alerts::of(Some(row), &after, &event);
+        let rings = alert.is_some();
+        let write = Write { alert, ..Write::new(after.clone(), row.version, event.clone()) };
         match self.ledger.write(&[write]).await?.pop() {
             Some(Written::Done) => {
+                if rings {
+                    self.alarm.ring();
+                }
                 report(&after, &event.kind, &event.detail);
                 Ok((Delivery { version: row.version + 1, ..after }, next))
             }

@@ -1,5 +1,6 @@
 //! Delivers: claims, runs, settles, and follows the calendar. A pure core ([`core`]) decides, the rest carries out.
 
+pub mod alerts;
 pub mod core;
 pub mod outside;
 

@@ -95,7 +95,7 @@ impl AccountName {
                     .to_owned(),
             ));
         }
-        if RESERVED.contains(&text) {
+        if RESERVED.contains(&text) || text.starts_with("alert-") {
             return Err(InvalidName(format!("`{text}` is a word that smm needs for itself")));
         }
         Ok(Self(text.to_owned()))

@@ -3,22 +3,21 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Control characters, and characters that turn the direction of text or are not seen.
-fn hidden(c: char) -> bool {
-    (c.is_control() && c != '\n')
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+use crate::text::is_hidden;
+
+/// Hidden, and no line feed.
+fn concealed(c: char) -> bool {
+    c != '\n' && is_hidden(c)
 }
 
 /// Foreign text made safe for a terminal: what is hidden is shown as `\u{…}`. Line feeds stay.
 pub fn printable(text: &str) -> String {
-    if !text.chars().any(hidden) {
+    if !text.chars().any(concealed) {
         return text.to_owned();
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if hidden(c) {
+        if concealed(c) {
             let _ = write!(shown, "\\u{{{:x}}}", u32::from(c));
         } else {
             shown.push(c);
@@ -29,7 +28,7 @@ pub fn printable(text: &str) -> String {
 
 /// The same with one character for one, so that columns stay: what is hidden becomes `\u{fffd}`. Line feeds and tabs stay.
 pub(super) fn aligned(text: &str) -> Cow<'_, str> {
-    let replaced = |c: char| hidden(c) && c != '\t';
+    let replaced = |c: char| concealed(c) && c != '\t';
     if text.chars().any(replaced) {
         Cow::Owned(text.chars().map(|c| if replaced(c) { '\u{fffd}' } else { c }).collect())
     } else {

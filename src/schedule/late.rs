@@ -66,7 +66,7 @@ pub(super) fn reason(late: Late, civil: NaiveDateTime, due: DateTime<Utc>, now: 
 }
 
 /// A span in its two greatest units: `2 d 3 h`, `15 min`, `42 s`.
-pub(super) fn span(span: Duration) -> String {
+pub fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [("d", seconds / 86_400), ("h", seconds / 3600 % 24), ("min", seconds / 60 % 60), ("s", seconds % 60)];
     let first = units.iter().position(|(_, count)| *count > 0).unwrap_or(units.len() - 1);

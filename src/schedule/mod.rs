@@ -35,6 +35,7 @@ use crate::ledger::CalendarRecord;
 use crate::model::{Delivery, DeliveryId, PostId};
 
 pub use forecast::{Forecast, forecast, next_time};
+pub use late::span;
 pub use occurrence::RECORDED;
 pub use shift::due_for;
 
@@ -114,12 +115,14 @@ pub fn schedule(
 impl Schedule {
     /// The rows as they will be when all changes are stored: the old ones in their order, then the new ones.
     pub fn apply(&self, rows: &[Delivery]) -> Vec<Delivery> {
+        self.rows(rows).cloned().collect()
+    }
+
+    /// The same, without a copy of each.
+    pub fn rows<'a>(&'a self, rows: &'a [Delivery]) -> impl Iterator<Item = &'a Delivery> {
         let mut changed: HashMap<DeliveryId, &Delivery> =
-            self.changes.iter().map(|change| (change.after.id, &change.after)).collect();
-        let mut applied: Vec<Delivery> =
-            rows.iter().map(|row| changed.remove(&row.id).unwrap_or(row).clone()).collect();
-        let added = self.changes.iter().filter(|change| changed.contains_key(&change.after.id));
-        applied.extend(added.map(|change| change.after.clone()));
-        applied
+            self.changes.iter().filter(|it| it.before.is_some()).map(|it| (it.after.id, &it.after)).collect();
+        let added = self.changes.iter().filter(|change| change.before.is_none()).map(|change| &change.after);
+        rows.iter().map(move |row| changed.remove(&row.id).unwrap_or(row)).chain(added)
     }
 }

@@ -53,7 +53,14 @@ impl Chain {
 
     /// The secrets of one account, as its adapter may read them.
     pub fn account(&self, account: &AccountName) -> Arc<dyn Secrets> {
-        Arc::new(AccountSecrets { chain: self.clone(), account: account.clone() })
+        let owner = format!("account `{account}`");
+        Arc::new(NamedSecrets { chain: self.clone(), name: account.clone(), owner })
+    }
+
+    /// The secrets of a target of alerts: `SMM_ALERT_<NAME>_<FIELD>`. No account's name begins with `alert-`.
+    pub fn alert(&self, target: &str) -> Arc<dyn Secrets> {
+        let (name, owner) = (AccountName::new(format!("alert-{target}")), format!("alert `{target}`"));
+        Arc::new(NamedSecrets { chain: self.clone(), name, owner })
     }
 
     /// The name of the source that a secret comes from; `None`: no source has it.
@@ -77,25 +84,25 @@ impl fmt::Debug for Chain {
     }
 }
 
-/// The chain, for one account.
-struct AccountSecrets {
+/// The chain, for one account or target of alerts.
+struct NamedSecrets {
     chain: Chain,
-    account: AccountName,
+    /// What places are named after.
+    name: AccountName,
+    /// What it is called in messages.
+    owner: String,
 }
 
 #[async_trait]
-impl Secrets for AccountSecrets {
+impl Secrets for NamedSecrets {
     async fn secret(&self, field: &str) -> Result<SecretString, Fault> {
-        match self.chain.find(&self.account, field).await {
+        match self.chain.find(&self.name, field).await {
             Ok(Some((_, secret))) => Ok(secret),
             Ok(None) => {
                 let places: Vec<String> =
-                    self.chain.sources.iter().map(|source| source.place(&self.account, field)).collect();
-                let message = format!(
-                    "the {field} of account `{}` is not there; looked for {}",
-                    self.account,
-                    places.join(", then ")
-                );
+                    self.chain.sources.iter().map(|source| source.place(&self.name, field)).collect();
+                let message =
+                    format!("the {field} of {} is not there; looked for {}", self.owner, places.join(", then "));
                 Err(Fault::refused(Refusal::Secret, message))
             }
             Err(message) => Err(Fault::refused(Refusal::Secret, message)),
@@ -146,6 +153,15 @@ mod tests {
         assert!(message.contains("SMM_FEDI_TOKEN") && message.contains("/run/credentials/smm/fedi.token"), "{message}");
         let message = ask(&chain(None), "fedi", "token").await.expect_err("missing").to_string();
         assert!(message.ends_with("looked for SMM_FEDI_TOKEN"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn a_target_of_alerts_has_secrets_too() {
+        let chain = Chain::new(|name| (name == "SMM_ALERT_ON_CALL_URL").then(|| "https://x".to_owned()), None);
+        let url = chain.alert("on-call").secret("url").await;
+        assert_eq!(url.map(|url| url.expose_secret().to_owned()), Ok("https://x".to_owned()));
+        let message = chain.alert("mail").secret("url").await.expect_err("missing").to_string();
+        assert_eq!(message, "the url of alert `mail` is not there; looked for SMM_ALERT_MAIL_URL");
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 mod find;
 mod graphemes;
 mod hazards;
+mod hidden;
 mod measure;
 mod parameters;
 mod sentence;
@@ -15,6 +16,7 @@ mod weighted;
 
 pub use find::find;
 pub use hazards::{Hazard, HazardKind, hazards};
+pub use hidden::is_hidden;
 pub use measure::{measure, overflow};
 pub use parameters::with_parameters;
 pub use split::split;

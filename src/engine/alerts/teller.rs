@@ -1,0 +1,342 @@
+//! Tells what was raised, to every target: at once, in one message, once; and again with back-off where that did not work.
+//!
+//! At most one message is on its way to a target, and a target that does not answer keeps no other one waiting. While there
+//! is nothing to tell it sleeps.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::JoinSet;
+
+use super::{Alarm, GIVE_UP, Message, Target, process};
+use crate::engine::Engine;
+use crate::ledger::{Alert, Errand, Ledger, LedgerError, TellRequest, Told};
+use crate::time::Clock;
+
+/// Alerts that are one message at most.
+const TOGETHER: usize = 10_000;
+
+/// What was handed out is handed to nobody else for so long: until the target has surely been given up, and that was written.
+const HANDED_OUT: TimeDelta = TimeDelta::seconds(60);
+
+/// The back-off's first step; it doubles.
+const BACK_OFF: Duration = Duration::from_secs(5);
+
+/// Longest back-off.
+const BACK_OFF_CAP: Duration = Duration::from_mins(15);
+
+/// A target that could not be told for so long is told to the others.
+const DOWN: TimeDelta = TimeDelta::minutes(10);
+
+/// A ledger that does not answer, or gives nothing although it said that there is something, is asked again after so long.
+const ASK_AGAIN: TimeDelta = TimeDelta::seconds(5);
+
+/// A ledger that others write, too, is asked this often: a process that ended may have left something to tell.
+const OTHERS: TimeDelta = TimeDelta::seconds(30);
+
+/// How fast things are told.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// What happens within so long of the first alert is told with it.
+    pub gather: TimeDelta,
+    /// Between two messages to one target.
+    pub apart: TimeDelta,
+    /// The back-off's first step; it doubles up to 15 minutes.
+    pub back_off: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { gather: TimeDelta::seconds(2), apart: TimeDelta::seconds(20), back_off: BACK_OFF }
+    }
+}
+
+/// Tells what was raised.
+pub struct Teller {
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    alarm: Arc<Alarm>,
+    pace: Pace,
+    targets: RwLock<Vec<Target>>,
+}
+
+/// A target, as one run knows it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Line {
+    /// A message is on its way.
+    busy: bool,
+    /// Nothing is sent before.
+    not_before: Option<DateTime<Utc>>,
+}
+
+/// What became of a message.
+struct Sent {
+    target: String,
+    /// When it is to be tried again; `None`: it was told.
+    again: Option<DateTime<Utc>>,
+}
+
+impl Teller {
+    /// Tells these targets what `engine` raises. New ones are told nothing that was raised before.
+    pub async fn new(engine: &Engine, targets: Vec<Target>, pace: Pace) -> Result<Self, LedgerError> {
+        let teller = Self {
+            ledger: Arc::clone(&engine.ledger),
+            clock: Arc::clone(&engine.clock),
+            alarm: Arc::clone(&engine.alarm),
+            pace,
+            targets: RwLock::default(),
+        };
+        teller.ledger.meet(&names(&targets), teller.clock.now()).await?;
+        teller.set_targets(targets);
+        Ok(teller)
+    }
+
+    /// Other targets from now on.
+    pub fn set_targets(&self, targets: Vec<Target>) {
+        *self.targets.write().unwrap_or_else(PoisonError::into_inner) = targets;
+        self.alarm.ring();
+    }
+
+    fn targets(&self) -> Vec<Target> {
+        self.targets.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells for as long as it is not dropped. What is on its way then is given up, and told at the next start.
+    pub async fn run(&self) {
+        let mut round = Round::new(self);
+        loop {
+            let now = self.clock.now();
+            let next = match round.start(now, now, self.pace.gather).await {
+                Ok(next) => next,
+                Err(error) => {
+                    tracing::error!(%error, "the ledger does not answer, so nobody can be told");
+                    Some(now + ASK_AGAIN)
+                }
+            };
+            let next = if self.ledger.is_exclusive() {
+                next
+            } else {
+                Some(next.map_or(now + OTHERS, |next| next.min(now + OTHERS)))
+            };
+            let timer = async {
+                match next {
+                    Some(at) => self.clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.alarm.rung.notified() => {}
+                () = round.ended() => {}
+                () = timer => {}
+            }
+        }
+    }
+
+    /// Tells what there is to be told now, and ends: at the latest after `within`. `soon`: also what is to be told within
+    /// the next minute, since nobody will be there then.
+    pub async fn finish(&self, within: Duration, soon: bool) {
+        let mut round = Round::new(self);
+        let all = async {
+            loop {
+                let now = self.clock.now();
+                let until = if soon { now + TimeDelta::minutes(1) } else { now };
+                match round.start(now, until, TimeDelta::zero()).await {
+                    Ok(_) if round.tasks.is_empty() => return,
+                    Ok(_) => round.ended().await,
+                    Err(error) => {
+                        tracing::error!(%error, "the ledger does not answer, so nobody can be told");
+                        return;
+                    }
+                }
+            }
+        };
+        if tokio::time::timeout(within, all).await.is_err() {
+            tracing::warn!("not everybody could be told in time; the alerts are kept");
+        }
+    }
+
+    /// Raises what was to be raised later and whose time has come.
+    async fn raise_due(&self, now: DateTime<Utc>) -> Result<(), LedgerError> {
+        for alert in self.alarm.due(now) {
+            self.ledger.raise(&alert).await?;
+            self.alarm.raised(&alert.key);
+        }
+        Ok(())
+    }
+}
+
+/// The targets of one run, and the messages that are on their way.
+struct Round<'a> {
+    teller: &'a Teller,
+    lines: HashMap<String, Line>,
+    tasks: JoinSet<Sent>,
+}
+
+impl<'a> Round<'a> {
+    fn new(teller: &'a Teller) -> Self {
+        Self { teller, lines: HashMap::new(), tasks: JoinSet::new() }
+    }
+
+    /// Starts what is to be told by `until`. Gives when there is more, if nothing ends or is raised before.
+    async fn start(
+        &mut self,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        gather: TimeDelta,
+    ) -> Result<Option<DateTime<Utc>>, LedgerError> {
+        let teller = self.teller;
+        let targets = teller.targets();
+        let all = names(&targets);
+        let fresh: Vec<String> = all.iter().filter(|name| !self.lines.contains_key(*name)).cloned().collect();
+        if !fresh.is_empty() {
+            teller.ledger.meet(&fresh, now).await?;
+            self.lines.extend(fresh.into_iter().map(|name| (name, Line::default())));
+        }
+        teller.raise_due(now).await?;
+        let mut next = teller.alarm.next().filter(|at| *at < DateTime::<Utc>::MAX_UTC);
+        for target in targets {
+            let line = self.lines.entry(target.name.clone()).or_default();
+            if line.busy {
+                continue;
+            }
+            let Some(at) = teller.ledger.next_tell(std::slice::from_ref(&target.name)).await? else { continue };
+            let at = (at + gather).max(line.not_before.unwrap_or(at));
+            if at > until {
+                next = Some(next.map_or(at, |next| next.min(at)));
+                continue;
+            }
+            let request = TellRequest {
+                target: target.name.clone(),
+                now: until,
+                until: now.max(until) + HANDED_OUT,
+                limit: TOGETHER,
+            };
+            let errands = teller.ledger.tell(&request).await?;
+            if errands.is_empty() {
+                // Somebody else has them.
+                line.not_before = Some(now + ASK_AGAIN);
+                next = Some(next.map_or(now + ASK_AGAIN, |next| next.min(now + ASK_AGAIN)));
+                continue;
+            }
+            line.busy = true;
+            let (ledger, clock, alarm) =
+                (Arc::clone(&teller.ledger), Arc::clone(&teller.clock), Arc::clone(&teller.alarm));
+            let (pace, others) = (teller.pace, all.len() > 1);
+            self.tasks.spawn(async move {
+                let (told, down) = deliver(&*ledger, &*clock, &target, errands, pace).await;
+                if let Some(alert) = down.filter(|_| others) {
+                    // It knows that itself.
+                    let raised = async {
+                        ledger.raise(&alert).await?;
+                        let keys = [alert.key.clone()];
+                        ledger.told(&target.name, &keys, &Told::Yes, clock.now()).await
+                    };
+                    if let Err(error) = raised.await {
+                        tracing::error!(%error, "the ledger does not take an alert");
+                    }
+                    alarm.ring();
+                }
+                told
+            });
+        }
+        Ok(next)
+    }
+
+    /// Waits until a message has ended. For ever when none is on its way.
+    async fn ended(&mut self) {
+        let Some(ended) = self.tasks.join_next().await else { return std::future::pending().await };
+        let now = self.teller.clock.now();
+        match ended {
+            Ok(Sent { target, again }) => {
+                let line = self.lines.entry(target).or_default();
+                line.busy = false;
+                line.not_before = Some(again.unwrap_or(now + self.teller.pace.apart));
+            }
+            Err(error) => {
+                tracing::error!(%error, "smm has met a mistake of its own while it told somebody");
+                // Whose it was is not known any more: what was handed out comes again by itself.
+                for line in self.lines.values_mut().filter(|line| line.busy) {
+                    *line = Line { busy: false, not_before: Some(now + HANDED_OUT) };
+                }
+            }
+        }
+    }
+}
+
+/// Sends a message, however long the target takes.
+pub async fn tell(target: &Target, message: &Message) -> Result<(), String> {
+    match tokio::time::timeout(GIVE_UP, target.sender.send(message)).await {
+        Ok(result) => result,
+        Err(_) => Err(format!("no end within {} s; given up", GIVE_UP.as_secs())),
+    }
+}
+
+/// Tells these alerts, and writes down what came of it. Gives an alert about the target when it has been down for long.
+async fn deliver(
+    ledger: &dyn Ledger,
+    clock: &dyn Clock,
+    target: &Target,
+    errands: Vec<Errand>,
+    pace: Pace,
+) -> (Sent, Option<Alert>) {
+    let attempts = errands.iter().map(|errand| errand.attempts).max().unwrap_or(0) + 1;
+    let since = errands.iter().map(|errand| errand.alert.tell_at).min();
+    let keys: Vec<String> = errands.iter().map(|errand| errand.alert.key.clone()).collect();
+    let message = Message::new(errands.into_iter().map(|errand| errand.alert).collect(), clock.now());
+    let result = tell(target, &message).await;
+    let now = clock.now();
+    let name = target.name.as_str();
+    let (told, again, down) = match result {
+        Ok(()) => {
+            tracing::info!(target_name = name, alerts = keys.len(), "told");
+            (Told::Yes, None, None)
+        }
+        Err(error) => {
+            tracing::warn!(target_name = name, alerts = keys.len(), attempts, "could not be told: {error}");
+            let again = now + back_off(name, attempts, now, pace.back_off);
+            let down =
+                since.filter(|since| now - *since >= DOWN).map(|since| process::target_down(name, &error, since, now));
+            (Told::NotYet { again, error }, Some(again), down)
+        }
+    };
+    if let Err(error) = ledger.told(name, &keys, &told, now).await {
+        tracing::error!(%error, target_name = name, "the ledger does not take who was told; it may be told again");
+    }
+    (Sent { target: name.to_owned(), again }, down)
+}
+
+/// Full jitter: anything up to the doubled step, and never less than a tenth of the first one.
+fn back_off(target: &str, attempts: u32, now: DateTime<Utc>, first: Duration) -> TimeDelta {
+    let step = first.saturating_mul(1 << attempts.saturating_sub(1).min(20)).min(BACK_OFF_CAP);
+    let mut hash = DefaultHasher::new();
+    (target, attempts, now.timestamp_nanos_opt()).hash(&mut hash);
+    let share = f64::from(u16::try_from(hash.finish() >> 48).unwrap_or(u16::MAX)) / f64::from(u16::MAX);
+    TimeDelta::from_std(step.mul_f64(share).max(first / 10)).unwrap_or(TimeDelta::minutes(15))
+}
+
+fn names(targets: &[Target]) -> Vec<String> {
+    targets.iter().map(|target| target.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn back_off_grows_to_a_quarter_of_an_hour_with_full_jitter() {
+        let now = DateTime::<Utc>::UNIX_EPOCH;
+        let (mut least, mut most) = (TimeDelta::MAX, TimeDelta::zero());
+        for nanos in 0..2000 {
+            let at = now + TimeDelta::nanoseconds(nanos);
+            let first = back_off("a", 1, at, BACK_OFF);
+            assert!(first >= TimeDelta::milliseconds(500) && first <= TimeDelta::seconds(5), "{first}");
+            let long = back_off("a", 1000, at, BACK_OFF);
+            assert!(long <= TimeDelta::minutes(15), "{long}");
+            (least, most) = (least.min(long), most.max(long));
+        }
+        assert!(least < TimeDelta::minutes(1) && most > TimeDelta::minutes(14), "{least} to {most}");
+    }
+}
