@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::workspace::{self, CalendarArg, Workspace};
 use super::{Exit, Failure, Global, delivering};
+use crate::engine::alerts::Teller;
 use crate::engine::{self, Reading, Signals, Watch, World};
 use crate::ledger::OpenMode;
 use crate::model::{CalendarName, Severity};
@@ -51,15 +52,24 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let _lock = ledger.lock("smm daemon").await?;
         let world = World::of(&workspace.loaded).unwrap_or_default();
         let engine = delivering::engine(&ledger, config, world, "smm daemon");
-        let read = || read(args, global, &config.ledger, &name);
+        let teller = delivering::teller(&engine, config).await?;
+        let telling = tokio::spawn({
+            let teller = Arc::clone(&teller);
+            async move { teller.run().await }
+        });
+        let read = || read(args, global, &config.ledger, &name, &teller);
         let watch = Watch::new(Arc::clone(&ledger), signals, followed(&workspace), since, read);
-        engine::run_daemon(engine, watch).await.map_err(Failure::from)
+        let done = engine::run_daemon(engine, watch).await;
+        teller.stop();
+        // It ends by itself, after what is on its way.
+        let _ = telling.await;
+        done.map_err(Failure::from)
     })?;
     Ok(Exit::Done)
 }
 
 /// Calendar and settings, read anew.
-fn read(args: &Args, global: &Global, ledger: &str, name: &CalendarName) -> Reading {
+fn read(args: &Args, global: &Global, ledger: &str, name: &CalendarName, teller: &Teller) -> Reading {
     let workspace = match Workspace::read(&args.calendar, global) {
         Ok(workspace) => workspace,
         Err(failure) => return Reading { world: Err(failure.to_string()), files: vec![args.calendar.file()] },
@@ -79,6 +89,7 @@ fn read(args: &Args, global: &Global, ledger: &str, name: &CalendarName) -> Read
                 // Under another name every post would be a new one, and go out a second time.
                 Err(format!("the calendar's name is no longer `{name}`; all its posts would be new ones: put it back"))
             } else {
+                teller.set_targets(delivering::senders().targets(&config.alerts));
                 Ok((world, config.delivery))
             }
         }

@@ -1,6 +1,7 @@
 //! The command line: one file per command, with its arguments and the function. No decisions are made here: a command
 //! parses, calls, and prints through [`output`].
 
+mod alerts;
 mod cancel;
 mod change;
 mod check;
@@ -78,6 +79,7 @@ enum Command {
     Resolve(resolve::Args),
     Pause(pause::Args),
     Resume(resume::Args),
+    Alerts(alerts::Args),
     Networks(networks::Args),
     Schema(schema::Args),
     Explain(explain::Args),
@@ -130,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &cli.global),
         Command::Pause(args) => pause::run(&args, &cli.global),
         Command::Resume(args) => resume::run(&args, &cli.global),
+        Command::Alerts(args) => alerts::run(&args, &cli.global),
         Command::Networks(args) => networks::run(&args, &cli.global),
         Command::Schema(args) => schema::run(&args, &cli.global),
         Command::Explain(args) => explain::run(&args, &cli.global),

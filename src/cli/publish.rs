@@ -63,6 +63,7 @@ async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledge
     let calendar = workspace.calendar()?;
     let world = World::of(&workspace.loaded).unwrap_or_default();
     let engine = delivering::engine(ledger, config, world, "smm publish");
+    let teller = delivering::teller(&engine, config).await?;
     engine.apply().await?;
     let only = chosen(args, &**ledger, calendar).await?;
     if args.backlog {
@@ -74,6 +75,7 @@ async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledge
     if passed.stopped {
         output::stderr("stopped before everything was published\n");
     }
+    delivering::tell_all(&teller).await;
     let touched = passed.touched.iter().map(|row| row.id).collect();
     let rows = due(&**ledger, calendar, only.as_deref(), &touched, engine.now()).await?;
     Ok((rows, touched))

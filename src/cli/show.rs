@@ -30,10 +30,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let rows = find(&*ledger, &args.target, global).await?;
         let mut histories = Vec::with_capacity(rows.len());
         for row in &rows {
-            histories.push(ledger.events(Some(row.id), usize::MAX).await?);
+            histories.push((ledger.events(Some(row.id), usize::MAX).await?, ledger.alerts(row.id).await?));
         }
         let now = SystemClock.now();
-        let details = rows.iter().zip(&histories).map(|(row, events)| Detail::new(row, events, now));
+        let details = rows.iter().zip(&histories).map(|(row, (events, alerts))| Detail::new(row, events, alerts, now));
         match args.target.format {
             Format::Json => output::json(&Details { deliveries: details.collect() })?,
             Format::Human => {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use chrono::TimeDelta;
+
 use super::output::{self, Stream, Style};
 use super::pause::paused;
 use super::workspace::{self, CalendarArg, Settings, Workspace};
@@ -15,10 +17,13 @@ use crate::time::{Clock, SystemClock};
 /// Posts of `smm post` belong to a calendar of this name.
 const POSTS: &str = "post";
 
+/// An alert that could not be told for so long is itself something that needs a person.
+const UNHEARD: TimeDelta = TimeDelta::minutes(5);
+
 /// Show the state of every delivery
 ///
 /// What needs a person comes first, then what is next, then what went out last. Times are the calendar's. The exit status
-/// is 1 while something needs a person, and 3 while an outcome is unknown. Without a calendar, everything in the ledger is
+/// is 1 while something needs a person or an alert could not be told for minutes, and 3 while an outcome is unknown. Without a calendar, everything in the ledger is
 /// shown.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -34,13 +39,18 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let name = calendar(args, global)?;
-    let ledger = Settings::read(global, &args.calendar.file()).ledger(OpenMode::ReadOnly)?;
+    let settings = Settings::read(global, &args.calendar.file());
+    let targets: Vec<String> = settings.config()?.alerts.iter().map(|alert| alert.name.clone()).collect();
+    let ledger = settings.ledger(OpenMode::ReadOnly)?;
     workspace::block_on(async {
         let rows = rows(&*ledger, name).await?;
         let accounts: BTreeSet<_> = rows.iter().map(|row| row.account.clone()).collect();
         let paused = paused(&*ledger, &accounts.into_iter().collect::<Vec<_>>()).await?;
-        let status = Status::new(&rows, paused, SystemClock.now());
+        let now = SystemClock.now();
+        let untold = ledger.untold(&targets).await?;
+        let status = Status::new(&rows, paused, now).untold(&untold);
         let needy = status.count(State::needs_person);
+        let unheard = untold.iter().any(|errand| now - errand.alert.tell_at >= UNHEARD);
         match args.format {
             Format::Json => output::json(&status)?,
             Format::Human => {
@@ -55,7 +65,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
             }
         }
         Ok(match status.count(|state| state == State::Unknown) {
-            0 if needy == 0 => Exit::Done,
+            0 if needy == 0 && !unheard => Exit::Done,
             0 => Exit::Failed,
             _ => Exit::Unknown,
         })

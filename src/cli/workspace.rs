@@ -2,6 +2,7 @@
 //!
 //! The environment is read here and nowhere below.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -152,6 +153,16 @@ pub(super) fn local_zone() -> Zone {
 /// The sources that secrets come from.
 pub(super) fn secrets() -> Chain {
     Chain::new(|name| std::env::var(name).ok(), std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
+}
+
+/// What programs that smm runs inherit of the environment: everything but what is smm's own, and secrets with it.
+pub(super) fn environment() -> Vec<(OsString, OsString)> {
+    let own = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("SMM_")
+            || matches!(&*name, "CREDENTIALS_DIRECTORY" | "NOTIFY_SOCKET" | "WATCHDOG_PID" | "WATCHDOG_USEC")
+    };
+    std::env::vars_os().filter(|(name, _)| !own(name)).collect()
 }
 
 /// The name that changes by hand are recorded under.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Engine, News, Newsroom, Worker, systemd};
+use super::{Engine, News, Newsroom, Worker, alerts, systemd};
 use crate::ledger::LedgerError;
 
 /// A ledger that does not answer is asked again after this long.
@@ -131,11 +131,13 @@ fn reload(engine: &Engine, newsroom: &mut impl Newsroom, broken: &mut Option<Str
     match newsroom.read() {
         Ok((world, settings)) => {
             engine.set_world(world, settings);
+            engine.alarm.call_off("calendar");
             *broken = None;
             tracing::info!("calendar and settings were read again");
             systemd::status(&following(engine));
         }
         Err(why) => {
+            engine.alarm.later("calendar", alerts::calendar_broken(&why, engine.now()));
             if broken.as_ref() != Some(&why) {
                 tracing::error!("{why}; the last good calendar stays in force");
                 systemd::status(&format!("{why}; the last good calendar stays in force"));

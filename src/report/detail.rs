@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
+use super::alert::RaisedView;
 use super::delivery::DeliveryView;
 use super::history::{EventList, EventView};
 use super::printable;
 use super::status::{civil, duration};
 use crate::adapter::Plan;
+use crate::ledger::Raised;
 use crate::model::{CalendarName, Delivery, Event, Intent, Origin, Unknown};
 
 /// A delivery with all that the ledger holds of it. Fields are added, never renamed.
@@ -48,11 +50,13 @@ pub struct Detail<'a> {
     pub published_at: Option<DateTime<Utc>>,
     /// Its history, oldest first.
     pub events: Vec<EventView<'a>>,
+    /// The alerts about it, oldest first.
+    pub alerts: Vec<RaisedView<'a>>,
 }
 
 impl<'a> Detail<'a> {
     /// All of `row` at `now`.
-    pub fn new(row: &'a Delivery, events: &'a [Event], now: DateTime<Utc>) -> Self {
+    pub fn new(row: &'a Delivery, events: &'a [Event], alerts: &'a [Raised], now: DateTime<Utc>) -> Self {
         let plan: Option<Plan> = row.plan.as_ref().and_then(|plan| serde_json::from_value(plan.clone()).ok());
         Self {
             delivery: DeliveryView::at(row, now),
@@ -71,6 +75,7 @@ impl<'a> Detail<'a> {
             unknown: row.unknown.as_ref(),
             published_at: row.published_at,
             events: events.iter().map(|event| EventView::new(event, Some(row))).collect(),
+            alerts: alerts.iter().map(RaisedView::from).collect(),
         }
     }
 
@@ -130,6 +135,9 @@ impl<'a> Detail<'a> {
                 .next_look
                 .map_or_else(|| "a person has to look".to_owned(), |at| format!("the next look is at {}", utc(at)));
             line("unknown", format!("since {}; looked {} times; {next}", utc(unknown.since), unknown.looks));
+        }
+        for alert in &self.alerts {
+            line("alert", alert.line());
         }
         if !self.events.is_empty() {
             let table = EventList { events: self.events.clone() }.table(false, colour);

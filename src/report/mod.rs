@@ -5,6 +5,7 @@ pub mod html;
 pub mod networks;
 pub mod preview;
 
+mod alert;
 mod delivery;
 mod detail;
 mod history;
@@ -13,6 +14,7 @@ mod printable;
 mod status;
 mod table;
 
+pub use alert::{RaisedView, UntoldView};
 pub use delivery::{DeliveryList, DeliveryView, ReceiptView};
 pub use detail::Detail;
 pub use history::{EventList, EventView};

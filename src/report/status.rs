@@ -5,8 +5,10 @@ use std::fmt::Write as _;
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Timelike, Utc};
 use serde::Serialize;
 
+use super::alert::{self, UntoldView};
 use super::delivery::DeliveryView;
 use super::table::{Cell, Table, Tone};
+use crate::ledger::Errand;
 use crate::model::{AccountName, Delivery, State};
 
 /// Without `--all`, so many of those to come are shown.
@@ -21,6 +23,8 @@ pub struct Status<'a> {
     pub deliveries: Vec<DeliveryView<'a>>,
     /// What is paused.
     pub paused: Vec<PauseView>,
+    /// Alerts that somebody should know of and could not be told.
+    pub alerts: Vec<UntoldView>,
 }
 
 /// A pause as programs see it.
@@ -37,7 +41,14 @@ pub struct PauseView {
 impl<'a> Status<'a> {
     /// The state of `rows` at `now`.
     pub fn new(rows: &'a [Delivery], paused: Vec<PauseView>, now: DateTime<Utc>) -> Self {
-        Self { deliveries: rows.iter().map(|row| DeliveryView::at(row, now)).collect(), paused }
+        Self { deliveries: rows.iter().map(|row| DeliveryView::at(row, now)).collect(), paused, alerts: Vec::new() }
+    }
+
+    /// With the alerts that could not be told.
+    #[must_use]
+    pub fn untold(mut self, errands: &[Errand]) -> Self {
+        self.alerts = errands.iter().map(UntoldView::from).collect();
+        self
     }
 
     /// How many are in one of these states.
@@ -54,6 +65,7 @@ impl<'a> Status<'a> {
             let reason = super::printable(&pause.reason);
             let _ = writeln!(text, "{what} is paused since {since}: {reason}");
         }
+        text.push_str(&alert::untold(&self.alerts));
         let (needs, others): (Vec<_>, Vec<_>) = self.deliveries.iter().partition(|row| row.state.needs_person());
         let (mut done, coming): (Vec<_>, Vec<_>) = others.into_iter().partition(|row| row.state.is_final());
         done.sort_by_key(|row| std::cmp::Reverse((row.receipts.last().map_or(row.due, |receipt| receipt.at), row.id)));

@@ -110,7 +110,9 @@ pub(super) async fn publish(
         Ok(_lock) => {
             let mut signals =
                 Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
-            let engine = delivering::engine(ledger, home.settings.config()?, home.world()?, "smm post");
+            let config = home.settings.config()?;
+            let engine = delivering::engine(ledger, config, home.world()?, "smm post");
+            let teller = delivering::teller(&engine, config).await?;
             let pass = Pass { only: Some(ids.to_vec()), wait: WAIT };
             let progress = progress(global, ids.len());
             let passed = engine.pass(&pass, signals.stop()).await?;
@@ -118,6 +120,7 @@ pub(super) async fn publish(
             if passed.stopped {
                 output::stderr("stopped before everything was published; `smm publish` goes on with it\n");
             }
+            delivering::tell_all(&teller).await;
             Ok(())
         }
         Err(LedgerError::Busy(holder)) => {

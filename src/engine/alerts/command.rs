@@ -160,10 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_fails() {
-        assert_eq!(
-            run("echo no; printf '\\033[2Jbad\\n' >&2; exit 3").await.expect_err("fails"),
-            "exit status 3: no [2Jbad"
-        );
+        assert_eq!(run("printf 'no \\033[2Jbad\\n' >&2; exit 3").await.expect_err("fails"), "exit status 3: no [2Jbad");
         assert_eq!(run("exit 1").await.expect_err("fails"), "exit status 1");
         assert_eq!(run("kill -9 $$").await.expect_err("fails"), "signal: 9 (SIGKILL)");
         let none = Program::new(vec!["/nowhere/notify".to_owned()], Vec::new().into());

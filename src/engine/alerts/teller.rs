@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ const DOWN: TimeDelta = TimeDelta::minutes(10);
 /// A ledger that does not answer, or gives nothing although it said that there is something, is asked again after so long.
 const ASK_AGAIN: TimeDelta = TimeDelta::seconds(5);
 
+/// What is on its way when it is to end is waited for so long.
+const LAST: Duration = Duration::from_secs(10);
+
 /// A ledger that others write, too, is asked this often: a process that ended may have left something to tell.
 const OTHERS: TimeDelta = TimeDelta::seconds(30);
 
@@ -61,6 +65,7 @@ pub struct Teller {
     alarm: Arc<Alarm>,
     pace: Pace,
     targets: RwLock<Vec<Target>>,
+    stopping: AtomicBool,
 }
 
 /// A target, as one run knows it.
@@ -70,6 +75,8 @@ struct Line {
     busy: bool,
     /// Nothing is sent before.
     not_before: Option<DateTime<Utc>>,
+    /// The last message did not arrive.
+    failing: bool,
 }
 
 /// What became of a message.
@@ -88,6 +95,7 @@ impl Teller {
             alarm: Arc::clone(&engine.alarm),
             pace,
             targets: RwLock::default(),
+            stopping: AtomicBool::new(false),
         };
         teller.ledger.meet(&names(&targets), teller.clock.now()).await?;
         teller.set_targets(targets);
@@ -104,12 +112,12 @@ impl Teller {
         self.targets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells for as long as it is not dropped. What is on its way then is given up, and told at the next start.
+    /// Tells until it is stopped. What is on its way then may end, for a few seconds; what was not told is kept.
     pub async fn run(&self) {
         let mut round = Round::new(self);
-        loop {
+        while !self.stopping.load(Ordering::SeqCst) {
             let now = self.clock.now();
-            let next = match round.start(now, now, self.pace.gather).await {
+            let next = match round.start(now, now, false).await {
                 Ok(next) => next,
                 Err(error) => {
                     tracing::error!(%error, "the ledger does not answer, so nobody can be told");
@@ -133,17 +141,27 @@ impl Teller {
                 () = timer => {}
             }
         }
+        self.tell_all(round, LAST, false).await;
+    }
+
+    /// Lets [`Teller::run`] end.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.alarm.ring();
     }
 
     /// Tells what there is to be told now, and ends: at the latest after `within`. `soon`: also what is to be told within
     /// the next minute, since nobody will be there then.
     pub async fn finish(&self, within: Duration, soon: bool) {
-        let mut round = Round::new(self);
+        self.tell_all(Round::new(self), within, soon).await;
+    }
+
+    async fn tell_all(&self, mut round: Round<'_>, within: Duration, soon: bool) {
         let all = async {
             loop {
                 let now = self.clock.now();
                 let until = if soon { now + TimeDelta::minutes(1) } else { now };
-                match round.start(now, until, TimeDelta::zero()).await {
+                match round.start(now, until, true).await {
                     Ok(_) if round.tasks.is_empty() => return,
                     Ok(_) => round.ended().await,
                     Err(error) => {
@@ -180,12 +198,13 @@ impl<'a> Round<'a> {
         Self { teller, lines: HashMap::new(), tasks: JoinSet::new() }
     }
 
-    /// Starts what is to be told by `until`. Gives when there is more, if nothing ends or is raised before.
+    /// Starts what is to be told by `until`. `last`: nothing is gathered or kept apart any more. Gives when there is more, if
+    /// nothing ends or is raised before.
     async fn start(
         &mut self,
         now: DateTime<Utc>,
         until: DateTime<Utc>,
-        gather: TimeDelta,
+        last: bool,
     ) -> Result<Option<DateTime<Utc>>, LedgerError> {
         let teller = self.teller;
         let targets = teller.targets();
@@ -203,7 +222,8 @@ impl<'a> Round<'a> {
                 continue;
             }
             let Some(at) = teller.ledger.next_tell(std::slice::from_ref(&target.name)).await? else { continue };
-            let at = (at + gather).max(line.not_before.unwrap_or(at));
+            let at =
+                if last && !line.failing { at } else { (at + teller.pace.gather).max(line.not_before.unwrap_or(at)) };
             if at > until {
                 next = Some(next.map_or(at, |next| next.min(at)));
                 continue;
@@ -217,7 +237,7 @@ impl<'a> Round<'a> {
             let errands = teller.ledger.tell(&request).await?;
             if errands.is_empty() {
                 // Somebody else has them.
-                line.not_before = Some(now + ASK_AGAIN);
+                (line.not_before, line.failing) = (Some(now + ASK_AGAIN), true);
                 next = Some(next.map_or(now + ASK_AGAIN, |next| next.min(now + ASK_AGAIN)));
                 continue;
             }
@@ -253,13 +273,14 @@ impl<'a> Round<'a> {
             Ok(Sent { target, again }) => {
                 let line = self.lines.entry(target).or_default();
                 line.busy = false;
+                line.failing = again.is_some();
                 line.not_before = Some(again.unwrap_or(now + self.teller.pace.apart));
             }
             Err(error) => {
                 tracing::error!(%error, "smm has met a mistake of its own while it told somebody");
                 // Whose it was is not known any more: what was handed out comes again by itself.
                 for line in self.lines.values_mut().filter(|line| line.busy) {
-                    *line = Line { busy: false, not_before: Some(now + HANDED_OUT) };
+                    *line = Line { busy: false, not_before: Some(now + HANDED_OUT), failing: true };
                 }
             }
         }
