@@ -4,11 +4,14 @@
 #![allow(clippy::print_stderr, reason = "a case that is skipped says so loudly")]
 #![allow(unreachable_pub, reason = "a test binary has no public interface")]
 
+#[path = "../support/postgres.rs"]
+mod postgres;
 #[path = "../support/proxy.rs"]
 mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod ledger;
 mod publish;
 mod servers;
 
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
     add("pds::a_lost_answer_leads_to_one_post", "the Bluesky PDS", pds, || run(publish::a_lost_answer_on_the_pds()));
     add("snac::a_thread_is_published_and_read_back", "snac", snac, || run(publish::to_snac()));
     add("snac::a_lost_answer_leads_to_one_post", "snac", snac, || run(publish::a_lost_answer_on_snac()));
+    let server = postgres::Postgres::programs().is_some();
+    add("postgres::passes_the_suite", "PostgreSQL", server, ledger::passes_the_suite);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

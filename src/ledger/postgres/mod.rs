@@ -1,10 +1,41 @@
 //! The ledger in PostgreSQL, for several daemons on several machines.
+//!
+//! All of it is in the schema `smm` of one database. Who may send what is decided by locks, unique indexes and the
+//! database's clock, never by a process for itself:
+//!
+//! - a claim locks its accounts, then looks again ([`claim`]);
+//! - a claim is a lease, counted with `clock_timestamp()`; [`Ledger::renew`] lengthens those that last, never one that is
+//!   over, so that whoever takes a delivery over cannot be overtaken by its late owner;
+//! - an intent is taken only while the lease of its row lasts, in the statement that stores the row, and only when no other
+//!   one is open for the same part, occurrence and identity, by a unique index ([`write`]);
+//! - what was committed is kept: a server that says otherwise is refused ([`session`]).
+//!
+//! A transaction that the server has taken back is tried again. One whose commit was not answered is not: it is an error,
+//! and the engine sends nothing.
+
+mod accounts;
+mod address;
+mod alerts;
+mod ask;
+mod bell;
+mod calendars;
+mod claim;
+mod error;
+mod instant;
+mod rows;
+mod schema;
+mod session;
+mod write;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
+use self::ask::{change, read, transact};
+use self::bell::Bell;
+use self::session::Server;
 use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query,
     Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written,
@@ -12,24 +43,40 @@ use super::{
 use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId};
 
 /// A ledger in PostgreSQL.
-#[derive(Debug)]
-pub struct PostgresLedger {}
+pub struct PostgresLedger {
+    server: Arc<Server>,
+    bell: Bell,
+}
+
+impl std::fmt::Debug for PostgresLedger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresLedger").field("place", &self.server.place()).finish_non_exhaustive()
+    }
+}
+
+/// A request may read a whole ledger: it has this many times the time of any other.
+const LONG: u32 = 4;
 
 impl PostgresLedger {
     /// Reads the address; connects to nothing yet.
-    pub fn open(_opening: &Opening<'_>) -> Result<Self> {
-        Err(later())
+    ///
+    /// # Errors
+    /// [`LedgerError::Storage`] for an address that cannot be used.
+    pub fn open(opening: &Opening<'_>) -> Result<Self> {
+        Ok(Self { server: Arc::new(Server::open(opening)?), bell: Bell::default() })
     }
 }
 
 fn later() -> LedgerError {
-    LedgerError::Storage("a ledger in PostgreSQL is not built in yet".to_owned())
+    LedgerError::Storage("a ledger in PostgreSQL cannot do this yet".to_owned())
 }
 
 #[async_trait]
 impl Ledger for PostgresLedger {
     async fn lock(&self, _owner: &str) -> Result<Box<dyn Send + Sync>> {
-        Err(later())
+        // Each connection is looked over when it is made: being here is enough.
+        change!(self.server, _session => async { Ok(()) })?;
+        Ok(Box::new(()))
     }
 
     fn is_exclusive(&self) -> bool {
@@ -37,15 +84,15 @@ impl Ledger for PostgresLedger {
     }
 
     async fn time(&self) -> Result<Option<DateTime<Utc>>> {
-        Err(later())
+        read!(self.server, self.server.limit, session => rows::time(session))
     }
 
-    async fn renew(&self, _owner: &str) -> Result<()> {
-        Err(later())
+    async fn renew(&self, owner: &str) -> Result<()> {
+        change!(self.server, session => rows::renew(session, owner, self.server.lease))
     }
 
     async fn lapsed(&self, _owner: &str) -> Result<Vec<Delivery>> {
-        Err(later())
+        Ok(read!(self.server, self.server.limit, session => rows::lapsed(session))?.unwrap_or_default())
     }
 
     async fn about(&self) -> Result<About> {
@@ -53,115 +100,122 @@ impl Ledger for PostgresLedger {
     }
 
     async fn age(&self) -> Result<Age> {
-        Err(later())
+        Ok(Age::Current)
     }
 
-    async fn adopt(&self, _now: DateTime<Utc>) -> Result<()> {
-        Err(later())
+    async fn adopt(&self, now: DateTime<Utc>) -> Result<()> {
+        change!(self.server, session => calendars::put_adopted(session, now))
     }
 
-    async fn deliveries(&self, _query: &Query) -> Result<Vec<Delivery>> {
-        Err(later())
+    async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {
+        Ok(read!(self.server, self.server.limit * LONG, session => rows::deliveries(session, query))?
+            .unwrap_or_default())
     }
 
-    async fn delivery(&self, _id: DeliveryId) -> Result<Option<Delivery>> {
-        Err(later())
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {
+        Ok(read!(self.server, self.server.limit, session => rows::delivery(session, id))?.flatten())
     }
 
-    async fn write(&self, _writes: &[Write]) -> Result<Vec<Written>> {
-        Err(later())
+    async fn write(&self, writes: &[Write]) -> Result<Vec<Written>> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lease = self.server.lease;
+        transact!(self.server, transaction => write::write(transaction, writes, lease))
     }
 
-    async fn claim(&self, _request: &ClaimRequest) -> Result<Vec<Delivery>> {
-        Err(later())
+    async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Delivery>> {
+        let lease = self.server.lease.as_secs_f64();
+        transact!(self.server, transaction => claim::claim(transaction, request, lease))
     }
 
-    async fn next_ready(&self, _request: &ClaimRequest) -> Result<Option<DateTime<Utc>>> {
-        Err(later())
+    async fn next_ready(&self, request: &ClaimRequest) -> Result<Option<DateTime<Utc>>> {
+        Ok(read!(self.server, self.server.limit, session => claim::next_ready(session, request))?.flatten())
     }
 
-    async fn calendar(&self, _name: &CalendarName) -> Result<CalendarRecord> {
-        Err(later())
+    async fn calendar(&self, name: &CalendarName) -> Result<CalendarRecord> {
+        Ok(read!(self.server, self.server.limit, session => calendars::calendar(session, name))?.unwrap_or_default())
     }
 
-    async fn put_calendar(&self, _name: &CalendarName, _record: &CalendarRecord) -> Result<()> {
-        Err(later())
+    async fn put_calendar(&self, name: &CalendarName, record: &CalendarRecord) -> Result<()> {
+        transact!(self.server, transaction => calendars::put_calendar(transaction, name, record))
     }
 
-    async fn account(&self, _name: &AccountName) -> Result<AccountRecord> {
-        Err(later())
+    async fn account(&self, name: &AccountName) -> Result<AccountRecord> {
+        Ok(read!(self.server, self.server.limit, session => accounts::account(session, name))?.unwrap_or_default())
     }
 
-    async fn bind(&self, _name: &AccountName, _binding: &Binding) -> Result<Binding> {
-        Err(later())
+    async fn bind(&self, name: &AccountName, binding: &Binding) -> Result<Binding> {
+        change!(self.server, session => accounts::bind(session, name, binding))
     }
 
-    async fn unbind(&self, _name: &AccountName) -> Result<Option<Binding>> {
-        Err(later())
+    async fn unbind(&self, name: &AccountName) -> Result<Option<Binding>> {
+        change!(self.server, session => accounts::unbind(session, name))
     }
 
-    async fn pause(&self, _name: Option<&AccountName>, _paused: Option<(DateTime<Utc>, String)>) -> Result<()> {
-        Err(later())
+    async fn pause(&self, name: Option<&AccountName>, paused: Option<(DateTime<Utc>, String)>) -> Result<()> {
+        change!(self.server, session => accounts::pause(session, name, paused.as_ref()))
     }
 
     async fn paused(&self) -> Result<Option<(DateTime<Utc>, String)>> {
-        Err(later())
+        Ok(read!(self.server, self.server.limit, session => accounts::paused(session))?.flatten())
     }
 
-    async fn hold_off(&self, _name: &AccountName, _until: DateTime<Utc>, _why: &str) -> Result<()> {
-        Err(later())
+    async fn hold_off(&self, name: &AccountName, until: DateTime<Utc>, why: &str) -> Result<()> {
+        change!(self.server, session => accounts::hold_off(session, name, until, why))
     }
 
-    async fn hold_on(&self, _name: &AccountName) -> Result<()> {
-        Err(later())
+    async fn hold_on(&self, name: &AccountName) -> Result<()> {
+        change!(self.server, session => accounts::hold_on(session, name))
     }
 
-    async fn put_limits(&self, _name: &AccountName, _limits: &LimitOverrides, _at: DateTime<Utc>) -> Result<()> {
-        Err(later())
+    async fn put_limits(&self, name: &AccountName, limits: &LimitOverrides, at: DateTime<Utc>) -> Result<()> {
+        change!(self.server, session => accounts::put_limits(session, name, limits, at))
     }
 
-    async fn variation(&self, _delivery: &Delivery, _count: u32) -> Result<u32> {
-        Err(later())
+    async fn variation(&self, delivery: &Delivery, count: u32) -> Result<u32> {
+        transact!(self.server, transaction => calendars::variation(transaction, delivery, count))
     }
 
-    async fn put_post(&self, _calendar: &CalendarName, _post: &StoredPost) -> Result<()> {
-        Err(later())
+    async fn put_post(&self, calendar: &CalendarName, post: &StoredPost) -> Result<()> {
+        change!(self.server, session => calendars::put_post(session, calendar, post))
     }
 
-    async fn post(&self, _calendar: &CalendarName, _id: &PostId) -> Result<Option<StoredPost>> {
-        Err(later())
+    async fn post(&self, calendar: &CalendarName, id: &PostId) -> Result<Option<StoredPost>> {
+        Ok(read!(self.server, self.server.limit, session => calendars::post(session, calendar, id))?.flatten())
     }
 
-    async fn events(&self, _delivery: Option<DeliveryId>, _limit: usize) -> Result<Vec<Event>> {
-        Err(later())
+    async fn events(&self, delivery: Option<DeliveryId>, limit: usize) -> Result<Vec<Event>> {
+        Ok(read!(self.server, self.server.limit * LONG, session => rows::events(session, delivery, limit))?
+            .unwrap_or_default())
     }
 
-    async fn raise(&self, _alert: &Alert) -> Result<()> {
-        Err(later())
+    async fn raise(&self, alert: &Alert) -> Result<()> {
+        change!(self.server, session => alerts::add(session, alert))
     }
 
-    async fn meet(&self, _targets: &[String], _now: DateTime<Utc>) -> Result<()> {
-        Err(later())
+    async fn meet(&self, targets: &[String], now: DateTime<Utc>) -> Result<()> {
+        change!(self.server, session => alerts::meet(session, targets, now))
     }
 
-    async fn tell(&self, _request: &TellRequest) -> Result<Vec<Errand>> {
-        Err(later())
+    async fn tell(&self, request: &TellRequest) -> Result<Vec<Errand>> {
+        transact!(self.server, transaction => alerts::tell(transaction, request))
     }
 
-    async fn told(&self, _target: &str, _keys: &[String], _told: &Told, _now: DateTime<Utc>) -> Result<()> {
-        Err(later())
+    async fn told(&self, target: &str, keys: &[String], told: &Told, now: DateTime<Utc>) -> Result<()> {
+        transact!(self.server, transaction => alerts::told(transaction, target, keys, told, now))
     }
 
-    async fn next_tell(&self, _targets: &[String]) -> Result<Option<DateTime<Utc>>> {
-        Err(later())
+    async fn next_tell(&self, targets: &[String]) -> Result<Option<DateTime<Utc>>> {
+        Ok(read!(self.server, self.server.limit, session => alerts::next_tell(session, targets))?.flatten())
     }
 
-    async fn untold(&self, _targets: &[String]) -> Result<Vec<Errand>> {
-        Err(later())
+    async fn untold(&self, targets: &[String]) -> Result<Vec<Errand>> {
+        Ok(read!(self.server, self.server.limit, session => alerts::untold(session, targets))?.unwrap_or_default())
     }
 
-    async fn alerts(&self, _delivery: DeliveryId) -> Result<Vec<Raised>> {
-        Err(later())
+    async fn alerts(&self, delivery: DeliveryId) -> Result<Vec<Raised>> {
+        Ok(read!(self.server, self.server.limit, session => alerts::about(session, delivery))?.unwrap_or_default())
     }
 
     async fn export(&self, _skip: u64, _limit: usize) -> Result<Vec<Record>> {
@@ -173,11 +227,15 @@ impl Ledger for PostgresLedger {
     }
 
     async fn backup(&self, _to: &Path) -> Result<()> {
-        Err(later())
+        Err(LedgerError::Storage(
+            "a ledger in PostgreSQL is backed up with the server's own tools: `pg_dump --schema=smm`; `smm ledger export` \
+             writes it as records"
+                .to_owned(),
+        ))
     }
 
     async fn ring(&self) -> Result<()> {
-        Err(later())
+        change!(self.server, session => bell::ring(session))
     }
 
     fn bell(&self) -> Option<std::path::PathBuf> {
@@ -185,6 +243,6 @@ impl Ledger for PostgresLedger {
     }
 
     async fn rung(&self) {
-        std::future::pending().await
+        self.bell.rung(&self.server).await;
     }
 }

@@ -1,0 +1,173 @@
+//! Alerts: raised, handed out to one teller at a time, kept until each target was told.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::{GenericClient, Object, Transaction};
+use tokio_postgres::Row;
+
+use super::error::Trouble;
+use super::instant::{down, up};
+use super::rows::{id_of, plain, unsigned};
+use crate::ledger::{Alert, Errand, Raised, TellRequest, Told};
+use crate::model::DeliveryId;
+
+type Result<T> = std::result::Result<T, Trouble>;
+
+/// The columns of an alert.
+const ALERT: &str = "alerts.key, alerts.at, alerts.tell_at, alerts.delivery, alerts.kind, alerts.message, alerts.help";
+
+/// Raises an alert; one whose key is there already is left as it is.
+pub(super) async fn add(session: &impl GenericClient, alert: &Alert) -> Result<()> {
+    session
+        .execute(
+            "INSERT INTO alerts (key, at, tell_at, delivery, kind, message, help) VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (key) DO NOTHING",
+            &[
+                &plain(&alert.key),
+                &down(alert.at),
+                &up(alert.tell_at),
+                &alert.delivery.map(|id| id.to_string()),
+                &plain(&alert.kind),
+                &plain(&alert.message),
+                &plain(&alert.help),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Remembers since when targets are there.
+pub(super) async fn meet(session: &Object, targets: &[String], now: DateTime<Utc>) -> Result<()> {
+    session
+        .execute(
+            "INSERT INTO targets (name, since) SELECT DISTINCT name, $2::timestamptz FROM unnest($1::text[]) AS new (name)
+             ORDER BY name ON CONFLICT (name) DO NOTHING",
+            &[&targets, &down(now)],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Hands out alerts. Two that ask at once get different ones: whoever comes second finds the time moved.
+pub(super) async fn tell(transaction: &Transaction<'_>, request: &TellRequest) -> Result<Vec<Errand>> {
+    let statement = transaction
+        .prepare_cached(&format!(
+            "WITH handed AS (
+                 INSERT INTO tellings (alert, target, attempts, again)
+                 SELECT alerts.key, $1, 0, $3
+                 FROM alerts JOIN targets ON targets.name = $1 AND alerts.at >= targets.since
+                 LEFT JOIN tellings t ON t.target = $1 AND t.alert = alerts.key
+                 WHERE alerts.tell_at <= $2 AND t.told_at IS NULL AND (t.again IS NULL OR t.again <= $2)
+                 ORDER BY alerts.seq LIMIT $4
+                 ON CONFLICT (target, alert) DO UPDATE SET again = excluded.again
+                     WHERE tellings.told_at IS NULL AND tellings.again <= $2
+                 RETURNING alert, attempts, error
+             )
+             SELECT {ALERT}, handed.attempts, NULL::timestamptz, handed.error
+             FROM handed JOIN alerts ON alerts.key = handed.alert ORDER BY alerts.seq"
+        ))
+        .await?;
+    let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
+    let rows =
+        transaction.query(&statement, &[&request.target, &down(request.now), &up(request.until), &limit]).await?;
+    rows.iter().map(|row| errand(row, &request.target)).collect()
+}
+
+/// Stores how telling went.
+pub(super) async fn told(
+    transaction: &Transaction<'_>,
+    target: &str,
+    keys: &[String],
+    told: &Told,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let (again, at, error) = match told {
+        Told::Yes => (down(now), Some(down(now)), None),
+        Told::NotYet { again, error } => (up(*again), None, Some(plain(error))),
+    };
+    // Told is told: a late "not yet" of another teller does not take it back.
+    transaction
+        .execute(
+            "INSERT INTO tellings (alert, target, attempts, again, told_at, error)
+             SELECT alerts.key, $1, 1, $3, $4, $5 FROM alerts WHERE alerts.key = ANY($2) ORDER BY alerts.key
+             ON CONFLICT (target, alert) DO UPDATE SET attempts = tellings.attempts + 1, again = excluded.again,
+                 told_at = excluded.told_at, error = excluded.error
+             WHERE tellings.told_at IS NULL",
+            &[&target, &keys, &again, &at, &error],
+        )
+        .await?;
+    Ok(())
+}
+
+/// When the next alert is to be told.
+pub(super) async fn next_tell(session: &Object, targets: &[String]) -> Result<Option<DateTime<Utc>>> {
+    let statement = session
+        .prepare_cached(
+            "SELECT min(greatest(alerts.tell_at, t.again))
+             FROM targets JOIN alerts ON alerts.at >= targets.since
+             LEFT JOIN tellings t ON t.target = targets.name AND t.alert = alerts.key
+             WHERE targets.name = ANY($1) AND t.told_at IS NULL",
+        )
+        .await?;
+    Ok(session.query_one(&statement, &[&targets]).await?.get(0))
+}
+
+/// The errands that have failed so far.
+pub(super) async fn untold(session: &Object, targets: &[String]) -> Result<Vec<Errand>> {
+    let statement = session
+        .prepare_cached(&format!(
+            "SELECT {ALERT}, t.attempts, t.told_at, t.error, t.target
+             FROM tellings t JOIN alerts ON alerts.key = t.alert JOIN targets ON targets.name = t.target
+             WHERE t.target = ANY($1) AND t.told_at IS NULL AND t.error IS NOT NULL AND alerts.at >= targets.since
+             ORDER BY alerts.seq, t.target"
+        ))
+        .await?;
+    let rows = session.query(&statement, &[&targets]).await?;
+    rows.iter().map(|row| errand(row, row.get(10))).collect()
+}
+
+/// The alerts about a delivery, with who was told.
+pub(super) async fn about(session: &Object, delivery: DeliveryId) -> Result<Vec<Raised>> {
+    let statement = session
+        .prepare_cached(&format!(
+            "SELECT {ALERT}, t.target, t.told_at FROM alerts
+             LEFT JOIN tellings t ON t.alert = alerts.key AND t.told_at IS NOT NULL
+             WHERE alerts.delivery = $1 ORDER BY alerts.seq, t.target"
+        ))
+        .await?;
+    let mut found: Vec<Raised> = Vec::new();
+    for row in &session.query(&statement, &[&delivery.to_string()]).await? {
+        let alert = alert(row)?;
+        if found.last().is_none_or(|last| last.alert.key != alert.key) {
+            found.push(Raised { alert, told: BTreeMap::new() });
+        }
+        if let (Some(last), Some(target)) = (found.last_mut(), row.get::<_, Option<String>>(7)) {
+            last.told.insert(target, row.get(8));
+        }
+    }
+    Ok(found)
+}
+
+fn alert(row: &Row) -> Result<Alert> {
+    let delivery: Option<&str> = row.get(3);
+    Ok(Alert {
+        key: row.get(0),
+        at: row.get(1),
+        tell_at: row.get(2),
+        delivery: delivery.map(id_of).transpose()?,
+        kind: row.get(4),
+        message: row.get(5),
+        help: row.get(6),
+    })
+}
+
+fn errand(row: &Row, target: &str) -> Result<Errand> {
+    Ok(Errand {
+        alert: alert(row)?,
+        target: target.to_owned(),
+        attempts: u32::try_from(unsigned(row.get(7))?).unwrap_or(u32::MAX),
+        told_at: row.get(8),
+        error: row.get(9),
+    })
+}

@@ -1,0 +1,161 @@
+//! Deliveries as they are read, and the history.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Object;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::error::Trouble;
+use crate::ledger::{LedgerError, Query, Result};
+use crate::model::{Delivery, DeliveryId, Event, State};
+
+/// The columns that [`delivery_of`] reads.
+pub(super) const COLUMNS: &str = "row, state, version, fence, owner";
+
+/// Reads the deliveries of a query.
+pub(super) async fn deliveries(session: &Object, query: &Query) -> std::result::Result<Vec<Delivery>, Trouble> {
+    let mut sql = format!("SELECT {COLUMNS} FROM deliveries WHERE true");
+    let mut values: Vec<Box<dyn ToSql + Sync + Send>> = Vec::new();
+    let mut narrow = |column: &str, value: Box<dyn ToSql + Sync + Send>| {
+        values.push(value);
+        sql.push_str(&format!(" AND {column} ${}", values.len()));
+    };
+    if let Some(calendar) = &query.calendar {
+        narrow("calendar =", Box::new(calendar.as_str().to_owned()));
+    }
+    if let Some(post) = &query.post {
+        narrow("post =", Box::new(post.as_str().to_owned()));
+    }
+    if let Some(account) = &query.account {
+        narrow("account =", Box::new(account.as_str().to_owned()));
+    }
+    if let Some(start) = &query.id_start {
+        // `g` is the first letter after the hex digits.
+        narrow("id >=", Box::new(start.to_ascii_lowercase()));
+        narrow("id <", Box::new(start.to_ascii_lowercase() + "g"));
+    }
+    if !query.states.is_empty() {
+        let states: Vec<&'static str> = query.states.iter().map(|state| state.as_str()).collect();
+        values.push(Box::new(states));
+        sql.push_str(&format!(" AND state = ANY(${})", values.len()));
+    }
+    match query.latest {
+        None => sql.push_str(" ORDER BY due, id"),
+        Some(count) => {
+            values.push(Box::new(i64::try_from(count).unwrap_or(i64::MAX)));
+            sql.push_str(&format!(" ORDER BY due DESC, id DESC LIMIT ${}", values.len()));
+        }
+    }
+    let statement = session.prepare_cached(&sql).await?;
+    let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
+    let rows = session.query(&statement, &values).await?;
+    rows.iter().map(|row| Ok(delivery_of(row)?)).collect()
+}
+
+/// Reads one delivery.
+pub(super) async fn delivery(session: &Object, id: DeliveryId) -> std::result::Result<Option<Delivery>, Trouble> {
+    let statement = session.prepare_cached(&format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1")).await?;
+    let row = session.query_opt(&statement, &[&id.to_string()]).await?;
+    Ok(row.as_ref().map(delivery_of).transpose()?)
+}
+
+/// The database's clock.
+pub(super) async fn time(session: &Object) -> std::result::Result<DateTime<Utc>, Trouble> {
+    let statement = session.prepare_cached("SELECT clock_timestamp()").await?;
+    Ok(session.query_one(&statement, &[]).await?.get(0))
+}
+
+/// Lengthens the leases of `owner` that last. One that is over stays over: somebody may be taking its delivery just now.
+pub(super) async fn renew(session: &Object, owner: &str, lease: Duration) -> std::result::Result<(), Trouble> {
+    let statement = session
+        .prepare_cached(
+            "UPDATE deliveries SET lease_until = clock_timestamp() + $2::float8 * interval '1 second'
+             WHERE state IN ('claimed', 'sending') AND owner = $1 AND lease_until > clock_timestamp()",
+        )
+        .await?;
+    session.execute(&statement, &[&owner, &lease.as_secs_f64()]).await?;
+    Ok(())
+}
+
+/// The rows whose lease has lapsed, by the database's clock.
+pub(super) async fn lapsed(session: &Object) -> std::result::Result<Vec<Delivery>, Trouble> {
+    let statement = session
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM deliveries
+             WHERE state IN ('claimed', 'sending') AND lease_until <= clock_timestamp() ORDER BY due, id"
+        ))
+        .await?;
+    let rows = session.query(&statement, &[]).await?;
+    rows.iter().map(|row| Ok(delivery_of(row)?)).collect()
+}
+
+/// A delivery of [`COLUMNS`]. The columns beside the row are newer than what is in it.
+pub(super) fn delivery_of(row: &Row) -> Result<Delivery> {
+    let mut delivery: Delivery = serde_json::from_str(row.get(0))?;
+    delivery.state = state_of(row.get(1))?;
+    delivery.version = unsigned(row.get(2))?;
+    delivery.fence = unsigned(row.get(3))?;
+    delivery.owner = row.get(4);
+    Ok(delivery)
+}
+
+/// Reads the history: of one delivery oldest first, of all newest first.
+pub(super) async fn events(
+    session: &Object,
+    delivery: Option<DeliveryId>,
+    limit: usize,
+) -> std::result::Result<Vec<Event>, Trouble> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = if let Some(delivery) = delivery {
+        let statement = session
+            .prepare_cached(
+                "SELECT at, delivery, kind, state, detail, actor FROM events WHERE delivery = $1 ORDER BY seq LIMIT $2",
+            )
+            .await?;
+        session.query(&statement, &[&delivery.to_string(), &limit]).await?
+    } else {
+        let statement = session
+            .prepare_cached("SELECT at, delivery, kind, state, detail, actor FROM events ORDER BY seq DESC LIMIT $1")
+            .await?;
+        session.query(&statement, &[&limit]).await?
+    };
+    rows.iter().map(|row| Ok(event_of(row)?)).collect()
+}
+
+/// An event of `at, delivery, kind, state, detail, actor`.
+pub(super) fn event_of(row: &Row) -> Result<Event> {
+    Ok(Event {
+        at: row.get(0),
+        delivery: id_of(row.get(1))?,
+        kind: row.get(2),
+        state: state_of(row.get(3))?,
+        detail: row.get(4),
+        actor: row.get(5),
+    })
+}
+
+fn state_of(text: &str) -> Result<State> {
+    State::parse(text)
+        .ok_or_else(|| LedgerError::Corrupt(format!("the ledger holds a state that smm does not know: `{text}`")))
+}
+
+pub(super) fn id_of(text: &str) -> Result<DeliveryId> {
+    text.parse().map_err(|error| LedgerError::Corrupt(format!("the ledger holds a wrong id: {error}")))
+}
+
+/// The server's integers have a sign; no counter comes near the end of either kind.
+pub(super) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A counter of the server's.
+pub(super) fn unsigned(value: i64) -> Result<u64> {
+    u64::try_from(value).map_err(|_| LedgerError::Corrupt(format!("the ledger holds a negative count ({value})")))
+}
+
+/// A text that the server can keep: it has no NUL.
+pub(super) fn plain(text: &str) -> std::borrow::Cow<'_, str> {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}").into() } else { text.into() }
+}
