@@ -151,7 +151,7 @@ pub fn allowed(from: State, to: State) -> bool {
             | (Claimed, Claimed | Planned | Sending | Published | Failed | Held | Missed | Cancelled)
             | (Sending, Claimed | Planned | Published | Failed | Held | Unknown)
             | (Unknown, Unknown | Sending | Planned | Published | Failed | Held | Missed)
-            | (Held, Held | Planned | Missed | Cancelled)
+            | (Held, Held | Planned | Published | Missed | Cancelled)
             | (Failed | Missed, Planned | Cancelled)
             | (Cancelled, Planned)
     )

@@ -4,6 +4,7 @@ pub mod alerts;
 pub mod core;
 pub mod outside;
 
+mod adopt;
 mod apply;
 mod connect;
 mod daemon;
@@ -23,6 +24,7 @@ mod model_check;
 #[cfg(test)]
 mod samples;
 
+pub use adopt::{adopt, doubted};
 pub use apply::Applied;
 pub use connect::{Connector, Folders, Networks};
 pub use daemon::run as run_daemon;

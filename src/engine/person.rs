@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::core::{check, event, past_grace, rest, settle, utc};
+use super::core::{check, event, open_part, past_grace, rest, settle, utc};
+use crate::ledger::may_be_out;
 use crate::model::{Delivery, Event, Intent, LateThen, Reason, ReasonCode, Receipt, State};
 
 /// What a person may ask for.
@@ -24,6 +25,9 @@ pub enum PersonCommand {
     /// The account may be another one than the ledger knew (`smm resume --accept-change`). By now late, it goes by its own
     /// `late`: nothing was said of that.
     AcceptAccount,
+    /// The ledger was older than what had been seen, and the person adopts it (`smm ledger adopt`): what was due may be
+    /// out, and waits for a word on each.
+    Doubt,
 }
 
 /// What a person asked for. `Err` says why not, and what to do instead.
@@ -43,6 +47,16 @@ pub fn person(
         PersonCommand::Cancel => cancel(row, &mut next)?,
         PersonCommand::Release => release(row, &mut next)?,
         PersonCommand::AcceptAccount => accept(row, &mut next)?,
+        PersonCommand::Doubt => doubt(row, &mut next, now)?,
+        PersonCommand::ResolvePublished { url } if is_doubted(row) => {
+            // Of the whole of it: which parts the ledger before had sent nobody can tell.
+            let (part, data) = (open_part(row), serde_json::Value::Null);
+            next.receipts.push(Receipt { part, id: url.clone(), url: Some(url.clone()), at: now, data });
+            rest(&mut next, State::Published, None, None);
+            next.published_at = Some(now);
+            next.prepared.clear();
+            ("resolved", format!("published: {url}"))
+        }
         PersonCommand::ResolvePublished { url } => {
             let part = resolvable(row)?.frozen.part;
             next.reason = None;
@@ -51,7 +65,9 @@ pub fn person(
             ("resolved", format!("published: {url}"))
         }
         PersonCommand::ResolveNotPublished => {
-            resolvable(row)?;
+            if !is_doubted(row) {
+                resolvable(row)?;
+            }
             next.failures = 0;
             let started = !row.receipts.is_empty();
             let over = past_grace(row, now);
@@ -138,6 +154,25 @@ fn accept(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String),
     Ok(("released", "the account's change is meant".to_owned()))
 }
 
+/// Held since it was due before an older ledger was adopted.
+fn is_doubted(row: &Delivery) -> bool {
+    row.state == State::Held && row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::LedgerOlder)
+}
+
+fn doubt(row: &Delivery, next: &mut Delivery, now: DateTime<Utc>) -> Result<(&'static str, String), String> {
+    if !matches!(row.state, State::Planned | State::Claimed | State::Held) || row.due > now || is_doubted(row) {
+        return Err(format!("it is {}, and due {}", row.state, utc(row.due)));
+    }
+    let mut reason = may_be_out();
+    if let Some(before) = row.reason.as_ref().filter(|_| row.state == State::Held) {
+        reason.message = format!("{}; before: {}", reason.message, before.message);
+    }
+    rest(next, State::Held, Some(reason), None);
+    next.released = false;
+    next.owner = None;
+    Ok(("held", "the ledger was older than what had been seen, and was adopted".to_owned()))
+}
+
 fn resolvable(row: &Delivery) -> Result<&Intent, String> {
     match (row.state, &row.intent) {
         (State::Unknown, Some(intent)) => Ok(intent),
@@ -145,7 +180,7 @@ fn resolvable(row: &Delivery) -> Result<&Intent, String> {
             Err("it is being sent, or its process ended meanwhile; `smm publish` finds that out".to_owned())
         }
         (State::Published, _) => Err(format!("it is published already{}", at_url(row))),
-        (state, _) => Err(format!("it is {state}; only an unknown outcome can be resolved")),
+        (state, _) => Err(format!("it is {state}; only an outcome that is not known can be resolved")),
     }
 }
 
@@ -225,6 +260,51 @@ mod tests {
         let begun = Delivery { receipts: vec![receipt(0)], ..held };
         assert!(person(&begun, &PersonCommand::AcceptAccount, start(), "ann").is_err());
         assert!(person(&planned(), &PersonCommand::AcceptAccount, start(), "ann").is_err());
+    }
+
+    #[test]
+    fn people_settle_what_an_older_ledger_leaves_open() {
+        let doubt = |row: &Delivery| person(row, &PersonCommand::Doubt, after(60), "ann");
+        let claimed = Delivery { owner: Some("gone".into()), ..claimed() };
+        let late =
+            Delivery { state: State::Held, reason: Some(Reason::new(ReasonCode::Late, "too late")), ..planned() };
+        for row in [planned(), Delivery { released: true, ..planned() }, claimed, late] {
+            let (held, event) = doubt(&row).expect("allowed");
+            assert_eq!(told(&held), (State::Held, Some(ReasonCode::LedgerOlder)), "{}", row.state);
+            assert_eq!((held.released, held.owner.as_ref(), event.kind.as_str()), (false, None, "held"));
+            assert!(doubt(&held).is_err(), "once");
+            assert!(person(&held, &PersonCommand::Release, after(60), "ann").is_err(), "no backlog lets it out");
+
+            let url = "https://fedi.example/@acme/1".to_owned();
+            let resolve = PersonCommand::ResolvePublished { url: url.clone() };
+            let (out, _) = person(&held, &resolve, after(60), "ann").expect("allowed");
+            assert_eq!((out.state, out.receipts[0].url.as_ref()), (State::Published, Some(&url)));
+            let (not, _) = person(&held, &PersonCommand::ResolveNotPublished, after(60), "ann").expect("allowed");
+            assert_eq!(not.state, State::Planned);
+            let (not, _) = person(&held, &PersonCommand::ResolveNotPublished, after(5000), "ann").expect("allowed");
+            assert_eq!(told(&not), (State::Held, Some(ReasonCode::Late)));
+            let (again, _) = person(&held, &PersonCommand::Retry, after(5000), "ann").expect("allowed");
+            assert_eq!((again.state, again.released), (State::Planned, true));
+            assert!(person(&held, &PersonCommand::Cancel, after(60), "ann").is_ok());
+        }
+        let (message, _) = doubt(&Delivery {
+            state: State::Held,
+            reason: Some(Reason::new(ReasonCode::Credentials, "wrong password")),
+            ..planned()
+        })
+        .expect("allowed");
+        assert!(message.reason.expect("a reason").message.ends_with("before: wrong password"));
+        // What is to come, what was sent, and what is over stays.
+        let sending = sending(1, &rules(WINDOW));
+        for row in [Delivery { due: after(61), ..planned() }, sending.clone(), lost(&rules(WINDOW))] {
+            assert!(doubt(&row).is_err(), "{}", row.state);
+        }
+        // A thread of which a part was out by then: the person says it of the whole.
+        let begun = Delivery { receipts: vec![receipt(0)], plan: Some(plan_of(3)), ..planned() };
+        let (held, _) = doubt(&begun).expect("allowed");
+        let resolve = PersonCommand::ResolvePublished { url: "https://fedi.example/@acme/2".to_owned() };
+        let (out, _) = person(&held, &resolve, after(60), "ann").expect("allowed");
+        assert_eq!((out.state, out.receipts.len()), (State::Published, 2));
     }
 
     #[test]

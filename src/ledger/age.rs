@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::model::{Reason, ReasonCode};
 use crate::trial::Guard;
 
 /// What a ledger says of itself, and what is remembered outside of it.
@@ -44,6 +45,15 @@ impl Age {
         }
         Self::Older { seen, found }
     }
+}
+
+/// Why a delivery of an adopted ledger waits for a person: it was due before the adoption.
+pub fn may_be_out() -> Reason {
+    Reason::new(
+        ReasonCode::LedgerOlder,
+        "the ledger was older than what had been seen, so it may be out: look at the account, then `smm resolve ID \
+         --published URL`, `smm retry ID` to send it, or `smm cancel ID`",
+    )
 }
 
 impl Mark {

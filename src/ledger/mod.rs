@@ -36,7 +36,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub use age::{Age, Mark};
+pub use age::{Age, Mark, may_be_out};
 pub use alert::{Alert, Errand, Raised, Told};
 pub use evidence::{Attempt, Brought, Evidence, EvidenceFolder, NoEvidence};
 pub use mark::MarkFile;

@@ -9,7 +9,7 @@ use super::occurrence::{Occurrence, Series};
 use super::shift::{self, Shift};
 use super::{Change, ChangeKind, Schedule, UNASKED};
 use crate::calendar::Calendar;
-use crate::ledger::{CalendarRecord, SeriesRecord};
+use crate::ledger::{CalendarRecord, SeriesRecord, may_be_out};
 use crate::model::{
     AccountName, Delivery, LateThen, OccurrenceName, Origin, Post, PostId, Reason, ReasonCode, State, Trigger,
 };
@@ -216,6 +216,13 @@ impl<'a> Diff<'a> {
     fn make(&mut self, post: &Post, account: &AccountName, occurrence: &OccurrenceName, time: Occurrence) {
         let Some(mut row) = self.planned(post, account, occurrence, time) else { return };
         let fate = self.fate(post, account, time.due);
+        if self.may_be_out(time) {
+            let kind = if fate == Fate::Miss { ChangeKind::Missed } else { ChangeKind::Held };
+            row.state = if fate == Fate::Miss { State::Missed } else { State::Held };
+            row.reason = Some(may_be_out());
+            self.push(kind, None, row);
+            return;
+        }
         let first_run = self.record.first_seen.is_none() && time.due <= self.now;
         let kind = if is_one_off(post) && (first_run || fate == Fate::Publish) {
             self.unasked.push((self.changes.len(), post.id.clone()));
@@ -224,6 +231,13 @@ impl<'a> Diff<'a> {
             self.settle(&mut row, fate).unwrap_or(ChangeKind::Added)
         };
         self.push(kind, None, row);
+    }
+
+    /// Whether the ledger was adopted after this time, so that the one before it may have brought it out.
+    fn may_be_out(&self, time: Occurrence) -> bool {
+        // By the earliest that it can have been due: hours that are quiet now need not have been then.
+        let earliest = self.calendar.zone.local(time.nominal).instant().min(time.due);
+        self.record.adopted.is_some_and(|adopted| earliest <= adopted)
     }
 
     /// A new planned row; `None`: the account is not known (the calendar says so elsewhere).
@@ -303,8 +317,13 @@ impl<'a> Diff<'a> {
             after.reason = why;
             after.not_before = None;
             after.released = false;
-            self.settle(&mut after, fate);
-            if is_one_off(post) && fate == Fate::Publish {
+            if self.may_be_out(time) {
+                after.state = State::Held;
+                after.reason = Some(may_be_out());
+            } else {
+                self.settle(&mut after, fate);
+            }
+            if is_one_off(post) && fate == Fate::Publish && after.state == State::Planned {
                 self.unasked.push((self.changes.len(), post.id.clone()));
             }
         } else if row.state == State::Planned {
@@ -318,6 +337,12 @@ impl<'a> Diff<'a> {
         } else if moved && held == Some(ReasonCode::FirstRun) && time.due > self.now {
             after.state = State::Planned;
             after.reason = why;
+        }
+        if moved && !restored && after.state == State::Planned && self.may_be_out(time) {
+            // It may have been moved to this time while the ledger before was in use, and gone out.
+            after.state = State::Held;
+            after.reason = Some(may_be_out());
+            settled = Some(ChangeKind::Held);
         }
         let kind = match settled {
             _ if restored => ChangeKind::Restored,
@@ -370,7 +395,7 @@ impl<'a> Diff<'a> {
         }
         let Some(mut row) = self.planned(post, account, &occurrence, time) else { return };
         row.state = State::Missed;
-        row.reason = Some(superseded(later, until));
+        row.reason = Some(if self.may_be_out(time) { may_be_out() } else { superseded(later, until) });
         self.push(ChangeKind::Missed, None, row);
     }
 

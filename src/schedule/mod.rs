@@ -14,6 +14,7 @@
 //! 6. A series has one row ahead for each account. Of its times that went by unmade the last alone may still go out; the
 //!    others are recorded as missed, the latest [`RECORDED`] one by one, and the first of all speaks for the rest.
 //! 7. An edited series, and one that comes back, makes no time at or before the present.
+//! 8. When a person has adopted an older ledger, whatever it never saw and that was due by then is held: it may be out.
 //!
 //! What this module does not do: it reads no clock and writes no ledger. See [`crate::engine`] for who does.
 

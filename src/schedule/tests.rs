@@ -597,6 +597,65 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+#[test]
+fn what_an_adopted_ledger_never_saw_may_be_out() {
+    let mut always = once("always", "2026-12-01T09:50:00");
+    always.late = late(LateThen::Publish);
+    let mut dropped = once("dropped", "2026-12-01T08:00:00");
+    dropped.late = late(LateThen::Skip);
+    let posts = vec![
+        once("early", "2026-12-01T08:00:00"),
+        once("in-time", "2026-12-01T09:59:00"),
+        always,
+        dropped,
+        once("later", "2026-12-01T10:00:01"),
+        cron("tip", "55 9 * * *"),
+    ];
+    let mut world = World::known("2026-11-28T10:00:00Z", vec![cron("tip", "55 9 * * *")]);
+    world.run();
+    world.rows.clear();
+    world.calendar.posts = posts;
+    world.now = utc("2026-12-01T10:00:00Z");
+    world.record.adopted = Some(world.now);
+    assert_eq!(
+        world.run(),
+        [
+            "held early/a 01 08:00 held LedgerOlder",
+            "held in-time/a 01 09:59 held LedgerOlder",
+            "held always/a 01 09:50 held LedgerOlder",
+            "missed dropped/a 01 08:00 missed LedgerOlder",
+            "added later/a 01 10:00 planned",
+            "missed tip@2026-11-29T09:55:00/a 29 09:55 missed LedgerOlder",
+            "missed tip@2026-11-30T09:55:00/a 30 09:55 missed LedgerOlder",
+            "held tip@2026-12-01T09:55:00/a 01 09:55 held LedgerOlder",
+            "added tip@2026-12-02T09:55:00/a 02 09:55 planned",
+        ]
+    );
+    // Later on everything is as ever.
+    world.now = utc("2026-12-02T09:56:00Z");
+    let run = world.run();
+    assert_eq!(run, ["added tip@2026-12-03T09:55:00/a 03 09:55 planned"]);
+    // What a person has released goes out, edited or not; what is moved to before the adoption is held again.
+    let row = world.rows.iter_mut().find(|row| row.post.as_str() == "early").unwrap();
+    (row.state, row.reason, row.released) = (State::Planned, None, true);
+    assert_eq!(world.run(), [] as [String; 0]);
+    world.calendar.posts[4] = once("later", "2026-12-01T09:30:00");
+    assert_eq!(world.run(), ["held later/a 01 09:30 held LedgerOlder"]);
+    world.calendar.posts[4] = once("later", "2027-12-01T09:30:00");
+    assert_eq!(world.run(), ["moved later/a 01 09:30 held LedgerOlder"], "it may be out: a person decides");
+}
+
+#[test]
+fn a_new_ledger_that_was_adopted_holds_what_is_overdue() {
+    let mut world = World::new("2026-12-01T10:00:00Z", vec![once("past", "2026-12-01T08:00:00")]);
+    world.record.adopted = Some(world.now);
+    assert_eq!(world.run(), ["held past/a 01 08:00 held LedgerOlder"], "the rule of the first run does not let it out");
+    world.calendar.posts.clear();
+    assert_eq!(world.run(), ["dropped past/a 01 08:00 cancelled Removed"]);
+    world.calendar.posts.push(once("past", "2026-12-01T08:00:00"));
+    assert_eq!(world.run(), ["restored past/a 01 08:00 held LedgerOlder"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 

@@ -14,7 +14,7 @@ fn the_table_of_edges() {
     assert_eq!(to(Claimed), [Planned, Claimed, Sending, Published, Failed, Held, Missed, Cancelled]);
     assert_eq!(to(Sending), [Planned, Claimed, Published, Failed, Unknown, Held]);
     assert_eq!(to(Unknown), [Planned, Sending, Published, Failed, Unknown, Held, Missed]);
-    assert_eq!(to(Held), [Planned, Held, Missed, Cancelled]);
+    assert_eq!(to(Held), [Planned, Published, Held, Missed, Cancelled]);
     assert_eq!(to(Failed), [Planned, Cancelled]);
     assert_eq!(to(Missed), [Planned, Cancelled]);
     assert_eq!(to(Cancelled), [Planned]);
