@@ -608,7 +608,7 @@ fn what_an_adopted_ledger_never_saw_may_be_out() {
         once("in-time", "2026-12-01T09:59:00"),
         always,
         dropped,
-        once("later", "2026-12-01T10:00:01"),
+        once("later", "2026-12-03T10:00:00"),
         cron("tip", "55 9 * * *"),
     ];
     let mut world = World::known("2026-11-28T10:00:00Z", vec![cron("tip", "55 9 * * *")]);
@@ -624,7 +624,7 @@ fn what_an_adopted_ledger_never_saw_may_be_out() {
             "held in-time/a 01 09:59 held LedgerOlder",
             "held always/a 01 09:50 held LedgerOlder",
             "missed dropped/a 01 08:00 missed LedgerOlder",
-            "added later/a 01 10:00 planned",
+            "added later/a 03 10:00 planned",
             "missed tip@2026-11-29T09:55:00/a 29 09:55 missed LedgerOlder",
             "missed tip@2026-11-30T09:55:00/a 30 09:55 missed LedgerOlder",
             "held tip@2026-12-01T09:55:00/a 01 09:55 held LedgerOlder",
