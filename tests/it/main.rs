@@ -5,6 +5,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(unix)]
+#[path = "../support/kills.rs"]
+mod kills;
+
 #[path = "../support/process.rs"]
 mod process;
 
@@ -23,6 +27,7 @@ mod guarded;
 #[cfg(target_os = "linux")]
 mod guards;
 mod init;
+#[cfg(unix)]
 mod kill;
 mod ledger_cli;
 mod ledger_suite;
