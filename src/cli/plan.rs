@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::output::{self, Stream};
-use super::workspace::{CalendarArg, Workspace, block_on};
+use super::workspace::{CalendarArg, Workspace, block_on, last_sent};
 use super::{Exit, Failure, Global};
 use crate::ledger::{OpenMode, Query};
 use crate::model::{Origin, Severity};
@@ -55,16 +55,17 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let until = args.until.as_deref().map(|text| until(text, &calendar.zone, now)).transpose()?;
 
     let ledger = workspace.settings.ledger(OpenMode::ReadOnly)?;
-    let (rows, record) = block_on(async {
+    let (rows, record, last_sent) = block_on(async {
         let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
-        Ok((ledger.deliveries(&query).await?, ledger.calendar(&calendar.name).await?))
+        let last_sent = last_sent(&*ledger, calendar.accounts.values()).await?;
+        Ok((ledger.deliveries(&query).await?, ledger.calendar(&calendar.name).await?, last_sent))
     })?;
     let rows: Vec<_> = rows.into_iter().filter(|row| row.origin == Origin::Calendar).collect();
 
     let next = schedule(calendar, &workspace.loaded.ids, &rows, &record, now);
     let limit = args.limit.or((args.format != Format::Json).then_some(LINES));
     let scope = Scope { until, per_series: args.limit.unwrap_or(PER_SERIES), limit };
-    let plan = Plan::new(calendar, &rows, &record, &next, now, scope);
+    let plan = Plan::new(calendar, &rows, &record, &last_sent, &next, now, scope);
     match args.format {
         Format::Human => output::stdout(&plan.human(output::colours(Stream::Stdout))),
         Format::Json => output::json(&plan.json())?,

@@ -17,9 +17,10 @@ use crate::model::{
     Account, Content, Delivery, DeliveryId, Late, LateThen, MediaRef, OccurrenceName, Origin, Post, PostId, Trigger,
     Visibility,
 };
+use crate::schedule::due_for;
 use crate::time::{Clock, SystemClock};
 use checking::{check, show};
-use delivery::{known, publish, refuse_paused, refuse_repeat, report, store, take_up};
+use delivery::{known, publish, refuse_blackout, refuse_paused, refuse_repeat, report, say_moved, store, take_up};
 use home::Home;
 use input::{Staging, media_name, text};
 
@@ -53,6 +54,9 @@ pub(super) struct Args {
     /// When, such as `tomorrow 9:00`, `fri 14:30`, `in 2 hours`, `2026-12-01 09:00`
     #[arg(long, value_name = "WHEN")]
     at: Option<String>,
+    /// Send it although the account is in its blackout hours
+    #[arg(long)]
+    during_blackout: bool,
     /// The link that it is about
     #[arg(long, value_name = "URL")]
     link: Option<String>,
@@ -139,7 +143,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     // What is sent is what is checked: media are copied first, and composed from the copies.
     let staging = Staging::fill(&media)?;
     let calendar = home.calendar(staging.folder.path(), post.clone());
-    let deliveries = deliveries(&calendar, &post, &accounts, civil, due);
+    let deliveries = deliveries(args, &calendar, &post, &accounts, civil, due);
+    if args.at.is_some() && !global.quiet {
+        say_moved(&deliveries);
+    }
     let refused = check(&calendar, &post, &deliveries);
     if args.dry_run {
         show(&calendar, &post, now, args.format)?;
@@ -164,6 +171,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         }
         if args.at.is_none() {
             refuse_paused(&*ledger, &accounts).await?;
+            if !args.during_blackout {
+                refuse_blackout(&accounts, &home.zone, now)?;
+            }
         }
         let folder = staging.keep(&post.id)?;
         let stored = StoredPost {
@@ -233,24 +243,32 @@ fn post(
 }
 
 fn deliveries(
+    args: &Args,
     calendar: &Calendar,
     post: &Post,
     accounts: &[Account],
     civil: NaiveDateTime,
     due: DateTime<Utc>,
 ) -> Vec<Delivery> {
+    let occurrence = OccurrenceName::once(&post.name);
     let planned = |account: &Account| {
-        Delivery::planned(
+        let (due, reason) = if args.at.is_none() || args.during_blackout {
+            (due, None)
+        } else {
+            due_for(calendar, account, &occurrence, post.late, due)
+        };
+        let row = Delivery::planned(
             calendar.name.clone(),
             post.id.clone(),
-            OccurrenceName::once(&post.name),
+            occurrence.clone(),
             account.name.clone(),
             account.network.clone(),
             Origin::Command,
             due,
             civil,
             post.late,
-        )
+        );
+        Delivery { reason, any_hour: args.during_blackout, ..row }
     };
     accounts.iter().map(planned).collect()
 }

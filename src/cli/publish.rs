@@ -1,6 +1,6 @@
 //! `smm publish`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::workspace::{self, CalendarArg, Workspace};
 use super::{Exit, Failure, Format, Global, delivering};
 use crate::calendar::Calendar;
 use crate::engine::{Pass, Signals, World, release_backlog, wait_for};
-use crate::ledger::{Ledger, LedgerError, OpenMode, Query};
+use crate::ledger::{Burst, Ledger, LedgerError, OpenMode, Query};
 use crate::model::{Delivery, DeliveryId, Origin, ReasonCode, State};
-use crate::report::{DeliveryList, DeliveryView, Status};
-use crate::schedule::schedule;
+use crate::report::{DeliveryList, DeliveryView, Status, duration as duration_of};
+use crate::schedule::{Turn, Wait, schedule, turns};
 use crate::time::{Clock, SystemClock};
 
 /// Another process that publishes is given so long to publish what is due.
@@ -51,7 +51,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
             Err(error) => Err(error.into()),
         }
     })?;
-    print(args, global, &rows, &touched)
+    let turns = workspace::block_on(async {
+        let last_sent = workspace::last_sent(&*ledger, calendar.accounts.values()).await?;
+        // What went out lately counts, whatever is shown.
+        let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
+        let all = ledger.deliveries(&query).await?;
+        Ok(turns(&all, &calendar.accounts, &last_sent, Burst::default(), SystemClock.now()))
+    })?;
+    print(args, global, &rows, &touched, &turns)
 }
 
 /// What became of it: the deliveries that were due, and which of them this run has touched.
@@ -112,12 +119,16 @@ async fn by_another(
     }
     // What it will find when it reads the calendar as it is now.
     let wanted = schedule(calendar, &workspace.loaded.ids, &rows, &record, began).apply(&rows);
+    let last_sent = workspace::last_sent(ledger, calendar.accounts.values()).await?;
+    let turns = turns(&wanted, &calendar.accounts, &last_sent, Burst::default(), began);
     let ids: Vec<DeliveryId> = wanted
         .iter()
         .filter(|row| row.ready_at() <= began && !row.state.is_final() && (args.backlog || row.state != State::Held))
         .filter(|row| !paused.contains(&None) && !paused.contains(&Some(row.account.clone())))
         .map(|row| row.id)
         .filter(|id| only.as_ref().is_none_or(|only| only.contains(id)))
+        // Whose turn comes later is not waited for either.
+        .filter(|id| !turns.contains_key(id))
         .collect();
     let settled = wait_for(ledger, &SystemClock, &ids, began + OTHERS).await?;
     if settled.len() < ids.len()
@@ -187,11 +198,18 @@ async fn due(
     Ok(rows)
 }
 
-fn print(args: &Args, global: &Global, rows: &[Delivery], touched: &BTreeSet<DeliveryId>) -> Result<Exit, Failure> {
+fn print(
+    args: &Args,
+    global: &Global,
+    rows: &[Delivery],
+    touched: &BTreeSet<DeliveryId>,
+    turns: &HashMap<DeliveryId, Turn>,
+) -> Result<Exit, Failure> {
     let now = SystemClock.now();
     match args.format {
         Format::Json => {
-            output::json(&DeliveryList { deliveries: rows.iter().map(|row| DeliveryView::at(row, now)).collect() })?;
+            let view = |row| DeliveryView::at(row, now).turn(turns.get(&row.id).copied());
+            output::json(&DeliveryList { deliveries: rows.iter().map(view).collect() })?;
         }
         Format::Human => {
             let (shown, before): (Vec<Delivery>, Vec<Delivery>) = rows.iter().cloned().partition(|row| {
@@ -208,13 +226,42 @@ fn print(args: &Args, global: &Global, rows: &[Delivery], touched: &BTreeSet<Del
                     output::stderr(&(text + "\n"));
                 }
             } else {
-                output::stdout(&Status::new(&shown, Vec::new(), now).human(true, output::colours(Stream::Stdout)));
+                let status = Status::new(&shown, Vec::new(), now).turns(turns);
+                output::stdout(&status.human(true, output::colours(Stream::Stdout)));
+            }
+            if !global.quiet {
+                left(rows, turns, now);
             }
         }
     }
     // An attempt that failed a moment ago still fails, though its next one is not due yet.
     let waits = |row: &Delivery| row.state == State::Planned && row.failures > 0;
     Ok(exit(rows.iter().filter(|row| touched.contains(&row.id) || waits(row))))
+}
+
+/// Says what is left for later although it is due, and when to come back for it.
+fn left(rows: &[Delivery], turns: &HashMap<DeliveryId, Turn>, now: DateTime<Utc>) {
+    let waiting: Vec<&Turn> =
+        rows.iter().filter(|row| row.ready_at() <= now).filter_map(|row| turns.get(&row.id)).collect();
+    let Some(next) = waiting.iter().min_by_key(|turn| turn.at) else { return };
+    let wait = u64::try_from((next.at - now).num_seconds()).unwrap_or(0);
+    let label = output::paint(Stream::Stderr, output::Style::Hint, "hint:");
+    let left = match waiting.len() {
+        1 => "1 is left for later".to_owned(),
+        count => format!("{count} are left for later"),
+    };
+    let why = match next.wait {
+        Wait::Burst => {
+            let burst = Burst::default();
+            format!("an account catches up with at most {} posts in {}", burst.posts, duration_of(burst.within))
+        }
+        Wait::Spacing => "the account's spacing".to_owned(),
+        Wait::Blackout => "the account's blackout hours".to_owned(),
+    };
+    output::stderr(&format!(
+        "{label} {left}: {why}; run `smm publish` again in {}, or leave it to `smm daemon`\n",
+        duration_of(wait.max(1))
+    ));
 }
 
 /// The exit status: what this run has not brought out counts, what waited for a person before does not.

@@ -1,6 +1,6 @@
 //! `smm status`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use chrono::TimeDelta;
@@ -9,9 +9,10 @@ use super::output::{self, Stream, Style};
 use super::pause::paused;
 use super::workspace::{self, CalendarArg, Settings, Workspace};
 use super::{Exit, Failure, Format, Global};
-use crate::ledger::{Ledger, OpenMode, Query};
-use crate::model::{CalendarName, Delivery, State};
+use crate::ledger::{Burst, Ledger, OpenMode, Query};
+use crate::model::{Account, AccountName, CalendarName, Delivery, State};
 use crate::report::Status;
+use crate::schedule::turns;
 use crate::time::{Clock, SystemClock};
 
 /// Posts of `smm post` belong to a calendar of this name.
@@ -38,17 +39,19 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
-    let name = calendar(args, global)?;
     let settings = Settings::read(global, &args.calendar.file());
+    let (name, accounts) = calendar(args, global, &settings)?;
     let targets: Vec<String> = settings.config()?.alerts.iter().map(|alert| alert.name.clone()).collect();
     let ledger = settings.ledger(OpenMode::ReadOnly)?;
     workspace::block_on(async {
         let rows = rows(&*ledger, name).await?;
-        let accounts: BTreeSet<_> = rows.iter().map(|row| row.account.clone()).collect();
-        let paused = paused(&*ledger, &accounts.into_iter().collect::<Vec<_>>()).await?;
+        let named: BTreeSet<_> = rows.iter().map(|row| row.account.clone()).collect();
+        let paused = paused(&*ledger, &named.into_iter().collect::<Vec<_>>()).await?;
         let now = SystemClock.now();
         let untold = ledger.untold(&targets).await?;
-        let status = Status::new(&rows, paused, now).untold(&untold);
+        let last_sent = workspace::last_sent(&*ledger, accounts.values()).await?;
+        let turns = turns(&rows, &accounts, &last_sent, Burst::default(), now);
+        let status = Status::new(&rows, paused, now).untold(&untold).turns(&turns);
         let needy = status.count(State::needs_person);
         let unheard = untold.iter().any(|errand| now - errand.alert.tell_at >= UNHEARD);
         match args.format {
@@ -72,10 +75,15 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     })
 }
 
-/// The calendar's name. `None`: there is none here, or it cannot be read just now.
-fn calendar(args: &Args, global: &Global) -> Result<Option<CalendarName>, Failure> {
+/// The calendar's name (`None`: there is none here, or it cannot be read just now), and the accounts that are known.
+fn calendar(
+    args: &Args,
+    global: &Global,
+    settings: &Settings,
+) -> Result<(Option<CalendarName>, BTreeMap<AccountName, Account>), Failure> {
+    let own = || settings.config.as_ref().map(|config| config.accounts.clone()).unwrap_or_default();
     if args.calendar.calendar == Path::new("calendar.toml") && !args.calendar.file().exists() {
-        return Ok(None);
+        return Ok((None, own()));
     }
     let workspace = Workspace::read(&args.calendar, global)?;
     let name = workspace.loaded.calendar.as_ref().map(|calendar| calendar.name.clone());
@@ -85,7 +93,8 @@ fn calendar(args: &Args, global: &Global) -> Result<Option<CalendarName>, Failur
             "{label} the calendar cannot be read (see `smm check`), so the deliveries of all calendars are shown\n"
         ));
     }
-    Ok(name)
+    let accounts = workspace.loaded.calendar.map_or_else(own, |calendar| calendar.accounts);
+    Ok((name, accounts))
 }
 
 /// Earliest due first.

@@ -2,18 +2,20 @@
 //!
 //! The environment is read here and nowhere below.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use etcetera::BaseStrategy as _;
 
 use super::Global;
 use super::output::{self, Failure};
 use crate::calendar::{self, Calendar, Config, Diagnostic, Found, Loaded, Sources};
 use crate::ledger::{self, Ledger, OpenMode};
-use crate::model::Severity;
+use crate::model::{Account, AccountName, Severity};
 use crate::networks;
 use crate::secrets::Chain;
 use crate::time::Zone;
@@ -180,6 +182,20 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
         .build()
         .map_err(|error| Failure::new(format!("cannot start: {error}")))?
         .block_on(work)
+}
+
+/// When accounts that keep their posts apart last sent something.
+pub(super) async fn last_sent<'a>(
+    ledger: &dyn Ledger,
+    accounts: impl IntoIterator<Item = &'a Account>,
+) -> Result<BTreeMap<AccountName, DateTime<Utc>>, Failure> {
+    let mut found = BTreeMap::new();
+    for account in accounts.into_iter().filter(|account| account.spacing.is_some()) {
+        if let Some(at) = ledger.account(&account.name).await?.last_sent {
+            found.insert(account.name.clone(), at);
+        }
+    }
+    Ok(found)
 }
 
 fn has_errors(diagnostics: &[Diagnostic]) -> bool {

@@ -137,6 +137,9 @@ impl DeliveryId {
         Self(id)
     }
 
+    /// The least of all.
+    pub const MIN: Self = Self([0; 16]);
+
     /// 32 bytes for one purpose of this delivery: an idempotency key, a record key. `generation` rises only when a
     /// person says "post again"; everything else gives the same bytes on every machine, for ever.
     pub fn derive_bytes(self, purpose: &str, part: u16, generation: u32) -> [u8; 32] {

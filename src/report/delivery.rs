@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 
 use crate::model::{AccountName, Delivery, DeliveryId, OccurrenceName, PostId, Reason, Receipt, State};
+use crate::schedule::Turn;
 
 /// A list of deliveries, as every command that shows some writes it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -41,6 +42,10 @@ pub struct DeliveryView<'a> {
     pub already: bool,
     /// What is out, by part.
     pub receipts: Vec<ReceiptView<'a>>,
+    /// When its turn comes, about, and what it waits for (`spacing`, `burst`, `blackout`), where that is later than it is
+    /// due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Turn>,
     /// What this run makes of it (`plan` alone): `added`, `moved`, `dropped`, `restored`, `held`, `missed`, `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<&'static str>,
@@ -76,6 +81,7 @@ impl<'a> From<&'a Delivery> for DeliveryView<'a> {
             attempts: delivery.attempts,
             already: delivery.already,
             receipts: delivery.receipts.iter().map(ReceiptView::from).collect(),
+            turn: None,
             change: None,
         }
     }
@@ -87,6 +93,13 @@ impl<'a> DeliveryView<'a> {
         let view = Self::from(delivery);
         let waits = !delivery.state.is_final() && delivery.due < now;
         Self { late_by: view.late_by.or_else(|| waits.then(|| seconds(delivery.due, now))), ..view }
+    }
+
+    /// With when its turn comes.
+    #[must_use]
+    pub fn turn(mut self, turn: Option<Turn>) -> Self {
+        self.turn = turn;
+        self
     }
 
     /// With what `plan` makes of it.

@@ -1,16 +1,16 @@
 //! What `smm plan` shows: the deliveries as they will be, and what the calendar's edits do to them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
 use super::{Cell, DeliveryList, DeliveryView, Table, Tone, civil, duration, printable};
 use crate::calendar::Calendar;
-use crate::ledger::CalendarRecord;
-use crate::model::{Delivery, DeliveryId, Origin, State};
-use crate::schedule::{Change, ChangeKind, Schedule, forecast};
-use crate::time::Zone;
+use crate::ledger::{Burst, CalendarRecord};
+use crate::model::{AccountName, Delivery, DeliveryId, Origin, ReasonCode, State};
+use crate::schedule::{Change, ChangeKind, Schedule, Turn, forecast, turns};
+use crate::time::{Local, Zone};
 
 /// Deliveries that are out already, or done with, and are shown to people: the latest.
 const DONE: usize = 5;
@@ -44,6 +44,10 @@ struct Line {
     what: What,
     /// When it was due before, where that differs.
     was: Option<DateTime<Utc>>,
+    /// When its turn comes, where that is later.
+    turn: Option<Turn>,
+    /// How much later than its time the account's jitter has made it.
+    jitter: u64,
 }
 
 /// What the plan makes of a delivery.
@@ -68,11 +72,13 @@ impl What {
 }
 
 impl Plan {
-    /// Puts together what is stored and what is to be done. `rows` and `record` are as the ledger has them.
+    /// Puts together what is stored and what is to be done. `rows`, `record` and `last_sent` (when each account last sent
+    /// something) are as the ledger has them.
     pub fn new(
         calendar: &Calendar,
         rows: &[Delivery],
         record: &CalendarRecord,
+        last_sent: &BTreeMap<AccountName, DateTime<Utc>>,
         schedule: &Schedule,
         now: DateTime<Utc>,
         scope: Scope,
@@ -87,7 +93,7 @@ impl Plan {
                 let change = changes.get(&row.id);
                 let before = change.and_then(|change| change.before.as_ref());
                 let was = before.map(|before| before.due).filter(|was| *was != row.due);
-                Line { what: change.map_or(What::Same, |change| What::Changed(change.kind)), was, row }
+                Line { was, ..Line::new(row, change.map_or(What::Same, |change| What::Changed(change.kind))) }
             })
             .collect();
         lines.extend(later.into_iter().map(|time| {
@@ -104,8 +110,15 @@ impl Plan {
                 late,
             );
             let row = Delivery { reason: time.reason, ..row };
-            Line { row, what: What::Later, was: None }
+            Line::new(row, What::Later)
         }));
+        let turns = turns(lines.iter().map(|line| &line.row), &calendar.accounts, last_sent, Burst::default(), now);
+        for line in &mut lines {
+            line.turn = turns.get(&line.row.id).copied();
+            if calendar.accounts.get(&line.row.account).is_some_and(|account| account.jitter.is_some()) {
+                line.jitter = later_than_asked(&calendar.zone, &line.row);
+            }
+        }
         lines.retain(|line| scope.until.is_none_or(|until| line.row.due <= until));
         lines.sort_by(|a, b| (a.row.due, &a.row.post, &a.row.account).cmp(&(b.row.due, &b.row.post, &b.row.account)));
         Self { zone: calendar.zone.clone(), now, first_run: record.first_seen.is_none(), limit: scope.limit, lines }
@@ -115,7 +128,9 @@ impl Plan {
     pub fn json(&self) -> DeliveryList<'_> {
         let lines = self.lines.iter().take(self.limit.unwrap_or(usize::MAX));
         DeliveryList {
-            deliveries: lines.map(|line| DeliveryView::at(&line.row, self.now).change(line.what.as_str())).collect(),
+            deliveries: lines
+                .map(|line| DeliveryView::at(&line.row, self.now).turn(line.turn).change(line.what.as_str()))
+                .collect(),
         }
     }
 
@@ -203,14 +218,21 @@ impl Plan {
             let was = self.zone.civil(was);
             notes.push(format!("was {} {}", was.format("%a"), civil(was)));
         }
-        if self.zone.civil(row.due) != row.civil && !row.state.is_final() {
+        if matches!(self.zone.local(row.civil), Local::Gap { .. }) && !row.state.is_final() {
             notes.push(format!("the clocks jump over {}", row.civil.format("%H:%M")));
+        }
+        if line.jitter > 0 && !row.state.is_final() {
+            notes.push(format!("with {} of jitter", duration(line.jitter)));
         }
         let late = (self.now - row.due).num_seconds();
         if let Some(reason) = &row.reason {
             notes.push(reason.message.clone());
-        } else if !row.state.is_final() && late > 0 {
+        } else if !row.state.is_final() && late > 0 && line.turn.is_none() {
             notes.push(format!("goes out at once, {} late", duration(late.unsigned_abs())));
+        }
+        if let Some(turn) = line.turn {
+            let at = self.zone.civil(turn.at);
+            notes.push(format!("its turn comes about {}: {}", at.format("%a %H:%M"), turn.wait.as_str()));
         }
         printable(&notes.join("; "))
     }
@@ -234,7 +256,21 @@ impl Plan {
     }
 }
 
+/// How many seconds after its nominal time a row is due, when no blackout hours have moved it.
+fn later_than_asked(zone: &Zone, row: &Delivery) -> u64 {
+    let asked = match zone.local(row.civil) {
+        Local::Overlap { second, .. } if second <= row.due => second,
+        local => local.instant(),
+    };
+    let told = row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Blackout);
+    if told { 0 } else { u64::try_from((row.due - asked).num_seconds()).unwrap_or(0) }
+}
+
 impl Line {
+    fn new(row: Delivery, what: What) -> Self {
+        Self { row, what, was: None, turn: None, jitter: 0 }
+    }
+
     /// Where people see it.
     fn url(&self) -> Option<&str> {
         self.row
@@ -288,12 +324,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::model::{
-        Account, AccountName, CalendarName, Content, Late, LateThen, Post, PostId, Reason, ReasonCode, Receipt, Trigger,
-    };
+    use crate::model::{Account, CalendarName, Content, Late, LateThen, Post, PostId, Reason, Receipt, Trigger};
     use crate::schedule::schedule;
 
     fn post(id: &str, trigger: Trigger) -> Post {
@@ -366,7 +398,15 @@ mod tests {
         after.posts[5].late.then = LateThen::Skip;
         let now = "2026-03-27T12:00:00Z".parse().unwrap();
         let next = schedule(&after, &[], &rows, &done.record, now);
-        Plan::new(&after, &rows, &done.record, &next, now, Scope { until: None, per_series: 2, limit })
+        Plan::new(
+            &after,
+            &rows,
+            &done.record,
+            &BTreeMap::new(),
+            &next,
+            now,
+            Scope { until: None, per_series: 2, limit },
+        )
     }
 
     #[test]
@@ -439,12 +479,15 @@ mod tests {
         let next = schedule(&empty, &[], &[], &record, now);
         let scope = Scope { until: Some(now), per_series: 5, limit: None };
         assert_eq!(
-            Plan::new(&empty, &[], &record, &next, now, scope).human(false),
+            Plan::new(&empty, &[], &record, &BTreeMap::new(), &next, now, scope).human(false),
             "nothing is planned; times in Europe/Berlin; the ledger has not seen this calendar before\n"
         );
         let one = calendar(&[("soon", "2026-04-01T09:00:00")]);
         let next = schedule(&one, &[], &[], &record, now);
-        assert!(Plan::new(&one, &[], &record, &next, now, scope).lines.is_empty(), "it is due after the end");
+        assert!(
+            Plan::new(&one, &[], &record, &BTreeMap::new(), &next, now, scope).lines.is_empty(),
+            "it is due after the end"
+        );
     }
 
     #[test]

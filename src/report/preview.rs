@@ -12,12 +12,12 @@ use crate::adapter::check::{size, unit_word};
 use crate::calendar::Calendar;
 use crate::compose::{Composer, Instance, PartView, Rendering};
 use crate::model::{
-    Account, AccountName, DeliveryId, MediaFacts, OccurrenceName, Poll, Post, PostId, Problem, Severity, Trigger,
-    Visibility,
+    Account, AccountName, DeliveryId, MediaFacts, OccurrenceName, Poll, Post, PostId, Problem, Reason, Severity,
+    Trigger, Visibility,
 };
 use crate::networks;
+use crate::schedule::next_time;
 use crate::text::Unit;
-use crate::time::CronRule;
 
 /// Columns of a preview in a terminal.
 const WIDTH: usize = 78;
@@ -33,6 +33,8 @@ pub struct Preview<'a> {
     pub profile: &'static Profile,
     /// When it is due, as an instant and in the calendar's zone; the next time of a series. `None`: not known.
     pub due: Option<(DateTime<Utc>, NaiveDateTime)>,
+    /// Why it is due at another time than its post says.
+    pub moved: Option<Reason>,
     /// Which of the texts of a series, from 1, and how many there are.
     pub text: Option<(usize, usize)>,
     /// What the account would receive.
@@ -49,10 +51,12 @@ pub fn previews<'a>(
     let composer = Composer::new(calendar);
     let mut previews = Vec::new();
     for post in calendar.posts.iter().filter(|known| post.is_none_or(|post| &known.id == post)) {
-        let due = due(calendar, post, now);
         for name in post.to.iter().filter(|known| account.is_none_or(|account| *known == account)) {
             let Some(account) = calendar.accounts.get(name) else { continue };
             let Some(network) = networks::find(&account.network) else { continue };
+            let next = next_time(calendar, post, account, now);
+            let due = next.as_ref().map(|(due, civil, _)| (*due, *civil));
+            let moved = next.and_then(|(_, _, reason)| reason);
             let delivery = DeliveryId::derive(&calendar.name, &OccurrenceName::once(&post.name), name);
             let count = Composer::variations(post, account);
             for variation in 0..count {
@@ -62,6 +66,7 @@ pub fn previews<'a>(
                     account,
                     profile: network.profile(),
                     due,
+                    moved: moved.clone(),
                     text: (count > 1).then_some((variation + 1, count)),
                     rendering: composer.compose(post, account, instance),
                 });
@@ -69,34 +74,6 @@ pub fn previews<'a>(
         }
     }
     previews
-}
-
-/// When a post is due: its time, or the next one of a series.
-fn due(calendar: &Calendar, post: &Post, now: DateTime<Utc>) -> Option<(DateTime<Utc>, NaiveDateTime)> {
-    match post.trigger.as_ref()? {
-        Trigger::At { civil, instant } => Some((*instant, *civil)),
-        Trigger::Cron { rule, from, until, except } => {
-            let rule = CronRule::parse(rule).ok()?;
-            let mut after = calendar.zone.civil(now);
-            if let Some(first) = from.and_then(|day| day.and_hms_opt(0, 0, 0)) {
-                // The first moment of the first day counts too.
-                after = after.max(first - chrono::Duration::nanoseconds(1));
-            }
-            // Days that are left out are few; a rule that falls on them alone has no next time.
-            for _ in 0..=1000 {
-                let civil = rule.next_after(after)?;
-                if until.is_some_and(|last| civil.date() > last) {
-                    return None;
-                }
-                if !except.contains(&civil.date()) {
-                    return Some((calendar.zone.local(civil).instant(), civil));
-                }
-                after = civil;
-            }
-            None
-        }
-        Trigger::Release => None,
-    }
 }
 
 /// What `smm preview --format json` writes. Fields are added, never renamed.
@@ -112,6 +89,8 @@ struct RenderingView<'a> {
     network: &'a str,
     due: Option<DateTime<Utc>>,
     civil: Option<NaiveDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a Reason>,
     draft: bool,
     variation: Option<usize>,
     parts: Vec<PartJson<'a>>,
@@ -165,6 +144,7 @@ impl<'a> RenderingView<'a> {
             network: preview.profile.id,
             due: preview.due.map(|(instant, _)| instant),
             civil: preview.due.map(|(_, civil)| civil),
+            reason: preview.moved.as_ref(),
             draft: preview.post.draft,
             variation: preview.text.map(|(number, _)| number),
             parts: rendering.parts.iter().map(PartJson::new).collect(),
@@ -221,7 +201,8 @@ pub(super) fn when(calendar: &Calendar, preview: &Preview<'_>) -> String {
         (Some((_, civil)), trigger) => {
             let next = if matches!(trigger, Some(Trigger::Cron { .. })) { "next " } else { "" };
             let seconds = if civil.second() == 0 { "" } else { ":%S" };
-            format!("{next}{} {}", civil.format(&format!("%a %-d %b %Y, %H:%M{seconds}")), calendar.zone.name())
+            let moved = preview.moved.as_ref().map_or(String::new(), |reason| format!(", {}", reason.message));
+            format!("{next}{} {}{moved}", civil.format(&format!("%a %-d %b %Y, %H:%M{seconds}")), calendar.zone.name())
         }
         (None, Some(Trigger::Cron { .. })) => "a series that is over".to_owned(),
         (None, Some(Trigger::Release)) => "on release".to_owned(),

@@ -1,5 +1,6 @@
 //! The state of deliveries: what needs a person first, then what comes, then what went out last.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, Timelike, Utc};
@@ -9,7 +10,8 @@ use super::alert::{self, UntoldView};
 use super::delivery::DeliveryView;
 use super::table::{Cell, Table, Tone};
 use crate::ledger::Errand;
-use crate::model::{AccountName, Delivery, State};
+use crate::model::{AccountName, Delivery, DeliveryId, State};
+use crate::schedule::Turn;
 
 /// Without `--all`, so many of those to come are shown.
 const COMING: usize = 20;
@@ -25,6 +27,9 @@ pub struct Status<'a> {
     pub paused: Vec<PauseView>,
     /// Alerts that somebody should know of and could not be told.
     pub alerts: Vec<UntoldView>,
+    /// The present.
+    #[serde(skip)]
+    now: DateTime<Utc>,
 }
 
 /// A pause as programs see it.
@@ -41,13 +46,23 @@ pub struct PauseView {
 impl<'a> Status<'a> {
     /// The state of `rows` at `now`.
     pub fn new(rows: &'a [Delivery], paused: Vec<PauseView>, now: DateTime<Utc>) -> Self {
-        Self { deliveries: rows.iter().map(|row| DeliveryView::at(row, now)).collect(), paused, alerts: Vec::new() }
+        let deliveries = rows.iter().map(|row| DeliveryView::at(row, now)).collect();
+        Self { deliveries, paused, alerts: Vec::new(), now }
     }
 
     /// With the alerts that could not be told.
     #[must_use]
     pub fn untold(mut self, errands: &[Errand]) -> Self {
         self.alerts = errands.iter().map(UntoldView::from).collect();
+        self
+    }
+
+    /// With when the turns of those come that wait for their account.
+    #[must_use]
+    pub fn turns(mut self, turns: &HashMap<DeliveryId, Turn>) -> Self {
+        for row in &mut self.deliveries {
+            row.turn = turns.get(&row.id).copied();
+        }
         self
     }
 
@@ -72,7 +87,7 @@ impl<'a> Status<'a> {
         let (coming_shown, done_shown) = if all { (coming.len(), done.len()) } else { (COMING, DONE) };
         let mut table = Table::new(&["due", "post", "account", "state", "id", "why or where"], colour);
         for row in needs.iter().chain(coming.iter().take(coming_shown)).chain(done.iter().take(done_shown)) {
-            table.row(line(row));
+            table.row(line(row, self.now));
         }
         if !table.is_empty() {
             if !text.is_empty() {
@@ -105,7 +120,7 @@ impl<'a> Status<'a> {
 }
 
 /// One line per delivery, as every table of deliveries begins.
-fn line(row: &DeliveryView<'_>) -> Vec<Cell> {
+fn line(row: &DeliveryView<'_>, now: DateTime<Utc>) -> Vec<Cell> {
     let urls = row.receipts.iter().filter_map(|receipt| receipt.url);
     let mut why = Vec::new();
     why.extend(row.reason.map(|reason| reason.message.clone()));
@@ -113,6 +128,10 @@ fn line(row: &DeliveryView<'_>) -> Vec<Cell> {
     why.extend(urls.take(1).map(str::to_owned));
     if row.receipts.len() > 1 {
         why.push(format!("({} parts)", row.receipts.len()));
+    }
+    if let Some(turn) = row.turn {
+        let wait = u64::try_from((turn.at - now).num_seconds()).unwrap_or(0);
+        why.push(format!("(in about {}: {})", duration(wait), turn.wait.as_str()));
     }
     if let Some(late) = row.late_by.filter(|&late| late >= 60) {
         why.push(format!("({} late)", duration(late)));

@@ -162,9 +162,19 @@ impl<'a> Diff<'a> {
                 }
                 settled.push(overdue.last.nominal);
             }
-            // The next one that is not settled already: a person may have cancelled the very next.
+            // One that has gone by for others may be ahead here: at the end of blackout hours.
             let mut after = last.map_or(begin, |last| last.nominal);
-            while let Some(time) = series.next_after(after) {
+            let ahead = rows
+                .iter()
+                .filter(|row| &row.account == account && follows(row))
+                .filter_map(|row| split(&row.occurrence).1.filter(|nominal| *nominal <= after))
+                .map(|nominal| (nominal, series.at(nominal)))
+                .find(|(nominal, time)| time.nominal == *nominal && time.due > self.now);
+            if let Some((_, time)) = ahead {
+                self.look_again(time.due);
+            }
+            // The next one that is not settled already: a person may have cancelled the very next.
+            while let Some(time) = series.next_after(after).filter(|_| ahead.is_none()) {
                 after = time.nominal;
                 self.look_again(time.due);
                 let occurrence = OccurrenceName::civil(&post.name, time.nominal);

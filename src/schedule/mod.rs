@@ -23,6 +23,7 @@ mod forecast;
 mod late;
 mod occurrence;
 mod shift;
+mod turn;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use forecast::{Forecast, forecast, next_time};
 pub use late::span;
 pub use occurrence::RECORDED;
 pub use shift::due_for;
+pub use turn::{Turn, Wait, turns};
 
 /// Overdue posts that are published although nobody was asked: at a ledger's first sight of a calendar, and when posts
 /// with `late.then = "publish"` turn up in a known calendar with times long gone.

@@ -87,3 +87,207 @@ pub fn due_for(
     let due = shift.jittered(occurrence, late, end, || None);
     (due, (end > asked).then(|| reason(&calendar.zone, &account.name, asked, end)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{World, cron, late, once, utc};
+    use super::*;
+    use crate::model::{LateThen, State};
+    use crate::time::parse_hours;
+    use std::time::Duration;
+
+    /// Gives account `a` hours in UTC.
+    fn dark(world: &mut World, hours: &str) {
+        let account = world.calendar.accounts.get_mut(&AccountName::new("a")).unwrap();
+        account.blackout =
+            crate::time::merge_hours(hours.split(';').flat_map(|one| parse_hours(one).unwrap()).collect());
+        account.timezone = Some("UTC".to_owned());
+    }
+
+    fn jitter(world: &mut World, minutes: u64) {
+        let account = world.calendar.accounts.get_mut(&AccountName::new("a")).unwrap();
+        account.jitter = Some(Duration::from_mins(minutes));
+    }
+
+    #[test]
+    fn a_time_in_blackout_hours_is_moved_to_their_end() {
+        let mut world = World::known(
+            "2026-11-01T00:00:00Z",
+            vec![once("p", "2026-12-01T23:30:00"), once("q", "2026-12-01T21:59:00")],
+        );
+        dark(&mut world, "22:00-07:00");
+        assert_eq!(world.run(), ["added p/a 02 07:00 planned Blackout", "added q/a 01 21:59 planned"]);
+        let row = world.row("p");
+        assert_eq!(row.civil, utc("2026-12-01T23:30:00Z").naive_utc(), "its nominal time stays");
+        assert_eq!(
+            row.reason.as_ref().unwrap().message,
+            "moved from Tue 2026-12-01 23:30 to Wed 2026-12-02 07:00 by the blackout hours of a"
+        );
+        // Other hours move what is planned, and none move it back.
+        dark(&mut world, "23:00-08:00");
+        assert_eq!(world.run(), ["moved p/a 02 08:00 planned Blackout"]);
+        dark(&mut world, "mon 00:00-00:01");
+        assert_eq!(world.run(), ["moved p/a 01 23:30 planned"]);
+        // Out of the hours, and then into the past: a person is asked.
+        dark(&mut world, "22:00-07:00");
+        world.run();
+        world.calendar.accounts.get_mut(&AccountName::new("a")).unwrap().blackout.clear();
+        assert_eq!(world.at("2026-12-02T03:00:00Z"), ["held p/a 01 23:30 held Late", "held q/a 01 21:59 held Late"]);
+    }
+
+    #[test]
+    fn blackout_hours_are_no_lateness() {
+        let mut world = World::known("2026-11-01T00:00:00Z", vec![once("p", "2026-12-01T21:50:00")]);
+        dark(&mut world, "22:00-07:00");
+        world.run();
+        for quiet in ["2026-12-01T21:59:59Z", "2026-12-01T22:00:00Z", "2026-12-02T06:59:59Z", "2026-12-02T07:05:00Z"] {
+            assert_eq!(world.at(quiet), [""; 0], "{quiet}: ten minutes of its grace were used up by 22:00");
+        }
+        assert_eq!(world.at("2026-12-02T07:05:01Z"), ["held p/a 01 21:50 held Late"]);
+        // It is looked at again just then.
+        let mut world = World::known("2026-11-01T00:00:00Z", vec![once("p", "2026-12-01T21:50:00")]);
+        dark(&mut world, "22:00-07:00");
+        let ids = [crate::model::PostId::new("p")];
+        let again = super::super::schedule(&world.calendar, &ids, &[], &world.record, world.now).again;
+        assert_eq!(again, Some(utc("2026-12-02T07:05:01Z")));
+        // A time within counts from the end of the hours.
+        let mut world = World::known("2026-11-01T00:00:00Z", vec![once("p", "2026-12-01T23:00:00")]);
+        dark(&mut world, "22:00-07:00");
+        world.run();
+        assert_eq!(world.at("2026-12-02T07:15:00Z"), [""; 0]);
+        assert_eq!(world.at("2026-12-02T07:15:01Z"), ["held p/a 02 07:00 held Late"]);
+    }
+
+    #[test]
+    fn what_the_engine_put_off_follows_the_setting() {
+        let mut world = World::known("2026-12-01T00:00:00Z", vec![once("p", "2026-12-01T21:55:00")]);
+        world.run();
+        dark(&mut world, "22:00-07:00");
+        world.now = utc("2026-12-01T22:01:00Z");
+        world.row("p").not_before = Some(utc("2026-12-02T07:00:00Z"));
+        world.row("p").reason = Some(Reason::new(ReasonCode::Blackout, "the blackout hours of a last until then"));
+        assert_eq!(world.run(), [""; 0]);
+        dark(&mut world, "22:00-22:05");
+        assert_eq!(world.run(), ["edited p/a 01 21:55 planned"]);
+        assert_eq!(world.row("p").not_before, None);
+    }
+
+    #[test]
+    fn of_a_series_one_time_goes_out_for_all_in_the_same_hours() {
+        let mut world = World::known("2026-12-01T20:30:00Z", vec![cron("s", "0 * * * *")]);
+        dark(&mut world, "22:00-06:30");
+        assert_eq!(world.run(), ["added s@2026-12-01T21:00:00/a 01 21:00 planned"]);
+        world.state("s@2026-12-01T21:00:00", State::Published);
+        assert_eq!(world.at("2026-12-01T21:00:01Z"), ["added s@2026-12-02T06:00:00/a 02 06:30 planned Blackout"]);
+        for now in ["2026-12-01T22:00:01Z", "2026-12-02T03:00:00Z", "2026-12-02T06:29:59Z"] {
+            assert_eq!(world.at(now), [""; 0], "{now}");
+        }
+        assert_eq!(world.at("2026-12-02T06:30:01Z"), ["added s@2026-12-02T07:00:00/a 02 07:00 planned"]);
+        // One at their very end serves for all of them.
+        let mut world = World::known("2026-12-01T21:30:00Z", vec![cron("s", "0 * * * *")]);
+        dark(&mut world, "22:00-07:00");
+        assert_eq!(world.run(), ["added s@2026-12-02T07:00:00/a 02 07:00 planned"]);
+    }
+
+    #[test]
+    fn accounts_of_one_series_have_their_own_times() {
+        let mut both = cron("s", "0 23 * * *");
+        both.to.push(AccountName::new("b"));
+        let mut world = World::known("2026-12-01T20:00:00Z", vec![both]);
+        dark(&mut world, "22:00-07:00");
+        assert_eq!(
+            world.run(),
+            [
+                "added s@2026-12-01T23:00:00/a 02 07:00 planned Blackout",
+                "added s@2026-12-01T23:00:00/b 01 23:00 planned"
+            ]
+        );
+        let out = |world: &mut World, occurrence: &str, account: &str| {
+            let row = world
+                .rows
+                .iter_mut()
+                .find(|row| row.occurrence.as_str() == occurrence && row.account.as_str() == account);
+            row.unwrap().state = State::Published;
+        };
+        out(&mut world, "s@2026-12-01T23:00:00", "b");
+        let next = ["added s@2026-12-02T23:00:00/b 02 23:00 planned"];
+        assert_eq!(world.at("2026-12-01T23:00:01Z"), next, "the one of the night is still ahead of the other");
+        let next = ["added s@2026-12-02T23:00:00/a 03 07:00 planned Blackout"];
+        assert_eq!(world.at("2026-12-02T07:00:00Z"), next);
+        out(&mut world, "s@2026-12-01T23:00:00", "a");
+        // Down for days: one catches up, each at its own time.
+        let after = world.at("2026-12-05T12:00:00Z");
+        let planned: Vec<&String> = after.iter().filter(|line| line.contains("planned")).collect();
+        assert_eq!(
+            planned,
+            [
+                "added s@2026-12-05T23:00:00/a 06 07:00 planned Blackout",
+                "added s@2026-12-05T23:00:00/b 05 23:00 planned"
+            ]
+        );
+        assert_eq!(after.iter().filter(|line| line.contains("held")).count(), 2, "{after:?}");
+    }
+
+    #[test]
+    fn long_downtime_in_a_dark_series_is_bounded_work() {
+        let mut world = World::known("2020-01-01T12:00:00Z", vec![cron("s", "* * * * * *")]);
+        world.calendar.posts[0].late = late(LateThen::Skip);
+        dark(&mut world, "fri 18:00-mon 08:00");
+        world.run();
+        // In the middle of a weekend of 223,200 seconds.
+        assert!(world.at("2026-12-05T12:00:00Z").len() < 60);
+        assert_eq!(world.row("s@2026-12-07T08:00:00").due, utc("2026-12-07T08:00:00Z"));
+    }
+
+    #[test]
+    fn jitter_is_the_same_every_time_and_bounded() {
+        let posts: Vec<_> = (0..200).map(|n| once(&format!("p{n}"), "2026-12-01T09:00:00")).collect();
+        let mut world = World::known("2026-11-01T00:00:00Z", posts);
+        jitter(&mut world, 5);
+        world.run();
+        let later: Vec<i64> =
+            world.rows.iter().map(|row| (row.due - utc("2026-12-01T09:00:00Z")).num_seconds()).collect();
+        assert!(later.iter().all(|later| (0..=300).contains(later)), "never early, never more than it says");
+        assert!(later.iter().any(|later| *later < 30) && later.iter().any(|later| *later > 270), "all of it is used");
+        let mut other = World::known("2026-11-15T00:00:00Z", world.calendar.posts.clone());
+        jitter(&mut other, 5);
+        other.run();
+        assert_eq!(
+            other.rows.iter().map(|row| row.due).collect::<Vec<_>>(),
+            world.rows.iter().map(|row| row.due).collect::<Vec<_>>(),
+            "another daemon, another day: the same"
+        );
+        // Not past the grace.
+        let mut short = World::known("2026-11-01T00:00:00Z", world.calendar.posts.clone());
+        jitter(&mut short, 60);
+        short.run();
+        assert!(short.rows.iter().all(|row| row.due <= utc("2026-12-01T09:15:00Z")));
+        // Not into blackout hours, and from their end on.
+        dark(&mut short, "09:02-10:00");
+        short.run();
+        assert!(short.rows.iter().all(|row| row.due < utc("2026-12-01T09:02:00Z")));
+        dark(&mut short, "08:00-10:00");
+        short.run();
+        assert!(
+            short
+                .rows
+                .iter()
+                .all(|row| { row.due >= utc("2026-12-01T10:00:00Z") && row.due <= utc("2026-12-01T10:15:00Z") })
+        );
+    }
+
+    #[test]
+    fn jitter_never_reaches_the_next_time() {
+        let mut world = World::known("2026-12-01T00:00:00Z", vec![cron("s", "* * * * *")]);
+        jitter(&mut world, 10);
+        let mut last = world.now;
+        for _ in 0..300 {
+            world.run();
+            let row = world.rows.iter().find(|row| row.state == State::Planned).unwrap().clone();
+            let asked = row.civil.and_utc();
+            assert!(row.due > last && row.due >= asked && row.due < asked + TimeDelta::minutes(1), "{row:?}");
+            (last, world.now) = (row.due, row.due);
+            world.state(row.occurrence.as_str(), State::Published);
+        }
+    }
+}

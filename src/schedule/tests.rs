@@ -11,11 +11,11 @@ use crate::model::{
 };
 use crate::time::Zone;
 
-fn utc(text: &str) -> DateTime<Utc> {
+pub(super) fn utc(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn calendar(zone: &str, posts: Vec<Post>) -> Calendar {
+pub(super) fn calendar(zone: &str, posts: Vec<Post>) -> Calendar {
     let account = |name: &str| (AccountName::new(name), Account::new(AccountName::new(name), "some-network"));
     Calendar {
         name: CalendarName::new("acme"),
@@ -28,7 +28,7 @@ fn calendar(zone: &str, posts: Vec<Post>) -> Calendar {
     }
 }
 
-fn post(id: &str, trigger: Trigger) -> Post {
+pub(super) fn post(id: &str, trigger: Trigger) -> Post {
     Post {
         id: PostId::new(id),
         name: PostId::new(id),
@@ -43,37 +43,37 @@ fn post(id: &str, trigger: Trigger) -> Post {
 }
 
 /// A post with one time, in UTC.
-fn once(id: &str, at: &str) -> Post {
+pub(super) fn once(id: &str, at: &str) -> Post {
     let civil: NaiveDateTime = at.parse().unwrap();
     post(id, Trigger::At { civil, instant: civil.and_utc() })
 }
 
-fn cron(id: &str, rule: &str) -> Post {
+pub(super) fn cron(id: &str, rule: &str) -> Post {
     post(id, Trigger::Cron { rule: rule.to_owned(), from: None, until: None, except: Vec::new() })
 }
 
-fn late(then: LateThen) -> Late {
+pub(super) fn late(then: LateThen) -> Late {
     Late { then, ..Late::default() }
 }
 
 /// A calendar, its ledger, and the clock.
-struct World {
-    calendar: Calendar,
-    ids: Vec<PostId>,
-    rows: Vec<Delivery>,
-    record: CalendarRecord,
-    now: DateTime<Utc>,
+pub(super) struct World {
+    pub(super) calendar: Calendar,
+    pub(super) ids: Vec<PostId>,
+    pub(super) rows: Vec<Delivery>,
+    pub(super) record: CalendarRecord,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl World {
     /// A ledger that saw an empty calendar long ago.
-    fn known(now: &str, posts: Vec<Post>) -> Self {
+    pub(super) fn known(now: &str, posts: Vec<Post>) -> Self {
         let record = CalendarRecord { first_seen: Some(utc("2026-01-01T00:00:00Z")), ..CalendarRecord::default() };
         Self { record, ..Self::new(now, posts) }
     }
 
     /// A ledger that never saw it.
-    fn new(now: &str, posts: Vec<Post>) -> Self {
+    pub(super) fn new(now: &str, posts: Vec<Post>) -> Self {
         Self {
             calendar: calendar("UTC", posts),
             ids: Vec::new(),
@@ -84,7 +84,7 @@ impl World {
     }
 
     /// Schedules, stores, schedules again: nothing may be left to do.
-    fn run(&mut self) -> Vec<String> {
+    pub(super) fn run(&mut self) -> Vec<String> {
         let ids: Vec<PostId> =
             self.ids.iter().cloned().chain(self.calendar.posts.iter().map(|post| post.id.clone())).collect();
         let done = schedule(&self.calendar, &ids, &self.rows, &self.record, self.now);
@@ -111,16 +111,16 @@ impl World {
             .collect()
     }
 
-    fn at(&mut self, now: &str) -> Vec<String> {
+    pub(super) fn at(&mut self, now: &str) -> Vec<String> {
         self.now = utc(now);
         self.run()
     }
 
-    fn row(&mut self, occurrence: &str) -> &mut Delivery {
+    pub(super) fn row(&mut self, occurrence: &str) -> &mut Delivery {
         self.rows.iter_mut().find(|row| row.occurrence.as_str() == occurrence).unwrap_or_else(|| panic!("{occurrence}"))
     }
 
-    fn state(&mut self, occurrence: &str, state: State) {
+    pub(super) fn state(&mut self, occurrence: &str, state: State) {
         self.row(occurrence).state = state;
     }
 }

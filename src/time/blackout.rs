@@ -86,11 +86,6 @@ impl Blackout {
         (to - from).max(sum)
     }
 
-    /// The civil time in the zone of the hours.
-    pub fn civil(&self, at: DateTime<Utc>) -> NaiveDateTime {
-        self.zone.civil(at)
-    }
-
     /// The next instant after `at` at which [`Blackout::covers`] changes.
     fn edge(&self, at: DateTime<Utc>) -> DateTime<Utc> {
         let inside = self.covers(at);

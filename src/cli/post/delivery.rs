@@ -13,7 +13,7 @@ use crate::engine::{COMMAND_CALENDAR, Pass, PersonCommand, Signals, person, wait
 use crate::ledger::{Ledger, LedgerError, Query, Write, Written};
 use crate::model::{Account, CalendarName, Delivery, DeliveryId, Event, Post, State};
 use crate::report::{DeliveryList, DeliveryView, Status};
-use crate::time::{Clock, SystemClock};
+use crate::time::{Blackout, Clock, SystemClock, Zone};
 
 /// An outcome that is unknown is waited for so long.
 const WAIT: Duration = Duration::from_mins(5);
@@ -71,6 +71,32 @@ pub(super) async fn refuse_paused(ledger: &dyn Ledger, accounts: &[Account]) -> 
         }
     }
     Ok(())
+}
+
+/// What is meant to go out now is not kept for the end of blackout hours unasked.
+pub(super) fn refuse_blackout(accounts: &[Account], zone: &Zone, now: DateTime<Utc>) -> Result<(), Failure> {
+    for account in accounts {
+        let Some(hours) = Blackout::of(account).filter(|hours| hours.covers(now)) else { continue };
+        let end = zone.civil(hours.end(now));
+        return Err(Failure::new(format!(
+            "{} is in its blackout hours until {} ({}); nothing was sent",
+            account.name,
+            end.format("%a %Y-%m-%d %H:%M"),
+            zone.name(),
+        ))
+        .hint(format!(
+            "add --at \"{}\" to send it then, or --during-blackout to send it now",
+            end.format("%Y-%m-%d %H:%M")
+        )));
+    }
+    Ok(())
+}
+
+/// Says which accounts get it later than asked, and why.
+pub(super) fn say_moved(deliveries: &[Delivery]) {
+    for reason in deliveries.iter().filter_map(|delivery| delivery.reason.as_ref()) {
+        output::stderr(&format!("{}\n", output::printable(&reason.message)));
+    }
 }
 
 /// Writes the planned deliveries.

@@ -1,5 +1,6 @@
 //! Where a post belongs: accounts, zone, and the calendar whose feeds may be posted to.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
@@ -10,7 +11,7 @@ use super::super::{Failure, Global};
 use super::Args;
 use crate::calendar::Calendar;
 use crate::engine::{COMMAND_CALENDAR, World};
-use crate::model::{Account, CalendarName, Post};
+use crate::model::{Account, AccountName, CalendarName, Post};
 use crate::time::Zone;
 
 /// Settings, and the calendar whose feeds and zone are used, where there is one.
@@ -39,8 +40,18 @@ impl Home {
         let declared = self.workspace.as_ref().and_then(|workspace| workspace.loaded.calendar.as_ref());
         Ok(match declared {
             Some(calendar) => calendar.accounts.values().cloned().collect(),
-            None => self.settings.config()?.accounts.values().cloned().collect(),
+            None => self.own_accounts()?.into_values().collect(),
         })
+    }
+
+    /// The accounts of smm.toml, for a post that belongs to no calendar: their blackout hours are in the zone that the
+    /// post's times are in.
+    fn own_accounts(&self) -> Result<BTreeMap<AccountName, Account>, Failure> {
+        let mut accounts = self.settings.config()?.accounts.clone();
+        for account in accounts.values_mut().filter(|account| !account.blackout.is_empty()) {
+            account.timezone.get_or_insert_with(|| self.zone.name().to_owned());
+        }
+        Ok(accounts)
     }
 
     pub(super) fn accounts(&self, args: &Args) -> Result<Vec<Account>, Failure> {
@@ -78,10 +89,10 @@ impl Home {
         if let Some(world) = self.workspace.as_ref().and_then(|workspace| World::of(&workspace.loaded)) {
             return Ok(world);
         }
-        let config = self.settings.config()?;
+        let accounts = self.own_accounts()?;
         let folder =
             std::env::current_dir().map_err(|error| Failure::new(format!("there is no folder to work in: {error}")))?;
-        Ok(World { accounts: config.accounts.clone(), complete: true, folder, ..World::default() })
+        Ok(World { accounts, complete: true, folder, ..World::default() })
     }
 
     /// The civil time and the instant at which it is due; echoes what was understood.
@@ -116,7 +127,7 @@ impl Home {
                 || self.settings.config.as_ref().map(|config| config.accounts.clone()).unwrap_or_default(),
                 |calendar| calendar.accounts.clone(),
             ),
-            campaigns: std::collections::BTreeMap::new(),
+            campaigns: BTreeMap::new(),
             missing_alt_warns: declared.is_some_and(|calendar| calendar.missing_alt_warns),
         }
     }
