@@ -473,7 +473,7 @@ pub trait Ledger: Send + Sync {
 
     /// Takes records into a ledger that has no deliveries, in the order of [`Record`], any number at a time. Until
     /// [`Record::End`] was taken the import is not complete, and nothing is claimed from the ledger. [`Record::Head`]
-    /// begins an import: a ledger in which one was cut short refuses it.
+    /// begins it; a ledger in which an import was cut short refuses another.
     async fn import(&self, records: &[Record]) -> Result<()>;
 
     /// Copies the ledger into a new file while others use it. An error where the ledger is no file.

@@ -11,17 +11,19 @@ use crate::postgres::Postgres;
 
 /// A database of a server.
 struct Database {
+    server: Arc<Postgres>,
     url: String,
     state: tempfile::TempDir,
     lease: Duration,
 }
 
 impl Database {
-    fn new(server: &Postgres) -> Self {
+    fn new(server: Arc<Postgres>) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("case_{}", COUNT.fetch_add(1, Ordering::SeqCst));
         server.database(&name);
-        Self { url: server.url(&name), state: tempfile::tempdir().expect("a folder"), lease: Duration::from_secs(60) }
+        let (url, state) = (server.url(&name), tempfile::tempdir().expect("a folder"));
+        Self { server, url, state, lease: Duration::from_secs(3) }
     }
 
     fn opening(&self) -> Opening<'_> {
@@ -31,18 +33,31 @@ impl Database {
     }
 }
 
+#[async_trait::async_trait]
 impl Store for Database {
     fn open(&self) -> Arc<dyn Ledger> {
         self.opening().open().expect("a ledger")
+    }
+
+    fn another(&self) -> Box<dyn Store> {
+        Box::new(Self::new(Arc::clone(&self.server)))
+    }
+
+    fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    async fn pass(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 }
 
 /// Every case of the behaviour suite, each in a database of its own.
 pub fn passes_the_suite() {
-    let server = Postgres::start(&[]);
-    for (name, case) in suite::all() {
+    let server = Arc::new(Postgres::start(&[]));
+    for (name, case) in suite::all().iter().chain(suite::shared()) {
         eprintln!("{name}");
-        let store = Box::new(Database::new(&server));
+        let store = Box::new(Database::new(Arc::clone(&server)));
         crate::run(case(store));
     }
 }

@@ -438,7 +438,9 @@ impl Tables {
         let told = |kept: &KeptAlert| {
             kept.errands.iter().filter_map(|(target, errand)| Some((target.clone(), errand.told_at?))).collect()
         };
-        about.map(|kept| Raised { alert: kept.alert.clone(), told: told(kept) }).collect()
+        let mut about: Vec<_> = about.map(|kept| Raised { alert: kept.alert.clone(), told: told(kept) }).collect();
+        about.sort_by_key(|raised| raised.alert.at);
+        about
     }
 }
 

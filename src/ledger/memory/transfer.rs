@@ -68,6 +68,9 @@ impl Tables {
                 return Err(LedgerError::Storage("the ledger holds deliveries already, or a part of them".to_owned()));
             }
             Record::Head { .. } => self.importing = true,
+            _ if !self.importing => {
+                return Err(LedgerError::Storage("an import begins with what it is".to_owned()));
+            }
             Record::End { .. } => self.importing = false,
             Record::Calendar { name, known } => {
                 self.calendars.insert(name.clone(), known.clone());

@@ -202,15 +202,13 @@ pub(super) fn import(conn: &Connection, records: &[Record]) -> Result<()> {
                     "the transfer was written by smm {smm} in a newer form ({format}); update smm"
                 )));
             }
+            _ if !half => {
+                return Err(LedgerError::Storage("an import begins with its head; this one has none".to_owned()));
+            }
             Record::End { .. } => {
                 conn.prepare_cached("DELETE FROM meta WHERE key = ?")?.execute([HALF])?;
             }
-            _ => {
-                if !half {
-                    begin(conn)?;
-                }
-                take(conn, record)?;
-            }
+            _ => take(conn, record)?,
         }
     }
     Ok(())
