@@ -13,7 +13,7 @@
 
 use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
 use super::{Fault, Refusal};
+use crate::time::{Clock, SystemClock};
 use crate::trial::Guard;
 
 /// Largest answer that is read, in bytes.
@@ -52,6 +53,8 @@ struct Inner {
     irreversible: OnceLock<Result<reqwest::Client, String>>,
     repeatable: OnceLock<Result<reqwest::Client, String>>,
     pages: OnceLock<Result<reqwest::Client, String>>,
+    /// What the last server said that the time is, and the time that had passed then.
+    server_time: Mutex<Option<(DateTime<Utc>, Duration)>>,
 }
 
 /// A call's body.
@@ -286,8 +289,15 @@ impl Http {
                 irreversible: OnceLock::new(),
                 repeatable: OnceLock::new(),
                 pages: OnceLock::new(),
+                server_time: Mutex::default(),
             }),
         }
+    }
+
+    /// The time by the server that answered last (its `Date`), and [`Clock::elapsed`] of the machine's clock then. Pages
+    /// do not count: anybody may name one.
+    pub fn server_time(&self) -> Option<(DateTime<Utc>, Duration)> {
+        *self.inner.server_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a call that may be repeated. An error status is an `Ok` answer; see [`Answer::fault`].
@@ -373,6 +383,13 @@ impl Http {
         let mut response = builder.send().await.map_err(|error| classify(&error, purpose))?;
         let (status, url, headers) =
             (response.status().as_u16(), response.url().to_string(), response.headers().clone());
+        if !matches!(purpose, Use::Page { .. })
+            && let Some(date) = headers.get(reqwest::header::DATE).and_then(|date| date.to_str().ok())
+            && let Ok(date) = DateTime::parse_from_rfc2822(date)
+        {
+            let told = Some((date.with_timezone(&Utc), SystemClock.elapsed()));
+            *self.inner.server_time.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        }
         let limit = purpose.limit();
         let (mut body, mut cut) = (Vec::new(), false);
         loop {

@@ -66,6 +66,10 @@ pub struct DeliverySettings {
     pub private_pages: bool,
 }
 
+/// In a shared ledger a lease is longer than a call's time limit by this: time to write the intent, and for the call to
+/// be over for certain.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
+
 impl Default for DeliverySettings {
     fn default() -> Self {
         Self {
@@ -172,7 +176,9 @@ fn read(text: &str, found: &Found, known: &Known, findings: &mut Vec<Finding>) -
         }
     }
     if let Some(delivery) = raw.delivery {
-        config.delivery = delivery_of(reader, delivery.value);
+        // Only there does anybody take over what somebody else has begun.
+        let shared = config.ledger.contains("://");
+        config.delivery = delivery_of(reader, delivery.value, shared);
     }
     for alert in raw.alerts.into_iter().flat_map(|alerts| alerts.value) {
         let span = alert.span;
@@ -222,7 +228,7 @@ fn ledger_of(reader: &mut Reader<'_>, ledger: &At<String>, config: &Path) -> Str
     config.with_file_name(written).display().to_string()
 }
 
-fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery) -> DeliverySettings {
+fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery, shared: bool) -> DeliverySettings {
     let default = DeliverySettings::default();
     let mut value = |length: Option<At<Length>>, default: Duration, least: u64, most: u64| {
         let Some(length) = length else { return default };
@@ -234,12 +240,28 @@ fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery) -> DeliverySettings {
         }
         Duration::from_secs(seconds)
     };
-    DeliverySettings {
+    let at = raw.lease.as_ref().map(|lease| lease.span).or(raw.timeout.as_ref().map(|timeout| timeout.span));
+    let settings = DeliverySettings {
         timeout: value(raw.timeout, default.timeout, 1, 600),
         settle: value(raw.settle, default.settle, 1, 86400),
         lease: value(raw.lease, default.lease, 5, 3600),
         private_pages: raw.private_pages.is_some_and(|allowed| allowed.value),
+    };
+    let least = settings.timeout + LEASE_MARGIN;
+    if shared
+        && settings.lease < least
+        && let Some(at) = at
+    {
+        let (lease, timeout) = (settings.lease.as_secs(), settings.timeout.as_secs());
+        reader
+            .error(codes::BAD_VALUE, at, format!("a lease of {lease} s is over before a call of {timeout} s surely is"))
+            .help(format!(
+                "another daemon would take over what is still being sent: write a `lease` of {} s or more, or a shorter \
+                 `timeout`",
+                least.as_secs()
+            ));
     }
+    settings
 }
 
 fn alert_of(reader: &mut Reader<'_>, raw: At<RawAlert>, trusted: bool) -> Option<Alert> {
@@ -382,6 +404,12 @@ mod tests {
         assert_eq!(codes("ledger = 'postgres://smm:pw@db/smm'"), [("secret-in-file", 1)]);
         assert_eq!(codes("password = 'x'\n[delivry]"), [("secret-in-file", 1), ("unknown-key", 2)]);
         assert_eq!(codes("[delivery]\ntimeout = '2h'"), [("bad-value", 2)]);
+        // A lease is that of a ledger that several processes share.
+        assert_eq!(codes("[delivery]\nlease = '30s'"), []);
+        let shared = "ledger = 'postgres://smm@db/smm'\n[delivery]\n";
+        assert_eq!(codes(&format!("{shared}lease = '39s'")), [("bad-value", 3)]);
+        assert_eq!(codes(&format!("{shared}timeout = '51s'")), [("bad-value", 3)]);
+        assert_eq!(codes(&format!("{shared}timeout = '50s'")), []);
         let command = "[[alerts]]\nname = 'a'\nkind = 'command'\ncommand = ['notify']\n";
         assert_eq!(codes(command), [("untrusted-command", 4)]);
         assert_eq!(config(command, true).1, []);

@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::workspace::{self, CalendarArg, Workspace};
 use super::{Exit, Failure, Global, delivering};
+use crate::calendar::Config;
 use crate::engine::alerts::Teller;
 use crate::engine::{self, Reading, Signals, Watch, World};
 use crate::ledger::OpenMode;
@@ -51,13 +52,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
         let _lock = ledger.lock("smm daemon").await?;
         let world = World::of(&workspace.loaded).unwrap_or_default();
-        let engine = delivering::engine(&ledger, config, world, "smm daemon");
+        let engine = delivering::engine(&ledger, config, world, delivering::owner("smm daemon")?);
         let teller = delivering::teller(&engine, config).await?;
         let telling = tokio::spawn({
             let teller = Arc::clone(&teller);
             async move { teller.run().await }
         });
-        let read = || read(args, global, &config.ledger, &name, &teller);
+        let read = || read(args, global, config, &name, &teller);
         let watch = Watch::new(Arc::clone(&ledger), signals, followed(&workspace), since, read);
         let done = engine::run_daemon(engine, watch).await;
         teller.stop();
@@ -69,7 +70,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
 }
 
 /// Calendar and settings, read anew.
-fn read(args: &Args, global: &Global, ledger: &str, name: &CalendarName, teller: &Teller) -> Reading {
+fn read(args: &Args, global: &Global, first: &Config, name: &CalendarName, teller: &Teller) -> Reading {
     let workspace = match Workspace::read(&args.calendar, global) {
         Ok(workspace) => workspace,
         Err(failure) => return Reading { world: Err(failure.to_string()), files: vec![args.calendar.file()] },
@@ -83,8 +84,10 @@ fn read(args: &Args, global: &Global, ledger: &str, name: &CalendarName, teller:
     let world = match (&workspace.settings.config, World::of(&workspace.loaded)) {
         (Some(config), Some(world)) if errors.is_empty() => {
             let called = world.calendar.as_ref().map(|calendar| &calendar.name);
-            if config.ledger != ledger {
+            if config.ledger != first.ledger {
                 Err("smm.toml names another ledger now; restart the daemon for that".to_owned())
+            } else if config.delivery.lease != first.delivery.lease {
+                Err("smm.toml has another `lease` now; restart the daemon for that".to_owned())
             } else if called.is_some_and(|called| called != name) {
                 // Under another name every post would be a new one, and go out a second time.
                 Err(format!("the calendar's name is no longer `{name}`; all its posts would be new ones: put it back"))

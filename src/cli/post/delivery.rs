@@ -137,7 +137,7 @@ pub(super) async fn publish(
             let mut signals =
                 Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
             let config = home.settings.config()?;
-            let engine = delivering::engine(ledger, config, home.world()?, "smm post");
+            let engine = delivering::engine(ledger, config, home.world()?, delivering::owner("smm post")?);
             let teller = delivering::teller(&engine, config).await?;
             let pass = Pass { only: Some(ids.to_vec()), wait: WAIT };
             let progress = progress(global, ids.len());
@@ -147,7 +147,7 @@ pub(super) async fn publish(
                 output::stderr("stopped before everything was published; `smm publish` goes on with it\n");
             }
             delivering::tell_all(&teller).await;
-            Ok(())
+            if passed.doubted { Err(delivering::doubted()) } else { Ok(()) }
         }
         Err(LedgerError::Busy(holder)) => {
             let began = SystemClock.now();

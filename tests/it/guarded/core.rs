@@ -72,7 +72,7 @@ fn a_no_to_the_second_attempt_says_nothing_of_the_first() {
     let row = step(&sending(&rules), &Input::Faulted(Fault::Unknown("reset".into())), &rules, at(1)).0;
     let (row, _, next) = step(&row, &Input::Looked(Verdict::NotDone), &rules, at(2));
     assert_eq!(next, Next::Repeat);
-    let row = step(&row, &Input::Repeat, &rules, at(3)).0;
+    let row = step(&row, &Input::Repeat { owner: "another".to_owned() }, &rules, at(3)).0;
     let refused = Input::Faulted(Fault::refused(Refusal::Invalid, "too long"));
     let row = step(&row, &refused, &rules, at(4)).0;
     assert_eq!(row.state, State::Unknown, "the first attempt may be out yet");

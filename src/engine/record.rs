@@ -1,0 +1,221 @@
+//! Writes what the [`super::core`] has decided, and goes on until what came of a call is written: it cannot be had a
+//! second time.
+
+use std::time::Duration;
+
+use super::core::{self, Input, Next, Rules};
+use super::{Engine, alerts};
+use crate::adapter::{Fault, Refusal};
+use crate::ledger::{LedgerError, Write, Written};
+use crate::model::{Delivery, Event, State};
+use crate::trial::{Guard, point};
+
+/// What the ledger does not take is offered to it again after at most so long.
+const INSIST: Duration = Duration::from_secs(30);
+
+/// Why a delivery was left where it is.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Somebody else has moved it on.
+    Stale,
+    /// The ledger did not answer, or said no.
+    Ledger(LedgerError),
+}
+
+impl From<LedgerError> for Halt {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+/// What is to be done with an answer for a delivery that is not as its sender has left it.
+enum Late {
+    /// It was written, and only the confirmation was lost.
+    Written(Next),
+    /// It is to be written as this.
+    Write(Input),
+    /// Not now: another attempt is under way.
+    Wait,
+    /// It says nothing that is not known.
+    Nothing,
+}
+
+impl Engine {
+    /// Computes the next row and stores it.
+    pub(super) async fn advance(&self, row: &Delivery, input: &Input, rules: &Rules) -> Result<(Delivery, Next), Halt> {
+        let (after, event, next) = core::step(row, input, rules, self.now());
+        let (kind, detail) = (event.kind.clone(), event.detail.clone());
+        match self.store(row, after.clone(), event).await? {
+            Written::Done => {
+                report(&after, &kind, &detail);
+                Ok((Delivery { version: row.version + 1, ..after }, next))
+            }
+            Written::Stale | Written::AlreadyOut { .. } => Err(Halt::Stale),
+        }
+    }
+
+    /// Stores the next row over the one that was read, and what somebody has to be told of it.
+    pub(super) async fn store(&self, row: &Delivery, after: Delivery, event: Event) -> Result<Written, LedgerError> {
+        let (id, at) = (row.id, event.at);
+        let alert = alerts::of(Some(row), &after, &event);
+        let rings = alert.is_some();
+        let mut write = Write { alert, ..Write::new(after, row.version, event) };
+        let mut written = self.ledger.write(std::slice::from_ref(&write)).await?.pop();
+        if written == Some(Written::Stale)
+            && !Guard::Fence.holds()
+            && let Some(fresh) = self.ledger.delivery(id).await?
+        {
+            (write.expect, write.delivery.fence) = (fresh.version, fresh.fence);
+            written = self.ledger.write(&[write]).await?.pop();
+        }
+        if written == Some(Written::Done) {
+            self.trust().recorded(at);
+            if rings {
+                self.alarm.ring();
+            }
+        }
+        Ok(written.unwrap_or(Written::Stale))
+    }
+
+    /// Stores what came of a call, whatever it takes. Without end: in an exclusive ledger nobody else takes the delivery
+    /// for lost meanwhile; in a shared one it is told late then.
+    pub(super) async fn insist(&self, row: &Delivery, input: Input, rules: &Rules) -> Option<(Delivery, Next)> {
+        let (sent, mut row, mut input) = (row, row.clone(), input);
+        let mut wait = Duration::from_millis(100);
+        loop {
+            let failed = match self.advance(&row, &input, rules).await {
+                Ok(done) => {
+                    point("recorded");
+                    return Some(done);
+                }
+                Err(Halt::Stale) => match self.ledger.delivery(row.id).await {
+                    Ok(Some(fresh)) => match self.late(sent, &row, &fresh, &input, rules) {
+                        Late::Written(next) => return Some((fresh, next)),
+                        Late::Write(late) => {
+                            (row, input) = (fresh, late);
+                            continue;
+                        }
+                        Late::Wait => "another attempt is under way".to_owned(),
+                        Late::Nothing => {
+                            tracing::warn!(delivery = %row.id.short(), state = %fresh.state, ?input, "an answer came for a delivery that has moved on");
+                            return None;
+                        }
+                    },
+                    Ok(None) => return None,
+                    Err(error) => error.to_string(),
+                },
+                Err(Halt::Ledger(error)) => error.to_string(),
+            };
+            tracing::error!(
+                delivery = %row.id.short(), error = %failed, answer = ?input,
+                "what came of a call cannot be written down; trying again, nothing is sent again"
+            );
+            self.clock.wait(wait).await;
+            wait = (wait * 2).min(INSIST);
+        }
+    }
+
+    /// What to do with the answer to `sent`, which was to be written over `row`, while the ledger has `fresh`.
+    fn late(&self, sent: &Delivery, row: &Delivery, fresh: &Delivery, input: &Input, rules: &Rules) -> Late {
+        if fresh.version == row.version + 1 {
+            let (after, _, next) = core::step(row, input, rules, self.now());
+            let witnessed = |row: &Delivery| row.unknown.as_ref().map(|unknown| unknown.witnessed);
+            if (after.state, after.receipts.len(), witnessed(&after))
+                == (fresh.state, fresh.receipts.len(), witnessed(fresh))
+            {
+                return Late::Written(next);
+            }
+        }
+        let attempt = |row: &Delivery| {
+            row.intent.as_ref().map(|intent| (intent.frozen.part, intent.frozen.key.clone(), intent.attempt))
+        };
+        let same = attempt(fresh) == attempt(sent);
+        match input {
+            _ if same && fresh.state == State::Sending => Late::Write(input.clone()),
+            Input::Answered(receipt) | Input::AnsweredLate(receipt)
+                if fresh.generation == sent.generation && receipt.part == core::open_part(fresh) =>
+            {
+                if fresh.state == State::Sending {
+                    Late::Wait
+                } else {
+                    Late::Write(Input::AnsweredLate(receipt.clone()))
+                }
+            }
+            Input::Faulted(_) if same && fresh.state == State::Unknown => {
+                Late::Write(Input::Witnessed("its sender has told that its call is over".to_owned()))
+            }
+            _ => Late::Nothing,
+        }
+    }
+
+    /// Frees a delivery whose row could not be written: nothing was sent for it.
+    pub(super) async fn give_back(&self, ours: &Delivery) {
+        let rules = self.rules(self.connector.repeat(&ours.network));
+        let mut wait = Duration::from_millis(100);
+        loop {
+            self.clock.wait(wait).await;
+            wait = (wait * 2).min(INSIST);
+            let Ok(Some(row)) = self.ledger.delivery(ours.id).await else { continue };
+            if row.fence != ours.fence || row.owner.as_ref() != Some(&self.owner) {
+                return;
+            }
+            let why = "the ledger did not confirm a write".to_owned();
+            let input = match row.state {
+                State::Claimed => Input::GivenBack(why),
+                // The intent was written after all, and not sent since its commit was not confirmed.
+                State::Sending => Input::Faulted(Fault::NotSent(why)),
+                _ => return,
+            };
+            match self.advance(&row, &input, &rules).await {
+                Ok(_) => return,
+                Err(error) => tracing::error!(delivery = %row.id.short(), ?error, "cannot be given back yet"),
+            }
+        }
+    }
+
+    /// A row that was `claimed` or `sending` when its process ended, as it is then.
+    pub(super) async fn owner_lost(&self, row: &Delivery) -> Result<Option<Delivery>, LedgerError> {
+        let rules = self.rules(self.connector.repeat(&row.network));
+        match self.advance(row, &Input::OwnerLost, &rules).await {
+            Ok((row, _)) => Ok(Some(row)),
+            Err(Halt::Stale) => Ok(None),
+            Err(Halt::Ledger(error)) => Err(error),
+        }
+    }
+
+    /// A claimed row that could not be run.
+    pub(super) async fn put_aside(&self, row: &Delivery, fault: Fault) -> Result<(), LedgerError> {
+        let rules = self.rules(self.connector.repeat(&row.network));
+        match self.not_prepared(row, fault, &rules).await {
+            Ok(()) | Err(Halt::Stale) => Ok(()),
+            Err(Halt::Ledger(error)) => Err(error),
+        }
+    }
+
+    /// Something before the call went wrong.
+    pub(super) async fn not_prepared(&self, row: &Delivery, fault: Fault, rules: &Rules) -> Result<(), Halt> {
+        if matches!(fault, Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) {
+            self.forget(&row.account).await;
+        }
+        self.advance(row, &Input::NotPrepared(fault), rules).await?;
+        Ok(())
+    }
+}
+
+/// What happened, in the log.
+fn report(row: &Delivery, kind: &str, detail: &str) {
+    let (delivery, post, account, state) =
+        (row.id.short(), row.post.as_str(), row.account.as_str(), row.state.as_str());
+    match row.state {
+        State::Published => {
+            let url = row.receipts.first().and_then(|receipt| receipt.url.as_deref()).unwrap_or("");
+            let late_by = row.published_at.map_or(0, |at| (at - row.due).num_seconds());
+            tracing::info!(delivery, post, account, state, url, late_by, "published");
+        }
+        State::Failed | State::Held | State::Missed | State::Unknown => {
+            tracing::warn!(delivery, post, account, state, kind, "{detail}");
+        }
+        State::Planned => tracing::info!(delivery, post, account, state, kind, "{detail}"),
+        _ => tracing::debug!(delivery, post, account, state, kind, "{detail}"),
+    }
+}
