@@ -349,7 +349,8 @@ impl<'a> Diff<'a> {
             after.state = State::Planned;
             after.reason = why;
         }
-        if moved && !restored && after.state == State::Planned && self.may_be_out(time) {
+        let by_time = row.state == State::Planned || matches!(held, Some(ReasonCode::Late | ReasonCode::FirstRun));
+        if moved && by_time && after.state != State::Missed && self.may_be_out(time) {
             // It may have been moved to this time while the ledger before was in use, and gone out.
             after.state = State::Held;
             after.reason = Some(may_be_out());
