@@ -34,7 +34,7 @@ pub(super) fn run(
     workspace::block_on(async {
         let rows = find(&*ledger, target, global).await?;
         if let PersonCommand::ResolvePublished { .. } = command
-            && rows.iter().filter(|row| row.state == State::Unknown).count() > 1
+            && rows.iter().filter(|row| is_open(row)).count() > 1
         {
             return Err(Failure::new(format!("`{}` has several deliveries whose outcome is not known", target.id))
                 .hint("one address settles one of them: name it by its own id (`smm status` shows it)"));
@@ -62,6 +62,12 @@ pub(super) async fn accept_account(ledger: &dyn Ledger, account: &AccountName) -
     rows.retain(|row| row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::AccountChanged));
     let outcome = apply(ledger, rows, &PersonCommand::AcceptAccount, None).await?;
     Ok(told(&outcome))
+}
+
+/// Nobody knows whether it is out.
+fn is_open(row: &Delivery) -> bool {
+    let doubted = row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::LedgerOlder);
+    row.state == State::Unknown || (row.state == State::Held && doubted)
 }
 
 async fn apply(

@@ -11,8 +11,10 @@ mod delivering;
 mod explain;
 mod history;
 mod init;
+mod ledger;
 mod man;
 mod networks;
+mod older;
 mod output;
 mod pause;
 mod plan;
@@ -79,6 +81,7 @@ enum Command {
     Resolve(resolve::Args),
     Pause(pause::Args),
     Resume(resume::Args),
+    Ledger(ledger::Args),
     Alerts(alerts::Args),
     Networks(networks::Args),
     Schema(schema::Args),
@@ -132,6 +135,7 @@ pub fn main() -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &cli.global),
         Command::Pause(args) => pause::run(&args, &cli.global),
         Command::Resume(args) => resume::run(&args, &cli.global),
+        Command::Ledger(args) => ledger::run(&args, &cli.global),
         Command::Alerts(args) => alerts::run(&args, &cli.global),
         Command::Networks(args) => networks::run(&args, &cli.global),
         Command::Schema(args) => schema::run(&args, &cli.global),

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::output::{self, Stream};
 use super::workspace::{CalendarArg, Workspace, block_on, last_sent};
-use super::{Exit, Failure, Global};
+use super::{Exit, Failure, Global, older};
 use crate::ledger::{OpenMode, Query};
 use crate::model::{Origin, Severity};
 use crate::report::{Plan, Scope};
@@ -55,10 +55,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let until = args.until.as_deref().map(|text| until(text, &calendar.zone, now)).transpose()?;
 
     let ledger = workspace.settings.ledger(OpenMode::ReadOnly)?;
-    let (rows, record, last_sent) = block_on(async {
+    let (rows, record, last_sent, age) = block_on(async {
         let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
         let last_sent = last_sent(&*ledger, calendar.accounts.values()).await?;
-        Ok((ledger.deliveries(&query).await?, ledger.calendar(&calendar.name).await?, last_sent))
+        let age = ledger.age().await?;
+        Ok((ledger.deliveries(&query).await?, ledger.calendar(&calendar.name).await?, last_sent, age))
     })?;
     let rows: Vec<_> = rows.into_iter().filter(|row| row.origin == Origin::Calendar).collect();
 
@@ -71,6 +72,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         Format::Json => output::json(&plan.json())?,
         Format::Markdown => output::stdout(&plan.markdown()),
     }
+    older::warn(&age, global);
     let errors = workspace.loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     if errors > 0 && !global.quiet {
         let hint = output::paint(Stream::Stderr, output::Style::Warning, "warning:");

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, NaiveDateTime, Utc};
 
 use super::output::Format;
-use super::{Exit, Failure, Global, workspace};
+use super::{Exit, Failure, Global, older, workspace};
 use crate::calendar::Calendar;
 use crate::ledger::{OpenMode, StoredPost};
 use crate::model::{
@@ -159,6 +159,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     }
     let ledger = home.settings.ledger(OpenMode::ReadWrite)?;
     workspace::block_on(async {
+        older::refuse(&*ledger).await?;
         if args.id.is_some() {
             let known = known(&*ledger, &deliveries).await?;
             if !known.is_empty() {

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::output::{self, Stream};
 use super::workspace::{self, CalendarArg, Workspace};
-use super::{Exit, Failure, Format, Global, delivering};
+use super::{Exit, Failure, Format, Global, delivering, older};
 use crate::calendar::Calendar;
 use crate::engine::{Pass, Signals, World, release_backlog, wait_for};
 use crate::ledger::{Burst, Ledger, LedgerError, OpenMode, Query};
@@ -45,6 +45,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let ledger = workspace.settings.ledger(OpenMode::ReadWrite)?;
     let began = SystemClock.now();
     let (rows, touched) = workspace::block_on(async {
+        older::refuse(&*ledger).await?;
         match ledger.lock("smm publish").await {
             Ok(_lock) => by_ourselves(args, &workspace, &ledger).await,
             Err(LedgerError::Busy(holder)) => by_another(args, &workspace, calendar, &*ledger, &holder, began).await,

@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use super::output::{self, Stream, Style};
 use super::pause::paused;
 use super::workspace::{self, CalendarArg, Settings, Workspace};
-use super::{Exit, Failure, Format, Global};
+use super::{Exit, Failure, Format, Global, older};
 use crate::ledger::{Burst, Ledger, OpenMode, Query};
 use crate::model::{Account, AccountName, CalendarName, Delivery, State};
 use crate::report::Status;
@@ -51,24 +51,28 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let untold = ledger.untold(&targets).await?;
         let last_sent = workspace::last_sent(&*ledger, accounts.values()).await?;
         let turns = turns(&rows, &accounts, &last_sent, Burst::default(), now);
-        let status = Status::new(&rows, paused, now).untold(&untold).turns(&turns);
+        let age = ledger.age().await?;
+        let status = Status::new(&rows, paused, now).untold(&untold).turns(&turns).age(&age);
         let needy = status.count(State::needs_person);
         let unheard = untold.iter().any(|errand| now - errand.alert.tell_at >= UNHEARD);
         match args.format {
             Format::Json => output::json(&status)?,
             Format::Human => {
                 output::stdout(&status.human(args.all, output::colours(Stream::Stdout)));
+                if status.older.is_some() {
+                    older::hint(global);
+                }
                 if needy > 0 && !global.quiet {
                     let label = output::paint(Stream::Stderr, Style::Hint, "hint:");
                     output::stderr(&format!(
                         "{label} `smm show ID` tells more; settle it with `smm retry ID`, `smm cancel ID` or, when its \
-                         outcome is unknown, `smm resolve ID`\n"
+                         outcome is not known, `smm resolve ID`\n"
                     ));
                 }
             }
         }
         Ok(match status.count(|state| state == State::Unknown) {
-            0 if needy == 0 && !unheard => Exit::Done,
+            0 if needy == 0 && !unheard && status.older.is_none() => Exit::Done,
             0 => Exit::Failed,
             _ => Exit::Unknown,
         })

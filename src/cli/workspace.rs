@@ -14,7 +14,7 @@ use etcetera::BaseStrategy as _;
 use super::Global;
 use super::output::{self, Failure};
 use crate::calendar::{self, Calendar, Config, Diagnostic, Found, Loaded, Sources};
-use crate::ledger::{self, Ledger, OpenMode};
+use crate::ledger::{Ledger, OpenMode, Opening};
 use crate::model::{Account, AccountName, Severity};
 use crate::networks;
 use crate::secrets::Chain;
@@ -67,12 +67,27 @@ impl Settings {
 
     /// Opens the ledger. To read, one that does not exist yet is an empty one.
     pub(super) fn ledger(&self, mode: OpenMode) -> Result<Arc<dyn Ledger>, Failure> {
+        let (config, setting, state) = (self.config()?, self.ledger_setting()?, state_folder()?);
+        let mut opening = Opening::new(&setting, &state, mode);
+        opening.lease = config.delivery.lease;
+        if setting.contains("://") {
+            opening.password = block_on(async { secrets().ledger("password").await.map_err(Failure::new) })?;
+        }
+        Ok(opening.open()?)
+    }
+
+    /// What the names of the files begin with that this machine keeps beside the ledger.
+    pub(super) fn beside_ledger(&self) -> Result<PathBuf, Failure> {
+        let (setting, state) = (self.ledger_setting()?, state_folder()?);
+        Ok(Opening::new(&setting, &state, OpenMode::ReadOnly).beside())
+    }
+
+    /// A path in smm.toml has become one from the working folder when it was read; the ledger counts from its own.
+    fn ledger_setting(&self) -> Result<String, Failure> {
         let setting = &self.config()?.ledger;
-        // A path in smm.toml has become one from the working folder when it was read; the ledger counts from its own.
         let path =
             std::path::absolute(setting).ok().filter(|_| setting.contains(['/', '.']) && !setting.contains("://"));
-        let setting = path.as_deref().and_then(Path::to_str).unwrap_or(setting);
-        Ok(ledger::open(setting, &state_folder()?, mode)?)
+        Ok(path.as_deref().and_then(Path::to_str).unwrap_or(setting).to_owned())
     }
 }
 

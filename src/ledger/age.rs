@@ -47,6 +47,36 @@ impl Age {
     }
 }
 
+impl Age {
+    /// What is wrong, in a sentence; `None`: nothing is.
+    pub fn doubt(&self) -> Option<String> {
+        let Self::Older { seen, found } = self else { return None };
+        let calls = |mark: &Mark| {
+            let last = mark.at.map(|at| format!(", the last at {}", at.format("%Y-%m-%d %H:%M:%S UTC")));
+            let s = if mark.sequence == 1 { "" } else { "s" };
+            format!("{} call{s}{}", mark.sequence, last.unwrap_or_default())
+        };
+        Some(if seen.is_unreadable() {
+            "what this machine has seen of the ledger cannot be read any more, so nobody knows whether the ledger is \
+             as new as that"
+                .to_owned()
+        } else if seen.instance == found.instance {
+            format!(
+                "the ledger is older than what this machine has seen of it: it knows of {}, and there were {}",
+                calls(found),
+                calls(seen)
+            )
+        } else {
+            format!(
+                "the ledger is another one than this machine has published from: it knows of {}, and from that one there \
+                 were {}",
+                calls(found),
+                calls(seen)
+            )
+        })
+    }
+}
+
 /// Why a delivery of an adopted ledger waits for a person: it was due before the adoption.
 pub fn may_be_out() -> Reason {
     Reason::new(
@@ -83,5 +113,16 @@ mod tests {
         assert!(older(mark("a", 5), mark("b", 6)), "another one");
         assert!(!older(mark("a", 0), mark("b", 0)), "nothing was sent from the one before");
         assert!(older(Mark::unreadable(), mark("a", 9)));
+
+        assert_eq!(Age::Current.doubt(), None);
+        let at = DateTime::from_timestamp(1_800_000_000, 0);
+        let doubt = |seen, found| Age::of(Some(seen), found).doubt().expect("older");
+        assert_eq!(
+            doubt(Mark { at, ..mark("a", 5) }, mark("a", 1)),
+            "the ledger is older than what this machine has seen of it: it knows of 1 call, and there were 5 calls, the \
+             last at 2027-01-15 08:00:00 UTC"
+        );
+        assert!(doubt(mark("a", 5), mark("b", 0)).contains("another one"));
+        assert!(doubt(Mark::unreadable(), mark("b", 0)).contains("cannot be read"));
     }
 }

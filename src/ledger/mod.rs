@@ -40,7 +40,7 @@ pub use age::{Age, Mark, may_be_out};
 pub use alert::{Alert, Errand, Raised, Told};
 pub use evidence::{Attempt, Brought, Evidence, EvidenceFolder, NoEvidence};
 pub use mark::MarkFile;
-pub use transfer::{Record, Telling};
+pub use transfer::{Check, FORMAT, Record, Telling, Whole};
 
 use crate::model::{
     AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, Receipt, State,

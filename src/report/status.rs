@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::alert::{self, UntoldView};
 use super::delivery::DeliveryView;
 use super::table::{Cell, Table, Tone};
-use crate::ledger::Errand;
+use crate::ledger::{Age, Errand, Mark};
 use crate::model::{AccountName, Delivery, DeliveryId, State};
 use crate::schedule::Turn;
 
@@ -27,9 +27,31 @@ pub struct Status<'a> {
     pub paused: Vec<PauseView>,
     /// Alerts that somebody should know of and could not be told.
     pub alerts: Vec<UntoldView>,
+    /// The ledger is older than what was seen of it: nothing is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub older: Option<OlderView>,
     /// The present.
     #[serde(skip)]
     now: DateTime<Utc>,
+}
+
+/// What was seen of a ledger, and what it says, as programs see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OlderView {
+    /// In a sentence.
+    pub message: String,
+    /// What was seen.
+    pub seen: Mark,
+    /// What it says.
+    pub found: Mark,
+}
+
+impl OlderView {
+    /// Of a ledger; `None`: it is not older.
+    pub fn of(age: &Age) -> Option<Self> {
+        let Age::Older { seen, found } = age else { return None };
+        Some(Self { message: age.doubt()?, seen: seen.clone(), found: found.clone() })
+    }
 }
 
 /// A pause as programs see it.
@@ -47,7 +69,14 @@ impl<'a> Status<'a> {
     /// The state of `rows` at `now`.
     pub fn new(rows: &'a [Delivery], paused: Vec<PauseView>, now: DateTime<Utc>) -> Self {
         let deliveries = rows.iter().map(|row| DeliveryView::at(row, now)).collect();
-        Self { deliveries, paused, alerts: Vec::new(), now }
+        Self { deliveries, paused, alerts: Vec::new(), older: None, now }
+    }
+
+    /// With the ledger's age.
+    #[must_use]
+    pub fn age(mut self, age: &Age) -> Self {
+        self.older = OlderView::of(age);
+        self
     }
 
     /// With the alerts that could not be told.
@@ -74,6 +103,9 @@ impl<'a> Status<'a> {
     /// For people. `all`: nothing is left out.
     pub fn human(&self, all: bool, colour: bool) -> String {
         let mut text = String::new();
+        if let Some(older) = &self.older {
+            let _ = writeln!(text, "nothing is sent: {}", older.message);
+        }
         for pause in &self.paused {
             let what = pause.account.as_ref().map_or("everything", AccountName::as_str);
             let since = pause.since.to_rfc3339_opts(SecondsFormat::Secs, true);

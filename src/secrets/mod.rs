@@ -63,6 +63,11 @@ impl Chain {
         Arc::new(NamedSecrets { chain: self.clone(), name, owner })
     }
 
+    /// A secret of the ledger's server, such as `SMM_LEDGER_PASSWORD`; `None`: no source has it. No account is called so.
+    pub async fn ledger(&self, field: &str) -> Result<Option<SecretString>, String> {
+        Ok(self.find(&AccountName::new("ledger"), field).await?.map(|(_, secret)| secret))
+    }
+
     /// The name of the source that a secret comes from; `None`: no source has it.
     pub async fn origin(&self, account: &AccountName, field: &str) -> Result<Option<&'static str>, String> {
         Ok(self.find(account, field).await?.map(|(source, _)| source))
