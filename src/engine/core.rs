@@ -164,7 +164,7 @@ pub fn allowed(from: State, to: State) -> bool {
             | (Held, Held | Planned | Missed | Cancelled | Published)
             | (Failed, Failed | Planned | Cancelled | Published)
             | (Missed, Missed | Planned | Cancelled | Published)
-            | (Cancelled, Cancelled | Planned | Published)
+            | (Cancelled, Cancelled | Planned | Published | Held | Missed)
     )
 }
 

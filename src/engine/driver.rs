@@ -408,8 +408,13 @@ impl Engine {
         } else if now < row.due && Guard::Early.holds() {
             back("the clock was set back to before its time")
         } else {
-            // A thread that was begun is brought to its end.
             let world = self.world();
+            let blackout = world.accounts.get(&row.account).and_then(Blackout::of);
+            if core::too_late(row, dark::counted(row, blackout.as_ref(), now)) {
+                // It may have been kept from going on for hours since it was claimed.
+                return Some(Input::TooLate);
+            }
+            // A thread that was begun is brought to its end.
             let until = world.accounts.get(&row.account).and_then(|account| dark::until(row, account, now))?;
             (!row.is_frozen()).then_some(Input::Dark { until })
         }

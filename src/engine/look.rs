@@ -8,10 +8,13 @@ use super::dark;
 use super::driver::delta;
 use super::links::Trouble;
 use super::record::Halt;
-use crate::adapter::Fault;
+use crate::adapter::{Fault, Refusal, Verdict};
 use crate::ledger::{LedgerError, Query, Written};
 use crate::model::{Account, Delivery, State};
 use crate::trial::point;
+
+/// Among so many deliveries of the account, the latest due, one is looked for that has brought what a look has found.
+const ALIKE: usize = 1_000;
 
 /// An account that is busy is asked for again after this long.
 const BUSY_AGAIN: TimeDelta = TimeDelta::seconds(5);
@@ -45,6 +48,7 @@ impl Engine {
                 return Ok(());
             }
             Err(Trouble::Fault(fault)) => {
+                self.doubt_link(row, &fault).await;
                 self.advance(row, &Input::NotLooked(fault), &rules).await?;
                 return Ok(());
             }
@@ -62,8 +66,11 @@ impl Engine {
             () = self.clock.wait(self.settings().timeout) => Err(Fault::NotSent("no answer in time".to_owned())),
         };
         let input = match looked {
-            Ok(verdict) => Input::Looked(verdict),
-            Err(fault) => Input::NotLooked(fault),
+            Ok(verdict) => Input::Looked(self.own(row, verdict).await?),
+            Err(fault) => {
+                self.doubt_link(row, &fault).await;
+                Input::NotLooked(fault)
+            }
         };
         point("looked");
         let (row, next) = self.advance(row, &input, &rules).await?;
@@ -103,6 +110,29 @@ impl Engine {
             self.advance(&row, &Input::GivenBack("its next part is due".to_owned()), &rules).await?;
         }
         Ok(())
+    }
+
+    /// Credentials that are no good are read anew before the next look: a person may have mended them meanwhile.
+    async fn doubt_link(&self, row: &Delivery, fault: &Fault) {
+        if matches!(fault, Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) {
+            self.forget(&row.account).await;
+        }
+    }
+
+    /// A post that is like this one and was brought by another delivery is not this one: two posts of a series may say the
+    /// same, and a look at a list cannot tell them apart.
+    async fn own(&self, row: &Delivery, verdict: Verdict) -> Result<Verdict, LedgerError> {
+        let Verdict::Done(receipt) = &verdict else { return Ok(verdict) };
+        let query = Query { account: Some(row.account.clone()), latest: Some(ALIKE), ..Query::default() };
+        let others = self.ledger.deliveries(&query).await?;
+        let taken = |other: &&Delivery| other.receipts.iter().any(|theirs| theirs.id == receipt.id);
+        Ok(match others.iter().filter(|other| other.id != row.id).find(taken) {
+            None => verdict,
+            Some(other) => {
+                let why = format!("what is there is what the delivery {} brought", other.id.short());
+                Verdict::CannotTell { why }
+            }
+        })
     }
 
     /// When the account may send again, if not now: a repeat keeps order and spacing as any other call.

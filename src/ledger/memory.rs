@@ -23,7 +23,7 @@ use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Mark, Query, Raised,
     Record, Result, StoredPost, TellRequest, Told, Write, Written,
 };
-use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId};
+use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Intent, LimitOverrides, PostId};
 use crate::time::Clock;
 
 /// One call, as an [`Around`] is told of it.
@@ -82,10 +82,15 @@ struct Shared {
     /// A claim not renewed for this long is dead; `None`: one process publishes at a time.
     lease: Option<TimeDelta>,
     clock: Arc<dyn Clock>,
+    /// Is shown every row that is written, before and after.
+    witness: Mutex<Option<Witness>>,
     /// How often somebody rang.
     rings: AtomicU64,
     bell: Notify,
 }
+
+/// Is shown every row that is written: as it was, if it was there, and as it is.
+pub type Witness = Arc<dyn Fn(Option<&Delivery>, &Delivery) + Send + Sync>;
 
 /// All that a store held at a moment.
 #[derive(Clone)]
@@ -110,9 +115,17 @@ impl MemoryStore {
 
     fn new(lease: Option<TimeDelta>, clock: Arc<dyn Clock>) -> Self {
         let tables = Mutex::new(Tables::default());
-        let holder = Mutex::default();
+        let (holder, witness) = (Mutex::default(), Mutex::default());
         Self {
-            shared: Arc::new(Shared { tables, holder, lease, clock, rings: AtomicU64::new(0), bell: Notify::new() }),
+            shared: Arc::new(Shared {
+                tables,
+                holder,
+                lease,
+                clock,
+                witness,
+                rings: AtomicU64::new(0),
+                bell: Notify::new(),
+            }),
         }
     }
 
@@ -137,6 +150,26 @@ impl MemoryStore {
         *self.tables() = snapshot.0.clone();
     }
 
+    /// Shows every row that is written from now on.
+    pub fn witness(&self, witness: Witness) {
+        *locked(&self.shared.witness) = Some(witness);
+    }
+
+    /// One delivery.
+    pub fn row(&self, id: DeliveryId) -> Option<Delivery> {
+        self.tables().deliveries.get(&id).cloned()
+    }
+
+    /// Every intent that was ever written, with its delivery, in order.
+    pub fn intents(&self) -> Vec<(DeliveryId, Intent)> {
+        self.tables().intents.iter().map(|kept| (kept.delivery, kept.intent.clone())).collect()
+    }
+
+    /// What is known of an account.
+    pub fn known(&self, name: &AccountName) -> AccountRecord {
+        self.tables().accounts.get(name).cloned().unwrap_or_default()
+    }
+
     /// Every delivery, by its id.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.tables().deliveries.values().cloned().collect()
@@ -150,6 +183,12 @@ impl MemoryStore {
     /// Every alert, in the order in which they were raised.
     pub fn alerts(&self) -> Vec<Alert> {
         self.tables().alerts.iter().map(|kept| kept.alert.clone()).collect()
+    }
+
+    fn show(&self, before: Option<&Delivery>, after: Option<&Delivery>) {
+        if let (Some(witness), Some(after)) = (locked(&self.shared.witness).as_ref(), after) {
+            witness(before, after);
+        }
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -296,14 +335,31 @@ impl Ledger for MemoryLedger {
         let intent = writes.iter().any(|write| write.delivery.state == crate::model::State::Sending);
         let (lease, now) = (self.store.shared.lease, self.store.now());
         self.change(Call::Write { intent }, |tables| {
-            writes.iter().map(|write| tables.write(write, lease, now)).collect()
+            writes
+                .iter()
+                .map(|write| {
+                    let before = tables.deliveries.get(&write.delivery.id).cloned();
+                    let written = tables.write(write, lease, now);
+                    if written == Written::Done {
+                        self.store.show(before.as_ref(), tables.deliveries.get(&write.delivery.id));
+                    }
+                    written
+                })
+                .collect()
         })
         .await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Delivery>> {
         let now = self.store.now();
-        self.change(Call::Claim, |tables| tables.claim(request, now)).await
+        self.change(Call::Claim, |tables| {
+            let claimed = tables.claim(request, now);
+            for (before, row) in &claimed {
+                self.store.show(Some(before), Some(row));
+            }
+            claimed.into_iter().map(|(_, row)| row).collect()
+        })
+        .await
     }
 
     async fn next_ready(&self, request: &ClaimRequest) -> Result<Option<DateTime<Utc>>> {

@@ -244,7 +244,8 @@ impl Tables {
         }
     }
 
-    pub(super) fn claim(&mut self, request: &ClaimRequest, now: DateTime<Utc>) -> Vec<Delivery> {
+    /// Claims what is ready; gives each row as it was and as it is.
+    pub(super) fn claim(&mut self, request: &ClaimRequest, now: DateTime<Utc>) -> Vec<(Delivery, Delivery)> {
         let free = self.free(request);
         let mut first: BTreeMap<&AccountName, &Delivery> = BTreeMap::new();
         for row in self.planned(request) {
@@ -263,6 +264,7 @@ impl Tables {
         let mut claimed = Vec::with_capacity(ready.len());
         for (_, id) in ready {
             let Some(row) = self.deliveries.get_mut(&id) else { continue };
+            let before = row.clone();
             row.state = State::Claimed;
             row.owner = Some(request.owner.clone());
             row.fence += 1;
@@ -277,7 +279,7 @@ impl Tables {
                 detail: format!("by {}", request.owner),
                 actor: "smm".to_owned(),
             });
-            claimed.push(row);
+            claimed.push((before, row));
         }
         claimed
     }

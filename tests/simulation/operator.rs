@@ -1,0 +1,139 @@
+//! The person: truthful, patient, and not always wise.
+//!
+//! Who resolves an unknown has looked at the account, long enough after the call that nothing of it can still be on its
+//! way.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use smm::engine::{PersonCommand, person};
+use smm::ledger::memory::MemoryLedger;
+use smm::ledger::{Ledger as _, Query, Write, Written};
+use smm::model::{AccountName, Delivery, ReasonCode, State};
+
+use super::link::Networks;
+use super::stage::Stage;
+use super::witness::Witness;
+
+/// A person looks at an account not sooner than this after the call.
+const PATIENCE: TimeDelta = TimeDelta::minutes(10);
+
+/// The person.
+pub(crate) struct Operator {
+    pub(crate) stage: Arc<Stage>,
+    pub(crate) ledger: MemoryLedger,
+    pub(crate) networks: Arc<Networks>,
+    pub(crate) witness: Arc<Witness>,
+}
+
+impl Operator {
+    async fn rows(&self) -> Vec<Delivery> {
+        self.ledger.deliveries(&Query::default()).await.expect("a ledger without faults")
+    }
+
+    /// Does something to a delivery, if it is allowed and nobody was faster.
+    pub(crate) async fn command(&self, row: &Delivery, command: &PersonCommand) -> bool {
+        let now = self.stage.now();
+        let Ok((after, event)) = person(row, command, now, "ann") else { return false };
+        self.stage.say(format_args!("ann: {command:?} for {}", row.id.short()));
+        let written =
+            self.ledger.write(&[Write::new(after, row.version, event)]).await.expect("a ledger without faults");
+        let done = written == [Written::Done];
+        if done {
+            self.witness.person(row.id);
+            self.stage.count("commands of a person");
+            self.ring().await;
+        }
+        done
+    }
+
+    pub(crate) async fn ring(&self) {
+        self.ledger.ring().await.expect("a bell");
+    }
+
+    /// Does something to some delivery, whatever state it is in.
+    pub(crate) async fn meddle(&self) {
+        let rows = self.rows().await;
+        if rows.is_empty() {
+            return;
+        }
+        let row = self.stage.dice.pick(&rows).clone();
+        let command = match self.stage.dice.below(3) {
+            0 => PersonCommand::Cancel,
+            1 => PersonCommand::Retry,
+            _ => PersonCommand::Release,
+        };
+        self.command(&row, &command).await;
+    }
+
+    /// Pauses or resumes an account, or everything.
+    pub(crate) async fn pause(&self, account: Option<&AccountName>, on: bool) {
+        let whom = account.map_or("everything", AccountName::as_str);
+        self.stage.say(format_args!("ann: {} {whom}", if on { "pauses" } else { "resumes" }));
+        let paused = on.then(|| (self.stage.now(), "a holiday".to_owned()));
+        self.ledger.pause(account, paused).await.expect("a ledger without faults");
+        self.ring().await;
+    }
+
+    /// Sees to everything that waits for a person. `all`: leaves nothing for later.
+    pub(crate) async fn sweep(&self, all: bool) {
+        let now = self.stage.now();
+        for row in self.rows().await {
+            if !row.state.needs_person() || !(all || self.stage.dice.chance(700)) {
+                continue;
+            }
+            match row.state {
+                State::Unknown => self.resolve(&row, now).await,
+                State::Held => self.release(&row).await,
+                // What failed or was missed stays so, as a rule.
+                _ if !all && self.stage.dice.chance(200) => {
+                    self.command(&row, &PersonCommand::Retry).await;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn resolve(&self, row: &Delivery, now: DateTime<Utc>) {
+        let (Some(unknown), Some(intent)) = (&row.unknown, &row.intent) else { return };
+        if unknown.next_look.is_some() || now - intent.at.max(unknown.since) < PATIENCE {
+            return;
+        }
+        let found = self.networks[row.network.as_str()].find(row.id, intent.frozen.part);
+        let command = match found {
+            Some(held) => PersonCommand::ResolvePublished { url: held.id },
+            None => PersonCommand::ResolveNotPublished,
+        };
+        if self.command(row, &command).await {
+            self.stage.count("unknowns that a person settled");
+        }
+    }
+
+    async fn release(&self, row: &Delivery) {
+        let command = match row.reason.as_ref().map(|reason| reason.code) {
+            Some(ReasonCode::Credentials | ReasonCode::Secret | ReasonCode::AccountChanged) => {
+                self.renew(&row.account);
+                PersonCommand::Retry
+            }
+            Some(ReasonCode::Late | ReasonCode::FirstRun) if self.stage.dice.chance(500) => PersonCommand::Release,
+            _ if self.stage.dice.chance(500) => PersonCommand::Cancel,
+            _ => PersonCommand::Retry,
+        };
+        self.command(row, &command).await;
+    }
+
+    /// Puts a good token of the right account into its file.
+    pub(crate) fn renew(&self, account: &AccountName) {
+        for network in self.networks.values().filter(|network| network.knows(account)) {
+            if network.owner(account, network.token(account)).as_deref() != Some(&uid(account)) {
+                self.stage.say(format_args!("ann: a new token for {account}"));
+                network.issue(account, &uid(account));
+            }
+        }
+    }
+}
+
+/// The identity that an account is meant to be.
+pub(crate) fn uid(account: &AccountName) -> String {
+    format!("did:{account}")
+}
