@@ -1,5 +1,6 @@
 //! `smm pause`.
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::target::Beside;
@@ -7,7 +8,7 @@ use super::workspace::{self, Settings, Workspace};
 use super::{Exit, Failure, Format, Global, change, output};
 use crate::ledger::{Ledger, OpenMode, Query};
 use crate::model::AccountName;
-use crate::report::PauseView;
+use crate::report::{HoldOffView, PauseView};
 use crate::time::{Clock, SystemClock};
 
 /// Publish nothing on an account, or on any, until `smm resume`
@@ -68,6 +69,21 @@ pub(super) async fn paused(ledger: &dyn Ledger, accounts: &[AccountName]) -> Res
         }
     }
     Ok(paused)
+}
+
+/// Which of these accounts are left alone for a while, after `now`.
+pub(super) async fn held_off(
+    ledger: &dyn Ledger,
+    accounts: &[AccountName],
+    now: DateTime<Utc>,
+) -> Result<Vec<HoldOffView>, Failure> {
+    let mut held = Vec::new();
+    for account in accounts {
+        if let Some((until, reason)) = ledger.account(account).await?.hold_off.filter(|(until, _)| *until > now) {
+            held.push(HoldOffView { account: account.clone(), until, reason });
+        }
+    }
+    Ok(held)
 }
 
 /// The account of that name. A name that nobody knows is refused: whoever pauses has to be sure that it holds.

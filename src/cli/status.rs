@@ -6,7 +6,7 @@ use std::path::Path;
 use chrono::TimeDelta;
 
 use super::output::{self, Stream, Style};
-use super::pause::paused;
+use super::pause::{held_off, paused};
 use super::workspace::{self, CalendarArg, Settings, Workspace};
 use super::{Exit, Failure, Format, Global, older};
 use crate::ledger::{Burst, Ledger, OpenMode, Query};
@@ -46,13 +46,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     workspace::block_on(async {
         let rows = rows(&*ledger, name).await?;
         let named: BTreeSet<_> = rows.iter().map(|row| row.account.clone()).collect();
-        let paused = paused(&*ledger, &named.into_iter().collect::<Vec<_>>()).await?;
-        let now = SystemClock.now();
+        let (named, now) = (named.into_iter().collect::<Vec<_>>(), SystemClock.now());
+        let paused = paused(&*ledger, &named).await?;
+        let held_off = held_off(&*ledger, &named, now).await?;
         let untold = ledger.untold(&targets).await?;
         let last_sent = workspace::last_sent(&*ledger, accounts.values()).await?;
         let turns = turns(&rows, &accounts, &last_sent, Burst::default(), now);
         let age = ledger.age().await?;
-        let status = Status::new(&rows, paused, now).untold(&untold).turns(&turns).age(&age);
+        let status = Status::new(&rows, paused, now).held_off(held_off).untold(&untold).turns(&turns).age(&age);
         let needy = status.count(State::needs_person);
         let unheard = untold.iter().any(|errand| now - errand.alert.tell_at >= UNHEARD);
         match args.format {

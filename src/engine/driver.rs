@@ -16,6 +16,7 @@ use super::alerts::Alarm;
 use super::connect::{Connector, Folders};
 use super::core::{self, Input, Next, Rules};
 use super::dark;
+use super::hold_off::Breakers;
 use super::jump::Trust;
 use super::links::{Link, Links, Trouble};
 use super::record::Halt;
@@ -89,6 +90,7 @@ pub struct Engine {
     settings: RwLock<DeliverySettings>,
     world: RwLock<Arc<World>>,
     links: Links,
+    pub(super) breakers: Breakers,
     pub(super) alarm: Arc<Alarm>,
     stopping: AtomicBool,
     /// A row was given back since it may not be what the calendar says any more.
@@ -118,6 +120,7 @@ impl Engine {
             settings: RwLock::new(settings),
             world: RwLock::new(Arc::new(world)),
             links: Links::default(),
+            breakers: Breakers::default(),
             alarm: Arc::default(),
             stopping: AtomicBool::new(false),
             outdated: AtomicBool::new(false),
@@ -500,7 +503,10 @@ impl Engine {
 
     /// The account, spoken to.
     pub(super) async fn link(&self, account: &Account, folders: &Folders) -> Result<Arc<Link>, Trouble> {
-        self.links.get(account, folders, &*self.connector, &*self.ledger, self.now()).await
+        self.read_first(&account.name).await;
+        let link = self.links.get(account, folders, &*self.connector, &*self.ledger, self.now()).await?;
+        self.reached(&account.name).await;
+        Ok(link)
     }
 
     /// Asks who-am-I again, with a new adapter, before anything else is sent for an account.

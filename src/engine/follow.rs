@@ -92,7 +92,7 @@ impl Follow {
             poll_at: None,
         };
         if let Some(bell) = bell {
-            // The bell is never replaced, and its folder is full of the ledger's own writes.
+            // Nobody replaces the bell, and its folder is full of the ledger's own writes.
             follow.watch(&bell);
             follow.bell = Some(bell);
         }
@@ -174,7 +174,10 @@ impl Follow {
                 }
             };
             match told {
-                Some(Changed::Bell) => self.rang = true,
+                Some(Changed::Bell) => {
+                    self.hang_again();
+                    self.rang = true;
+                }
                 Some(Changed::Files) => {
                     // From the first event on, so that a file that is written all the time is read nevertheless.
                     self.quiet_at = self.quiet_at.or_else(|| Some(Instant::now() + QUIET));
@@ -182,6 +185,27 @@ impl Follow {
                 None => self.watcher = None,
             }
         }
+    }
+
+    /// Whoever tidies up may have removed the bell: it is made again, or the one is watched that somebody else has made.
+    fn hang_again(&mut self) {
+        let Some(bell) = self.bell.clone() else { return };
+        if facts(&bell).is_some_and(|facts| self.heard.is_some_and(|heard| facts.is_same_file(&heard))) {
+            return;
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        if let Err(error) = options.open(&bell) {
+            tracing::warn!(path = %bell.display(), %error, "was removed, and cannot be made again");
+        }
+        if let Some(watcher) = self.watcher.as_mut() {
+            // Its watch went with the old one.
+            let _ = watcher.unwatch(&bell);
+        }
+        self.watch(&bell);
+        self.heard = facts(&bell);
     }
 
     /// A followed file is not what it was, or a folder that new files may appear in has changed.
@@ -202,6 +226,16 @@ struct Facts {
 }
 
 impl Facts {
+    fn is_same_file(&self, other: &Self) -> bool {
+        #[cfg(unix)]
+        return self.identity.0 == other.identity.0;
+        #[cfg(not(unix))]
+        {
+            let _ = other;
+            true
+        }
+    }
+
     /// When it was last changed, as far as can be known.
     fn changed(&self) -> SystemTime {
         #[cfg(unix)]
@@ -268,6 +302,23 @@ mod tests {
         std::fs::read(&file).expect("read");
         let quiet = tokio::time::timeout(Duration::from_millis(400), follow.changed()).await;
         assert!(quiet.is_err(), "{quiet:?}");
+    }
+
+    #[tokio::test]
+    async fn a_bell_that_was_removed_is_heard_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bell = folder.path().join("state.bell");
+        std::fs::write(&bell, "0").expect("a bell");
+        let mut follow = Follow::new(Some(bell.clone()), Vec::new(), SystemTime::now());
+        for _ in 0..2 {
+            std::fs::remove_file(&bell).expect("removed");
+            assert_eq!(soon(&mut follow).await, Some(Changed::Bell), "it may have been anything");
+            assert!(bell.exists(), "it is made again");
+            // What was told of the old one and of the new one's making.
+            while tokio::time::timeout(Duration::from_millis(100), follow.changed()).await.is_ok() {}
+            std::fs::write(&bell, "rung").expect("rung");
+            assert_eq!(soon(&mut follow).await, Some(Changed::Bell));
+        }
     }
 
     #[tokio::test]

@@ -6,11 +6,13 @@ pub mod outside;
 
 mod adopt;
 mod apply;
+mod breaker;
 mod connect;
 mod daemon;
 mod dark;
 mod driver;
 mod follow;
+mod hold_off;
 mod jump;
 mod lease;
 mod links;

@@ -43,7 +43,10 @@ enum Late {
 impl Engine {
     /// Computes the next row and stores it.
     pub(super) async fn advance(&self, row: &Delivery, input: &Input, rules: &Rules) -> Result<(Delivery, Next), Halt> {
+        let instead = self.heed(row, input).await;
+        let input = instead.as_ref().unwrap_or(input);
         let (after, event, next) = core::step(row, input, rules, self.now());
+        self.obey(row, input, &after).await;
         let (kind, detail) = (event.kind.clone(), event.detail.clone());
         match self.store(row, after.clone(), event).await? {
             Written::Done => {

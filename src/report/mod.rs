@@ -20,5 +20,5 @@ pub use detail::Detail;
 pub use history::{EventList, EventView};
 pub use plan::{Plan, Scope};
 pub use printable::printable;
-pub use status::{OlderView, PauseView, Status, civil, duration};
+pub use status::{HoldOffView, OlderView, PauseView, Status, civil, duration};
 pub use table::{Cell, Table, Tone};

@@ -25,6 +25,8 @@ pub struct Status<'a> {
     pub deliveries: Vec<DeliveryView<'a>>,
     /// What is paused.
     pub paused: Vec<PauseView>,
+    /// Accounts that nothing is sent to for a while: their networks ask for it, or do not answer.
+    pub held_off: Vec<HoldOffView>,
     /// Alerts that somebody should know of and could not be told.
     pub alerts: Vec<UntoldView>,
     /// The ledger is older than what was seen of it: nothing is sent.
@@ -65,17 +67,35 @@ pub struct PauseView {
     pub reason: String,
 }
 
+/// An account that is left alone for a while, as programs see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HoldOffView {
+    /// The account.
+    pub account: AccountName,
+    /// Until when.
+    pub until: DateTime<Utc>,
+    /// Why.
+    pub reason: String,
+}
+
 impl<'a> Status<'a> {
     /// The state of `rows` at `now`.
     pub fn new(rows: &'a [Delivery], paused: Vec<PauseView>, now: DateTime<Utc>) -> Self {
         let deliveries = rows.iter().map(|row| DeliveryView::at(row, now)).collect();
-        Self { deliveries, paused, alerts: Vec::new(), older: None, now }
+        Self { deliveries, paused, held_off: Vec::new(), alerts: Vec::new(), older: None, now }
     }
 
     /// With the ledger's age.
     #[must_use]
     pub fn age(mut self, age: &Age) -> Self {
         self.older = OlderView::of(age);
+        self
+    }
+
+    /// With the accounts that are left alone for a while.
+    #[must_use]
+    pub fn held_off(mut self, accounts: Vec<HoldOffView>) -> Self {
+        self.held_off = accounts;
         self
     }
 
@@ -111,6 +131,11 @@ impl<'a> Status<'a> {
             let since = pause.since.to_rfc3339_opts(SecondsFormat::Secs, true);
             let reason = super::printable(&pause.reason);
             let _ = writeln!(text, "{what} is paused since {since}: {reason}");
+        }
+        for hold in &self.held_off {
+            let until = hold.until.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let reason = super::printable(&hold.reason);
+            let _ = writeln!(text, "nothing is sent to {} until {until}: {reason}", hold.account);
         }
         text.push_str(&alert::untold(&self.alerts));
         let (needs, others): (Vec<_>, Vec<_>) = self.deliveries.iter().partition(|row| row.state.needs_person());
