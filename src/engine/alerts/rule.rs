@@ -217,3 +217,208 @@ fn late_by(row: &Delivery, now: DateTime<Utc>) -> String {
 fn clock(at: DateTime<Utc>) -> String {
     at.format("%H:%M:%S UTC").to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::super::core::{Input, Rules, step};
+    use super::super::super::samples::*;
+    use super::*;
+    use crate::adapter::{Fault, Refusal, RepeatSafety, Verdict};
+    use crate::model::{Late, Reason, Unknown};
+
+    /// What is raised when this happens to a row, and the row after it.
+    fn when(row: &Delivery, input: &Input, rules: &Rules, seconds: i64) -> (Delivery, Option<Alert>) {
+        let (after, event, _) = step(row, input, rules, super::super::super::samples::after(seconds));
+        let alert = of(Some(row), &after, &event);
+        (Delivery { version: row.version + 1, ..after }, alert)
+    }
+
+    fn event(row: &Delivery) -> Event {
+        let (kind, detail, actor) = (String::new(), String::new(), "smm".to_owned());
+        Event { at: start(), delivery: row.id, kind, state: row.state, detail, actor }
+    }
+
+    fn in_state(state: State, code: ReasonCode) -> Delivery {
+        Delivery { state, reason: Some(Reason::new(code, "why it is so")), ..planned() }
+    }
+
+    #[test]
+    fn what_failed_is_told_at_once_and_once() {
+        let rules = rules(RepeatSafety::LookUp);
+        let (row, alert) = when(&sending(1, &rules), &said(Refusal::Invalid), &rules, 2);
+        let alert = alert.expect("an alert");
+        assert_eq!((alert.kind.as_str(), alert.at, alert.tell_at), ("failed", after(2), after(2)));
+        assert_eq!(alert.message, "launch → fedi (some-network), due Tue 2026-12-01 09:00 UTC: failed: no");
+        assert!(alert.help.contains(&format!("`smm retry {}`", row.id.short())), "{}", alert.help);
+        assert_eq!(of(Some(&row), &row, &event(&row)), None, "nothing has changed");
+        // Tried again and failed again: another happening.
+        let again = Delivery { version: 9, ..sending(1, &rules) };
+        let (_, second) = when(&again, &said(Refusal::Invalid), &rules, 60);
+        assert_ne!(second.expect("an alert").key, alert.key);
+    }
+
+    #[test]
+    fn what_is_held_or_missed_says_what_to_do() {
+        let id = planned().id.short();
+        for (code, word) in [
+            (ReasonCode::Credentials, "renew the secret of account `fedi`"),
+            (ReasonCode::Secret, "renew the secret"),
+            (ReasonCode::AccountChanged, "`smm resume fedi --accept-change`"),
+            (ReasonCode::FirstRun, "`smm publish --backlog`"),
+            (ReasonCode::Late, "sends it now"),
+            (ReasonCode::Invalid, "`smm check`"),
+            (ReasonCode::LedgerOlder, "look at the account"),
+            (ReasonCode::Clock, "clock"),
+            (ReasonCode::Throttled, "`smm show"),
+        ] {
+            let held = in_state(State::Held, code);
+            let alert = of(Some(&planned()), &held, &event(&held)).unwrap_or_else(|| panic!("{code:?}"));
+            assert_eq!(alert.kind, "held");
+            assert!(alert.help.contains(word) && alert.help.contains(&id), "{code:?}: {}", alert.help);
+            assert!(alert.message.ends_with("held: why it is so"), "{}", alert.message);
+            assert!(of(None, &held, &event(&held)).is_some(), "a new row too");
+        }
+        let (late, first) = (in_state(State::Held, ReasonCode::Late), in_state(State::Held, ReasonCode::FirstRun));
+        assert!(of(Some(&first), &late, &event(&late)).is_some(), "for another reason");
+        let edited = Delivery { reason: Some(Reason::new(ReasonCode::Late, "3 h late")), ..late.clone() };
+        assert_eq!(of(Some(&late), &edited, &event(&edited)), None, "for the same reason");
+        let missed = in_state(State::Missed, ReasonCode::Superseded);
+        let alert = of(None, &missed, &event(&missed)).expect("an alert");
+        assert_eq!(alert.kind, "missed");
+        assert!(alert.help.contains(&format!("`smm retry {id}`")), "{}", alert.help);
+    }
+
+    #[test]
+    fn nobody_is_told_of_what_goes_well() {
+        let rules = rules(RepeatSafety::LookUp);
+        assert_eq!(of(None, &planned(), &event(&planned())), None);
+        let sending = sending(1, &rules);
+        assert_eq!(of(Some(&claimed()), &sending, &event(&sending)), None);
+        let (row, alert) = when(&sending, &Input::Answered(receipt(0)), &rules, 5);
+        assert_eq!((row.state, alert), (State::Published, None));
+        let (row, alert) = when(&claimed(), &Input::NotPrepared(Fault::NotSent("refused".into())), &rules, 5);
+        assert_eq!((row.state, alert), (State::Planned, None), "it is tried again");
+        let cancelled = in_state(State::Cancelled, ReasonCode::Removed);
+        assert_eq!(of(Some(&planned()), &cancelled, &event(&cancelled)), None);
+    }
+
+    #[test]
+    fn what_only_a_person_can_settle_is_told_at_once() {
+        let rules = rules(RepeatSafety::None);
+        let (row, alert) = when(&sending(1, &rules), &Input::Faulted(Fault::Unknown("reset".into())), &rules, 2);
+        let alert = alert.expect("an alert");
+        assert_eq!((alert.kind.as_str(), alert.tell_at), ("unknown", after(2)));
+        let id = row.id.short();
+        for command in [format!("`smm resolve {id} --published URL`"), format!("`smm resolve {id} --not-published`")] {
+            assert!(alert.help.contains(&command), "{}", alert.help);
+        }
+    }
+
+    #[test]
+    fn what_is_looked_up_is_told_after_a_minute_and_again_when_looking_was_of_no_use() {
+        let rules = Rules { settle: Duration::from_secs(10), ..rules(RepeatSafety::LookUp) };
+        let (row, first) = when(&sending(1, &rules), &Input::Faulted(Fault::Unknown("reset".into())), &rules, 2);
+        let first = first.expect("an alert");
+        assert_eq!((first.at, first.tell_at), (after(2), after(62)));
+        assert!(first.help.contains("smm looks it up at 09:00:12 UTC"), "{}", first.help);
+        let (found, alert) = when(&row, &Input::Looked(Verdict::Done(receipt(0))), &rules, 12);
+        assert_eq!((found.state, alert), (State::Published, None), "its row withdraws the first");
+        // Sent again after two empty looks, and lost again: the same doubt, so the same key, told when it was to be told.
+        let (row, alert) = when(&row, &Input::Looked(Verdict::NotDone), &rules, 12);
+        assert_eq!(alert, None);
+        let (row, alert) = when(&row, &Input::Looked(Verdict::NotDone), &rules, 22);
+        assert_eq!(alert, None);
+        let (row, alert) = when(&row, &Input::Repeat, &rules, 22);
+        assert_eq!((row.state, alert), (State::Sending, None));
+        let (row, alert) = when(&row, &Input::Faulted(Fault::Unknown("reset".into())), &rules, 25);
+        let again = alert.expect("an alert");
+        assert_eq!((&again.key, again.tell_at), (&first.key, first.tell_at));
+        let (row, alert) = when(&row, &Input::Looked(Verdict::NotDone), &rules, 35);
+        assert_eq!(alert, None);
+        let (row, alert) = when(&row, &Input::Looked(Verdict::NotDone), &rules, 45);
+        let last = alert.expect("an alert");
+        assert!(last.key != first.key && last.tell_at == after(45), "{last:?}");
+        assert!(last.help.starts_with("look at the account"), "{}", last.help);
+        assert_eq!(of(Some(&row), &row, &event(&row)), None, "once");
+    }
+
+    #[test]
+    fn a_doubt_about_another_identity_is_for_a_person() {
+        let rules = rules(RepeatSafety::LookUp);
+        let unknown = lost(&rules);
+        let (_, alert) = when(&unknown, &Input::AccountChanged("another".into()), &rules, 20);
+        assert!(alert.is_some_and(|alert| alert.key.ends_with("/person") && alert.tell_at == after(20)));
+        let failed = Input::NotLooked(Fault::NotSent("no route".into()));
+        assert_eq!(when(&unknown, &failed, &rules, 20).1, None, "it looks again");
+    }
+
+    #[test]
+    fn what_is_late_is_told_once_whether_it_is_out_or_not() {
+        let rules = rules(RepeatSafety::LookUp);
+        let late = Late { grace_seconds: 300, then: LateThen::Publish };
+        let row = Delivery { late, ..planned() };
+        assert_eq!(late_at(&row), Some(after(301)));
+        let told = overdue(&row, &Waits::Paused("holiday".into()), after(400));
+        assert_eq!(told.kind, "late");
+        assert!(told.message.ends_with("not out yet, 6 min 40 s late: paused: holiday"), "{}", told.message);
+        assert!(told.help.contains("`smm resume fedi`"), "{}", told.help);
+        let sending = Delivery { late, ..sending(1, &rules) };
+        let (out, alert) = when(&sending, &Input::Answered(receipt(0)), &rules, 4000);
+        let alert = alert.expect("an alert");
+        assert!(alert.message.ends_with("published 1 h 6 min late"), "{}", alert.message);
+        assert_eq!(alert.key, told.key, "so it is told once");
+        assert_eq!(late_at(&out), None);
+        assert_eq!(when(&sending, &Input::Answered(receipt(0)), &rules, 300).1, None, "within its grace");
+        // A grace of nothing is not a promise to the second.
+        let strict = Delivery { late: Late { grace_seconds: 0, then: LateThen::Publish }, ..planned() };
+        assert_eq!(late_at(&strict), Some(after(61)));
+        let moved = Delivery { due: after(3600), ..row.clone() };
+        assert_ne!(late_key(&moved), told.key, "its new time is another happening");
+        let endless = Delivery { late: Late { grace_seconds: u64::MAX, then: LateThen::Publish }, ..planned() };
+        assert_eq!(late_at(&endless), None);
+    }
+
+    #[test]
+    fn whoever_released_it_knows_that_it_is_late() {
+        let rules = rules(RepeatSafety::LookUp);
+        let released = Delivery { released: true, ..sending(1, &rules) };
+        assert_eq!(late_at(&released), None);
+        assert_eq!(when(&released, &Input::Answered(receipt(0)), &rules, 9000).1, None);
+        let unasked = Delivery { released: true, ..planned() };
+        assert_eq!(late_from_the_start(&unasked, after(60)), None);
+        let alert = late_from_the_start(&unasked, after(9000)).expect("an alert");
+        assert!(alert.message.contains("late by 2 h 30 min when it was first seen"), "{}", alert.message);
+        assert_eq!(late_from_the_start(&planned(), after(9000)), None, "not on its way");
+    }
+
+    #[test]
+    fn times_are_the_calendars() {
+        let civil = |text: &str| text.parse::<NaiveDateTime>().expect("a time");
+        let utc = |text: &str| civil(text).and_utc();
+        assert_eq!(due(civil("2026-12-01T09:00:00"), utc("2026-12-01T08:00:00")), "Tue 2026-12-01 09:00 (08:00 UTC)");
+        assert_eq!(due(civil("2026-12-01T09:00:30"), utc("2026-12-01T09:00:30")), "Tue 2026-12-01 09:00:30 UTC");
+        assert_eq!(
+            due(civil("2026-12-01T01:00:00"), utc("2026-11-30T12:00:00")),
+            "Tue 2026-12-01 01:00 (2026-11-30 12:00 UTC)"
+        );
+    }
+
+    #[test]
+    fn words_of_others_are_one_short_line() {
+        assert_eq!(one_line("a\u{1b}[31m\n\t b\u{202e}c"), "a [31m b c");
+        assert_eq!(one_line(&"x".repeat(2000)).chars().count(), LONGEST + 1);
+        let since = start();
+        let unknown = Unknown { since, looks: 0, next_look: None, repeated: false, witnessed: true };
+        let evil = Reason::new(ReasonCode::LostAnswer, "HTTP 500: \u{1b}]0;pwned\u{7}\n<!channel>");
+        let row = Delivery {
+            state: State::Unknown,
+            unknown: Some(unknown),
+            reason: Some(evil),
+            ..lost(&rules(RepeatSafety::None))
+        };
+        let alert = of(Some(&planned()), &row, &event(&row)).expect("an alert");
+        assert!(!alert.message.contains(char::is_control), "{:?}", alert.message);
+    }
+}

@@ -344,7 +344,340 @@ fn names(targets: &[Target]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+    use std::time::Instant;
+
+    use async_trait::async_trait;
+
+    use super::super::super::connect::{Connector, Folders};
+    use super::super::super::samples::planned;
     use super::*;
+    use crate::adapter::{Api, Plan, RepeatSafety};
+    use crate::calendar::{Calendar, DeliverySettings};
+    use crate::compose::Instance;
+    use crate::engine::World;
+    use crate::engine::alerts::Sender;
+    use crate::ledger::Write;
+    use crate::ledger::memory::MemoryStore;
+    use crate::model::{Account, Delivery, Event, Post, State};
+    use crate::time::SystemClock;
+
+    /// Hears what it is told, unless it is to fail or to hang.
+    #[derive(Default)]
+    struct Ear {
+        heard: Mutex<Vec<Vec<String>>>,
+        /// So many attempts fail first.
+        fails: Mutex<u32>,
+        attempts: Mutex<Vec<Instant>>,
+    }
+
+    impl Ear {
+        fn failing(times: u32) -> Arc<Self> {
+            Arc::new(Self { fails: Mutex::new(times), ..Self::default() })
+        }
+
+        /// The kinds and keys of each message.
+        fn heard(&self) -> Vec<Vec<String>> {
+            self.heard.lock().expect("an ear").clone()
+        }
+    }
+
+    #[async_trait]
+    impl Sender for Ear {
+        async fn send(&self, message: &Message) -> Result<(), String> {
+            self.attempts.lock().expect("an ear").push(Instant::now());
+            {
+                let mut fails = self.fails.lock().expect("an ear");
+                if *fails > 0 {
+                    *fails -= 1;
+                    return Err("HTTP 500".to_owned());
+                }
+            }
+            let json = message.json();
+            let keys = json["alerts"].as_array().expect("a list").iter();
+            let mut keys: Vec<String> =
+                keys.map(|alert| alert["key"].as_str().unwrap_or_default().to_owned()).collect();
+            if message.count() > keys.len() {
+                keys.push(format!("and {} more", message.count() - keys.len()));
+            }
+            self.heard.lock().expect("an ear").push(keys);
+            Ok(())
+        }
+    }
+
+    /// Never ends.
+    struct Hangs;
+
+    #[async_trait]
+    impl Sender for Hangs {
+        async fn send(&self, _: &Message) -> Result<(), String> {
+            std::future::pending().await
+        }
+    }
+
+    struct Nobody;
+
+    impl Connector for Nobody {
+        fn repeat(&self, _: &str) -> RepeatSafety {
+            RepeatSafety::None
+        }
+
+        fn compose(&self, _: &Calendar, _: &Post, _: &Account, _: Instance) -> Result<Plan, String> {
+            Err("there is nobody".to_owned())
+        }
+
+        fn connect(&self, _: &Account, _: &Folders) -> Result<Box<dyn Api>, String> {
+            Err("there is nobody".to_owned())
+        }
+    }
+
+    const QUICK: Pace = Pace {
+        gather: TimeDelta::milliseconds(50),
+        apart: TimeDelta::milliseconds(50),
+        back_off: Duration::from_millis(20),
+    };
+
+    fn engine(store: &MemoryStore) -> Engine {
+        let clock = Arc::new(SystemClock);
+        Engine::new(
+            Arc::new(store.open()),
+            clock,
+            Arc::new(Nobody),
+            DeliverySettings::default(),
+            "me",
+            World::default(),
+        )
+    }
+
+    fn store() -> MemoryStore {
+        MemoryStore::exclusive(Arc::new(SystemClock))
+    }
+
+    fn target(name: &str, sender: Arc<dyn Sender>) -> Target {
+        Target { name: name.to_owned(), sender }
+    }
+
+    fn alert(key: &str) -> Alert {
+        let now = SystemClock.now();
+        let (message, help) = (format!("{key} has happened"), "do something".to_owned());
+        Alert { key: key.to_owned(), at: now, tell_at: now, delivery: None, kind: "held".to_owned(), message, help }
+    }
+
+    async fn teller(engine: &Engine, targets: Vec<Target>) -> Arc<Teller> {
+        Arc::new(Teller::new(engine, targets, QUICK).await.expect("the ledger answers"))
+    }
+
+    fn begin(teller: &Arc<Teller>) -> tokio::task::JoinHandle<()> {
+        let teller = Arc::clone(teller);
+        tokio::spawn(async move { teller.run().await })
+    }
+
+    /// Waits until it is so, for a few seconds.
+    async fn until(what: &str, so: impl Fn() -> bool) {
+        for _ in 0..500 {
+            if so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{what}");
+    }
+
+    #[tokio::test]
+    async fn each_target_is_told_once_and_one_that_fails_is_tried_again() {
+        let (store, good, bad) = (store(), Arc::new(Ear::default()), Ear::failing(3));
+        let engine = engine(&store);
+        let teller = teller(
+            &engine,
+            vec![target("good", good.clone()), target("bad", bad.clone()), target("hung", Arc::new(Hangs))],
+        )
+        .await;
+        let running = begin(&teller);
+        engine.raise(&alert("one")).await.expect("raised");
+        engine.raise(&alert("one")).await.expect("raised");
+        until("the good one was told", || good.heard().len() == 1).await;
+        assert_eq!(good.heard(), [["one"]], "whatever the others do");
+        engine.raise(&alert("two")).await.expect("raised");
+        until("the bad one was told", || bad.heard().concat().len() == 2).await;
+        until("the good one was told again", || good.heard().len() == 2).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(
+            (good.heard().concat(), bad.heard().concat()),
+            (vec!["one".to_owned(), "two".to_owned()], vec!["one".to_owned(), "two".to_owned()])
+        );
+        assert_eq!(engine.ledger.untold(&["good".to_owned(), "bad".to_owned()]).await.expect("answers"), []);
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_told_is_kept_with_why() {
+        let (store, bad) = (store(), Ear::failing(u32::MAX));
+        let engine = engine(&store);
+        let teller = teller(&engine, vec![target("bad", bad.clone())]).await;
+        engine.raise(&alert("one")).await.expect("raised");
+        teller.finish(Duration::from_secs(5), false).await;
+        let untold = engine.ledger.untold(&["bad".to_owned()]).await.expect("answers");
+        assert_eq!(untold.len(), 1);
+        assert_eq!((untold[0].attempts, untold[0].error.as_deref()), (1, Some("HTTP 500")));
+        assert_eq!(engine.ledger.untold(&[]).await.expect("answers"), [], "no target, nobody untold");
+        // The next process goes on with it.
+        let (good, engine) = (Arc::new(Ear::default()), self::engine(&store));
+        let teller = self::teller(&engine, vec![target("bad", good.clone())]).await;
+        let running = begin(&teller);
+        until("it was told in the end", || good.heard() == [["one"]]).await;
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn a_new_target_is_not_told_the_past() {
+        let (store, old, new) = (store(), Arc::new(Ear::default()), Arc::new(Ear::default()));
+        let engine = engine(&store);
+        let teller = teller(&engine, vec![target("old", old.clone())]).await;
+        let running = begin(&teller);
+        engine.raise(&alert("one")).await.expect("raised");
+        until("the old one was told", || old.heard().len() == 1).await;
+        teller.set_targets(vec![target("old", old.clone()), target("new", new.clone())]);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        engine.raise(&alert("two")).await.expect("raised");
+        until("the new one was told", || new.heard() == [["two"]]).await;
+        // One that is gone is not told, and nothing waits for it.
+        teller.set_targets(vec![target("new", new.clone())]);
+        engine.raise(&alert("three")).await.expect("raised");
+        until("the new one was told again", || new.heard().len() == 2).await;
+        assert_eq!(old.heard().concat(), ["one", "two"]);
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn a_burst_is_one_message() {
+        let (store, ear) = (store(), Arc::new(Ear::default()));
+        let engine = engine(&store);
+        let teller = teller(&engine, vec![target("a", ear.clone())]).await;
+        let running = begin(&teller);
+        for number in 0..500 {
+            engine.raise(&alert(&format!("n{number}"))).await.expect("raised");
+        }
+        until("it was told", || !ear.heard().is_empty()).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let heard = ear.heard();
+        assert_eq!((heard.len(), heard[0].len()), (1, 21), "{heard:?}");
+        assert_eq!((heard[0][0].as_str(), heard[0][20].as_str()), ("n0", "and 480 more"));
+        running.abort();
+    }
+
+    /// A write that comes with an alert to be told later, and the row as it is then.
+    fn doubt(version: u64, alert: Option<Alert>) -> Write {
+        let mut delivery = Delivery { version: 0, ..planned() };
+        if version > 0 {
+            delivery.state = State::Cancelled;
+        }
+        let (kind, detail, actor) = (String::new(), String::new(), "smm".to_owned());
+        let event = Event { at: SystemClock.now(), delivery: delivery.id, kind, state: delivery.state, detail, actor };
+        Write { alert, ..Write::new(delivery, version, event) }
+    }
+
+    #[tokio::test]
+    async fn a_doubt_that_is_settled_in_time_is_not_told() {
+        let (store, ear) = (store(), Arc::new(Ear::default()));
+        let engine = engine(&store);
+        let teller = teller(&engine, vec![target("a", ear.clone())]).await;
+        let soon = Alert {
+            tell_at: SystemClock.now() + TimeDelta::seconds(30),
+            delivery: Some(planned().id),
+            ..alert("doubt")
+        };
+        engine.ledger.write(&[doubt(0, Some(soon.clone()))]).await.expect("written");
+        teller.finish(Duration::from_secs(5), false).await;
+        assert!(ear.heard().is_empty(), "not yet");
+        engine.ledger.write(&[doubt(1, None)]).await.expect("written");
+        teller.finish(Duration::from_secs(5), true).await;
+        assert!(ear.heard().is_empty(), "withdrawn");
+        // Nobody will be there in half a minute.
+        engine.ledger.raise(&soon).await.expect("raised");
+        teller.finish(Duration::from_secs(5), true).await;
+        assert_eq!(ear.heard(), [["doubt"]]);
+    }
+
+    #[tokio::test]
+    async fn what_is_to_be_raised_later_may_be_called_off() {
+        let (store, ear) = (store(), Arc::new(Ear::default()));
+        let engine = engine(&store);
+        let teller = teller(&engine, vec![target("a", ear.clone())]).await;
+        let running = begin(&teller);
+        let at = |milliseconds| SystemClock.now() + TimeDelta::milliseconds(milliseconds);
+        engine.alarm.later("calendar", Alert { tell_at: at(100), ..alert("first") });
+        engine.alarm.call_off("calendar");
+        engine.alarm.later("calendar", Alert { tell_at: at(200), ..alert("second") });
+        engine.alarm.later("calendar", Alert { tell_at: at(10), ..alert("third") });
+        until("it was told", || !ear.heard().is_empty()).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(ear.heard(), [["second"]]);
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn a_target_that_is_down_for_long_is_told_to_the_others() {
+        let (store, good, bad) = (store(), Arc::new(Ear::default()), Ear::failing(2));
+        let engine = engine(&store);
+        let long_ago = SystemClock.now() - TimeDelta::minutes(11);
+        let targets = vec![target("good", good.clone()), target("bad", bad.clone())];
+        engine.ledger.meet(&["bad".to_owned()], long_ago).await.expect("met");
+        engine.ledger.raise(&Alert { at: long_ago, tell_at: long_ago, ..alert("old") }).await.expect("raised");
+        let teller = teller(&engine, targets).await;
+        let running = begin(&teller);
+        until("the good one was told", || !good.heard().is_empty()).await;
+        assert!(good.heard()[0][0].starts_with("target/bad/"), "{:?}", good.heard());
+        until("the bad one was told", || !bad.heard().is_empty()).await;
+        assert_eq!(bad.heard(), [["old"]], "it knows that itself");
+        assert_eq!(good.heard().len(), 1, "once");
+        running.abort();
+    }
+
+    #[tokio::test]
+    async fn two_processes_do_not_tell_twice() {
+        let store = MemoryStore::shared(Duration::from_secs(60), Arc::new(SystemClock));
+        let (one, other) = (engine(&store), engine(&store));
+        let (ear, second) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
+        let tellers = [
+            teller(&one, vec![target("a", ear.clone())]).await,
+            teller(&other, vec![target("a", second.clone())]).await,
+        ];
+        let running: Vec<_> = tellers.iter().map(begin).collect();
+        for number in 0..20 {
+            one.raise(&alert(&format!("n{number}"))).await.expect("raised");
+            other.alarm.ring();
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        until("all were told", || ear.heard().concat().len() + second.heard().concat().len() >= 20).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let mut all = [ear.heard().concat(), second.heard().concat()].concat();
+        all.sort();
+        all.dedup();
+        assert_eq!((all.len(), ear.heard().concat().len() + second.heard().concat().len()), (20, 20));
+        running.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
+    async fn stopping_tells_what_there_is() {
+        let (store, ear) = (store(), Arc::new(Ear::default()));
+        let engine = engine(&store);
+        let slow = Pace { gather: TimeDelta::seconds(60), ..QUICK };
+        let teller = Arc::new(Teller::new(&engine, vec![target("a", ear.clone())], slow).await.expect("answers"));
+        let running = begin(&teller);
+        engine.raise(&alert("one")).await.expect("raised");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        teller.stop();
+        running.await.expect("it ends");
+        assert_eq!(ear.heard(), [["one"]]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hangs_is_given_up() {
+        let began = tokio::time::Instant::now();
+        let why =
+            tell(&target("hung", Arc::new(Hangs)), &Message::test(SystemClock.now())).await.expect_err("given up");
+        assert_eq!((why.as_str(), began.elapsed()), ("no end within 30 s; given up", GIVE_UP));
+    }
 
     #[test]
     fn back_off_grows_to_a_quarter_of_an_hour_with_full_jitter() {
