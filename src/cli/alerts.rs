@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let mut targets = delivering::senders().targets(&config.alerts);
     if targets.is_empty() {
         return Err(Failure::new("smm.toml names nobody who is told of alerts")
-            .hint("write an `[[alerts]]` table into it; `smm schema --config` and the README say how"));
+            .hint("write an `[[alerts]]` table into it; `smm schema config` and the README say how"));
     }
     for name in &args.names {
         if targets.iter().all(|target| target.name != *name) {

@@ -161,6 +161,25 @@ fn lost_answers_lead_to_what_the_readme_says() {
     promised("Mastodon itself", RepeatSafety::Key { window_seconds: 3600 });
 }
 
+/// What the README shows of `smm.toml` is accepted as it is printed.
+#[test]
+fn the_settings_in_the_readme_are_accepted() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("a README");
+    let shown: Vec<&str> = readme
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|text| text.starts_with("# smm.toml\n"))
+        .collect();
+    assert!(shown.len() >= 2, "{shown:?}");
+    for text in shown {
+        let env = TestEnv::new();
+        env.write("calendar.toml", "name = \"acme\"\ntimezone = \"UTC\"\n");
+        env.write("smm.toml", text);
+        env.smm(&["check", "--config", "smm.toml"]).expect(0);
+    }
+}
+
 /// Every command that the README and CONTRIBUTING name is one.
 #[test]
 fn named_commands_exist() {

@@ -159,6 +159,12 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+    use tokio::task::JoinHandle;
+
     use super::super::super::samples::start;
     use super::*;
     use crate::model::AccountName;
@@ -202,5 +208,118 @@ mod tests {
             let why = Server::parse(bad).err().unwrap_or_else(|| panic!("{bad} is refused"));
             assert!(!why.contains("secret"), "{why}");
         }
+    }
+
+    /// A server that takes one mail. `trouble`: a command, and what is answered to it instead; nothing: no answer.
+    async fn server(trouble: Option<(&'static str, &'static str)>) -> (u16, JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let served = tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("a caller");
+            let (read, mut write) = stream.into_split();
+            let mut lines = BufReader::new(read).lines();
+            let (mut said, mut in_data) = (Vec::new(), false);
+            write.write_all(b"220 mail.example ESMTP\r\n").await.expect("written");
+            while let Ok(Some(line)) = lines.next_line().await {
+                let command = line.split([' ', ':']).next().unwrap_or_default().to_owned();
+                let answer = if in_data {
+                    in_data = line != ".";
+                    if in_data { None } else { Some("250 taken") }
+                } else {
+                    in_data = command == "DATA";
+                    Some(match command.as_str() {
+                        "EHLO" => "250-mail.example\r\n250-8BITMIME\r\n250 AUTH PLAIN LOGIN",
+                        "AUTH" => "235 welcome",
+                        "DATA" => "354 go on",
+                        "QUIT" => "221 bye",
+                        _ => "250 ok",
+                    })
+                };
+                let answer = match trouble {
+                    Some((at, instead)) if at == command => {
+                        in_data = false;
+                        Some(instead)
+                    }
+                    _ => answer,
+                };
+                said.push(line);
+                match answer {
+                    Some("") => std::future::pending().await,
+                    Some(answer) => {
+                        if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
+                            break;
+                        }
+                    }
+                    None => {}
+                }
+            }
+            said
+        });
+        (port, served)
+    }
+
+    fn mail_to(port: u16) -> Mail {
+        let url = format!("smtp://smm:canary-password@127.0.0.1:{port}");
+        let secrets = Chain::new(move |name| (name == "SMM_ALERT_A_URL").then(|| url.clone()), None).alert("a");
+        Mail { secrets, ..mail(&["team@acme.example"], "smm@acme.example") }
+    }
+
+    #[tokio::test]
+    async fn a_server_takes_it() {
+        let (port, served) = server(None).await;
+        mail_to(port).send(&Message::test(start())).await.expect("told");
+        let said = served.await.expect("it ends").join("\n");
+        for line in [
+            "AUTH PLAIN",
+            "MAIL FROM:<smm@acme.example>",
+            "RCPT TO:<team@acme.example>",
+            "Auto-Submitted: auto-generated",
+        ] {
+            assert!(said.contains(line), "{line} is not in\n{said}");
+        }
+        assert!(said.contains("this is a test"), "{said}");
+        assert!(!said.contains("canary"), "the password is no text");
+    }
+
+    #[tokio::test]
+    async fn what_a_server_says_instead_is_told_without_the_password() {
+        for (at, answer, expected) in [
+            ("AUTH", "535 no such user smm with canary-password", "535"),
+            ("RCPT", "450 mailbox busy", "mailbox busy"),
+            ("DATA", "554 no", "554"),
+            ("MAIL", "421 go away", "go away"),
+        ] {
+            let (port, served) = server(Some((at, answer))).await;
+            let why = mail_to(port).send(&Message::test(start())).await.expect_err("refused");
+            assert!(why.contains(expected) && !why.contains("canary"), "{at}: {why}");
+            served.abort();
+        }
+        let closed =
+            std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let why = mail_to(closed).send(&Message::test(start())).await.expect_err("nobody is there");
+        assert!(!why.contains("canary") && why.starts_with("127.0.0.1: "), "{why}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_keeps_nobody_waiting() {
+        let (port, served) = server(Some(("MAIL", ""))).await;
+        let mail = mail_to(port);
+        let message = Message::test(start());
+        let sent = tokio::time::timeout(Duration::from_millis(300), mail.send(&message)).await;
+        assert!(sent.is_err(), "it waits until it is given up");
+        served.abort();
+    }
+
+    #[tokio::test]
+    async fn nothing_is_said_in_clear_to_a_server_elsewhere() {
+        let (port, served) = server(None).await;
+        let server = Server::parse(&format!("smtp://smm:canary-password@127.0.0.1:{port}")).expect("a server");
+        // As if it were not this very machine.
+        let server = Server { tls: Security::Starttls, ..server };
+        let letter =
+            mail(&["team@acme.example"], "smm@acme.example").letter(&Message::test(start())).expect("a letter");
+        assert!(server.transport().expect("a transport").send(letter).await.is_err());
+        let said = served.await.expect("it ends");
+        assert!(said.iter().all(|line| line.starts_with("EHLO") || line == "QUIT"), "{said:?}");
     }
 }

@@ -59,3 +59,53 @@ impl Engine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::super::samples::{after, planned, start};
+    use super::super::samples::{alerts, engine_at, store};
+    use super::*;
+    use crate::model::{Late, LateThen};
+    use crate::time::ManualClock;
+
+    #[tokio::test]
+    async fn what_is_not_out_when_its_grace_ends_is_raised_once_whatever_holds_it_up() {
+        let (store, clock) = (store(), ManualClock::new(start()));
+        let engine = engine_at(&store, Arc::new(clock.clone()));
+        let late = Late { grace_seconds: 900, then: LateThen::Publish };
+        let row = Delivery { late, ..planned() };
+        let again = engine.raise_late(std::iter::once(&row), start()).await.expect("answers");
+        assert_eq!(again, Some(after(901)), "this is when to look again");
+        assert_eq!(alerts(&engine, &row).await.len(), 0);
+        engine.ledger.pause(Some(&row.account), Some((start(), "holiday".to_owned()))).await.expect("paused");
+        for seconds in [901, 902, 5000] {
+            assert_eq!(engine.raise_late(std::iter::once(&row), after(seconds)).await, Ok(None));
+        }
+        let raised = alerts(&engine, &row).await;
+        assert_eq!((raised.len(), raised[0].kind.as_str()), (1, "late"));
+        assert!(raised[0].message.ends_with("15 min 1 s late: paused: holiday"), "{}", raised[0].message);
+        // Another process finds it raised.
+        let other = engine_at(&store, Arc::new(clock));
+        other.raise_late(std::iter::once(&row), after(6000)).await.expect("answers");
+        assert_eq!(alerts(&engine, &row).await.len(), 1);
+        // Moved, and late once more.
+        let moved = Delivery { due: after(7000), ..row.clone() };
+        engine.raise_late(std::iter::once(&moved), after(9000)).await.expect("answers");
+        assert_eq!(alerts(&engine, &row).await.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn it_says_what_it_waits_for() {
+        let (store, clock) = (store(), Arc::new(ManualClock::new(start())));
+        let engine = engine_at(&store, clock);
+        let row = planned();
+        assert_eq!(engine.waits(&row.account, start()).await, Ok(Waits::Itself));
+        engine.ledger.hold_off(&row.account, after(60), "it does not answer").await.expect("held off");
+        assert_eq!(engine.waits(&row.account, start()).await, Ok(Waits::HeldOff("it does not answer".to_owned())));
+        assert_eq!(engine.waits(&row.account, after(61)).await, Ok(Waits::Itself));
+        engine.ledger.pause(None, Some((start(), "all".to_owned()))).await.expect("paused");
+        assert_eq!(engine.waits(&row.account, start()).await, Ok(Waits::Paused("all".to_owned())));
+    }
+}

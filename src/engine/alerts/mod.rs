@@ -14,6 +14,8 @@ mod late;
 mod message;
 mod process;
 mod rule;
+#[cfg(test)]
+mod samples;
 mod target;
 mod teller;
 mod webhook;

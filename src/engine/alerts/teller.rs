@@ -150,7 +150,7 @@ impl Teller {
         self.alarm.ring();
     }
 
-    /// Tells what there is to be told now, and ends: at the latest after `within`. `soon`: also what is to be told within
+    /// Tells what there is to be told now, each target once, and ends: at the latest after `within`. `soon`: also what is to be told within
     /// the next minute, since nobody will be there then.
     pub async fn finish(&self, within: Duration, soon: bool) {
         self.tell_all(Round::new(self), within, soon).await;
@@ -224,7 +224,8 @@ impl<'a> Round<'a> {
             let Some(at) = teller.ledger.next_tell(std::slice::from_ref(&target.name)).await? else { continue };
             let at =
                 if last && !line.failing { at } else { (at + teller.pace.gather).max(line.not_before.unwrap_or(at)) };
-            if at > until {
+            // Who did not hear it a moment ago is not asked again at once, however much is in a hurry.
+            if at > if line.failing { now } else { until } {
                 next = Some(next.map_or(at, |next| next.min(at)));
                 continue;
             }
@@ -344,144 +345,13 @@ fn names(targets: &[Target]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-    use std::time::Instant;
-
-    use async_trait::async_trait;
-
-    use super::super::super::connect::{Connector, Folders};
     use super::super::super::samples::planned;
+    use super::super::samples::{Ear, Hangs, QUICK, alert, begin, engine, store, target, teller, until};
     use super::*;
-    use crate::adapter::{Api, Plan, RepeatSafety};
-    use crate::calendar::{Calendar, DeliverySettings};
-    use crate::compose::Instance;
-    use crate::engine::World;
-    use crate::engine::alerts::Sender;
     use crate::ledger::Write;
     use crate::ledger::memory::MemoryStore;
-    use crate::model::{Account, Delivery, Event, Post, State};
+    use crate::model::{Delivery, Event, State};
     use crate::time::SystemClock;
-
-    /// Hears what it is told, unless it is to fail or to hang.
-    #[derive(Default)]
-    struct Ear {
-        heard: Mutex<Vec<Vec<String>>>,
-        /// So many attempts fail first.
-        fails: Mutex<u32>,
-        attempts: Mutex<Vec<Instant>>,
-    }
-
-    impl Ear {
-        fn failing(times: u32) -> Arc<Self> {
-            Arc::new(Self { fails: Mutex::new(times), ..Self::default() })
-        }
-
-        /// The kinds and keys of each message.
-        fn heard(&self) -> Vec<Vec<String>> {
-            self.heard.lock().expect("an ear").clone()
-        }
-    }
-
-    #[async_trait]
-    impl Sender for Ear {
-        async fn send(&self, message: &Message) -> Result<(), String> {
-            self.attempts.lock().expect("an ear").push(Instant::now());
-            {
-                let mut fails = self.fails.lock().expect("an ear");
-                if *fails > 0 {
-                    *fails -= 1;
-                    return Err("HTTP 500".to_owned());
-                }
-            }
-            let json = message.json();
-            let keys = json["alerts"].as_array().expect("a list").iter();
-            let mut keys: Vec<String> =
-                keys.map(|alert| alert["key"].as_str().unwrap_or_default().to_owned()).collect();
-            if message.count() > keys.len() {
-                keys.push(format!("and {} more", message.count() - keys.len()));
-            }
-            self.heard.lock().expect("an ear").push(keys);
-            Ok(())
-        }
-    }
-
-    /// Never ends.
-    struct Hangs;
-
-    #[async_trait]
-    impl Sender for Hangs {
-        async fn send(&self, _: &Message) -> Result<(), String> {
-            std::future::pending().await
-        }
-    }
-
-    struct Nobody;
-
-    impl Connector for Nobody {
-        fn repeat(&self, _: &str) -> RepeatSafety {
-            RepeatSafety::None
-        }
-
-        fn compose(&self, _: &Calendar, _: &Post, _: &Account, _: Instance) -> Result<Plan, String> {
-            Err("there is nobody".to_owned())
-        }
-
-        fn connect(&self, _: &Account, _: &Folders) -> Result<Box<dyn Api>, String> {
-            Err("there is nobody".to_owned())
-        }
-    }
-
-    const QUICK: Pace = Pace {
-        gather: TimeDelta::milliseconds(50),
-        apart: TimeDelta::milliseconds(50),
-        back_off: Duration::from_millis(20),
-    };
-
-    fn engine(store: &MemoryStore) -> Engine {
-        let clock = Arc::new(SystemClock);
-        Engine::new(
-            Arc::new(store.open()),
-            clock,
-            Arc::new(Nobody),
-            DeliverySettings::default(),
-            "me",
-            World::default(),
-        )
-    }
-
-    fn store() -> MemoryStore {
-        MemoryStore::exclusive(Arc::new(SystemClock))
-    }
-
-    fn target(name: &str, sender: Arc<dyn Sender>) -> Target {
-        Target { name: name.to_owned(), sender }
-    }
-
-    fn alert(key: &str) -> Alert {
-        let now = SystemClock.now();
-        let (message, help) = (format!("{key} has happened"), "do something".to_owned());
-        Alert { key: key.to_owned(), at: now, tell_at: now, delivery: None, kind: "held".to_owned(), message, help }
-    }
-
-    async fn teller(engine: &Engine, targets: Vec<Target>) -> Arc<Teller> {
-        Arc::new(Teller::new(engine, targets, QUICK).await.expect("the ledger answers"))
-    }
-
-    fn begin(teller: &Arc<Teller>) -> tokio::task::JoinHandle<()> {
-        let teller = Arc::clone(teller);
-        tokio::spawn(async move { teller.run().await })
-    }
-
-    /// Waits until it is so, for a few seconds.
-    async fn until(what: &str, so: impl Fn() -> bool) {
-        for _ in 0..500 {
-            if so() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{what}");
-    }
 
     #[tokio::test]
     async fn each_target_is_told_once_and_one_that_fails_is_tried_again() {

@@ -101,8 +101,110 @@ pub(super) fn is_loopback<T: AsRef<str>>(host: &Host<T>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use axum::Router;
+
     use super::super::super::samples::start;
+    use super::super::samples::{alert, begin, engine, store, target, teller, until};
     use super::*;
+    use crate::adapter::http::HttpSettings;
+    use crate::adapter::suite::{Act, Front, Rule};
+    use crate::secrets::Chain;
+
+    const PATH: &str = "/services/T0000/verysecret";
+
+    fn webhook(url: String, timeout: Duration) -> Webhook {
+        let secrets = Chain::new(move |name| (name == "SMM_ALERT_A_URL").then(|| url.clone()), None).alert("a");
+        Webhook::new(Http::new(HttpSettings { timeout, private_pages: false }), secrets)
+    }
+
+    async fn front() -> Front {
+        Front::serve(Router::new().route(PATH, axum::routing::post(|| async { "ok" }))).await
+    }
+
+    #[tokio::test]
+    async fn it_gets_one_post() {
+        let front = front().await;
+        let hook = webhook(format!("{}{PATH}", front.url()), Duration::from_secs(5));
+        hook.send(&Message::test(start())).await.expect("told");
+        let seen = front.seen();
+        assert_eq!((seen.len(), seen[0].header("content-type")), (1, Some("application/json")));
+        let body: Value = serde_json::from_slice(&seen[0].body).expect("JSON");
+        assert_eq!(body["subject"], "smm: this is a test: alerts of smm arrive here");
+    }
+
+    #[tokio::test]
+    async fn what_it_says_instead_is_told_without_its_address() {
+        let front = front().await;
+        let hook = webhook(format!("{}{PATH}?sig=abcdef", front.url()), Duration::from_secs(5));
+        front.rule(Rule::new(Act::Echo { status: 403, json: false }));
+        front.rule(Rule::answer(500, format!("no route {PATH} with sig=abcdef")));
+        front.rule(Rule::answer(302, "").header("location", "http://elsewhere.example/"));
+        for expected in ["HTTP 403", "HTTP 500: no route [secret] with [secret]", "HTTP 302: it leads elsewhere"] {
+            let why = hook.send(&Message::test(start())).await.expect_err("refused");
+            assert!(why.starts_with(expected), "{why}");
+            assert!(!why.contains("verysecret") && !why.contains("abcdef"), "{why}");
+        }
+        drop(front);
+        let why = hook.send(&Message::test(start())).await.expect_err("nobody is there");
+        assert!(why.starts_with("cannot connect") && !why.contains("verysecret"), "{why}");
+        let none = Webhook::new(hook.http.clone(), Chain::new(|_| None, None).alert("a"));
+        let why = none.send(&Message::test(start())).await.expect_err("no address");
+        assert_eq!(why, "the url of alert `a` is not there; looked for SMM_ALERT_A_URL");
+    }
+
+    #[tokio::test]
+    async fn down_then_broken_then_slow_then_up_is_told_exactly_once() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+        let hook = webhook(format!("http://{free}{PATH}"), Duration::from_millis(300));
+        let store = store();
+        let engine = engine(&store);
+        let teller = teller(&engine, vec![target("a", Arc::new(hook))]).await;
+        let running = begin(&teller);
+        engine.raise(&alert("one")).await.expect("raised");
+        let names = ["a".to_owned()];
+        let mut attempts = 0;
+        for _ in 0..200 {
+            attempts = engine.ledger.untold(&names).await.expect("answers").first().map_or(0, |errand| errand.attempts);
+            if attempts > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(attempts > 0, "nobody was there");
+        let (heard, slow) = (Arc::new(std::sync::Mutex::new(0)), Arc::new(std::sync::Mutex::new(0)));
+        let server = {
+            let (heard, slow) = (Arc::clone(&heard), Arc::clone(&slow));
+            let answer = move || {
+                let (heard, slow) = (Arc::clone(&heard), Arc::clone(&slow));
+                async move {
+                    let asked = {
+                        let mut slow = slow.lock().expect("a count");
+                        *slow += 1;
+                        *slow
+                    };
+                    match asked {
+                        1 | 2 => axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+                        3 => std::future::pending().await,
+                        _ => {
+                            *heard.lock().expect("a count") += 1;
+                            axum::http::StatusCode::NO_CONTENT
+                        }
+                    }
+                }
+            };
+            let listener = tokio::net::TcpListener::bind(free).await.expect("the port is free");
+            let router = Router::new().route(PATH, axum::routing::post(answer));
+            tokio::spawn(async move { axum::serve(listener, router).await })
+        };
+        until("it was told", || *heard.lock().expect("a count") > 0).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!((*heard.lock().expect("a count"), *slow.lock().expect("a count")), (1, 4));
+        assert_eq!(engine.ledger.untold(&names).await.expect("answers"), []);
+        running.abort();
+        server.abort();
+    }
 
     #[test]
     fn addresses_are_https_or_this_machine() {

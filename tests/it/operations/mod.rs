@@ -2,6 +2,7 @@
 //! stand-ins.
 
 mod accounts;
+mod alerts;
 mod beside;
 #[cfg(target_os = "linux")]
 mod disk;
