@@ -454,7 +454,7 @@ impl Ledger for MemoryLedger {
     async fn meet(&self, targets: &[String], now: DateTime<Utc>) -> Result<()> {
         self.change(Call::Other, |tables| {
             for target in targets {
-                tables.targets.entry(target.clone()).or_insert(now);
+                tables.targets.entry(target.clone()).and_modify(|since| *since = (*since).min(now)).or_insert(now);
             }
         })
         .await

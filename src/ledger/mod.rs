@@ -448,7 +448,8 @@ pub trait Ledger: Send + Sync {
     async fn raise(&self, alert: &Alert) -> Result<()>;
 
     /// Remembers since when each of these targets is there. One that is new is told nothing that was raised before `now`;
-    /// one that is known stays as it is, and none is forgotten.
+    /// one that is known stays as it is (unless it was met later than `now`, by a clock that was set back since), and none
+    /// is forgotten.
     async fn meet(&self, targets: &[String], now: DateTime<Utc>) -> Result<()>;
 
     /// Hands out alerts that a target was not told and that it is time to tell, oldest first. None to a target that was

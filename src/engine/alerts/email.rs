@@ -58,8 +58,8 @@ impl Sender for Mail {
         let transport = server.transport()?;
         transport.send(letter).await.map_err(|error| {
             let mut text = error.to_string();
-            for secret in [&server.password, &server.user].into_iter().flatten() {
-                text = text.replace(secret.expose_secret(), "[secret]");
+            if let Some(password) = &server.password {
+                text = text.replace(password.expose_secret(), "[secret]");
             }
             format!("{}: {text}", server.host)
         })?;
@@ -76,7 +76,7 @@ struct Server {
     host: String,
     port: u16,
     tls: Security,
-    user: Option<SecretString>,
+    user: Option<String>,
     password: Option<SecretString>,
 }
 
@@ -102,13 +102,12 @@ impl Server {
             "smtp" => (Security::Starttls, 587),
             _ => return Err("its address does not begin with smtps:// or smtp://".to_owned()),
         };
-        let secret = |text: &str| (!text.is_empty()).then(|| SecretString::from(decoded(text)));
         Ok(Self {
             host: url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
             port: url.port().unwrap_or(port),
             tls,
-            user: secret(url.username()),
-            password: url.password().and_then(secret),
+            user: (!url.username().is_empty()).then(|| decoded(url.username())),
+            password: url.password().map(|password| SecretString::from(decoded(password))),
         })
     }
 
@@ -129,8 +128,7 @@ impl Server {
             .tls(tls)
             .timeout(Some(GIVE_UP));
         if let (Some(user), Some(password)) = (&self.user, &self.password) {
-            let (user, password) = (user.expose_secret().to_owned(), password.expose_secret().to_owned());
-            builder = builder.credentials(Credentials::new(user, password));
+            builder = builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
         }
         Ok(builder.build())
     }
@@ -197,7 +195,7 @@ mod tests {
     fn servers() {
         let server = Server::parse("smtps://smm%40acme.example:p%25ss@mail.acme.example").expect("a server");
         assert_eq!((server.host.as_str(), server.port, server.tls), ("mail.acme.example", 465, Security::FromTheStart));
-        assert_eq!(server.user.expect("a user").expose_secret(), "smm@acme.example");
+        assert_eq!(server.user.as_deref(), Some("smm@acme.example"));
         assert_eq!(server.password.expect("a password").expose_secret(), "p%ss");
         let tls = |text: &str| Server::parse(text).map(|server| (server.tls, server.port));
         assert_eq!(tls("smtp://mail.acme.example"), Ok((Security::Starttls, 587)));

@@ -1,7 +1,8 @@
 //! Finds what is not out although its grace is over, and raises it. Whatever holds it up (a paused account, a network that
 //! does not answer, a queue) need not end for that.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
@@ -36,12 +37,19 @@ impl Engine {
         }
         // What was raised by this process need not be offered to the ledger again at every look.
         let keys: HashSet<String> = late.iter().map(|row| late_key(row)).collect();
+        let mut accounts = HashMap::new();
         for row in late {
-            if !self.alarm.is_late_already(&late_key(row)) {
-                let waits = self.waits(&row.account, now).await?;
-                self.ledger.raise(&overdue(row, &waits, now)).await?;
-                self.alarm.ring();
+            let key = late_key(row);
+            if self.alarm.is_late_already(&key)
+                || self.ledger.alerts(row.id).await?.iter().any(|raised| raised.alert.key == key)
+            {
+                continue;
             }
+            let waits = match accounts.entry(&row.account) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(self.waits(&row.account, now).await?),
+            };
+            self.raise(&overdue(row, waits, now)).await?;
         }
         self.alarm.keep_late(keys);
         Ok(next)

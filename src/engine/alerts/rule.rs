@@ -59,7 +59,10 @@ pub(in crate::engine) fn of(before: Option<&Delivery>, after: &Delivery, event: 
                 Some(look) if before.is_none_or(|before| before.state != State::Unknown) => {
                     let tell_at = (unknown.since + UNKNOWN).max(event.at);
                     let what = format!("sent, and whether it arrived is not known yet: {why}");
-                    let help = format!("smm looks it up at {}, and tells when it needs you; or {resolve}", clock(look));
+                    let help = format!(
+                        "smm looks it up by itself, from {} on, and tells when it needs you; or {resolve}",
+                        clock(look)
+                    );
                     happened("unknown", format!("{id}/unknown/{since}"), tell_at, what, help)
                 }
                 _ => None,
@@ -322,7 +325,7 @@ mod tests {
         let (row, first) = when(&sending(1, &rules), &Input::Faulted(Fault::Unknown("reset".into())), &rules, 2);
         let first = first.expect("an alert");
         assert_eq!((first.at, first.tell_at), (after(2), after(62)));
-        assert!(first.help.contains("smm looks it up at 09:00:12 UTC"), "{}", first.help);
+        assert!(first.help.contains("smm looks it up by itself, from 09:00:12 UTC on"), "{}", first.help);
         let (found, alert) = when(&row, &Input::Looked(Verdict::Done(receipt(0))), &rules, 12);
         assert_eq!((found.state, alert), (State::Published, None), "its row withdraws the first");
         // Sent again after two empty looks, and lost again: the same doubt, so the same key, told when it was to be told.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 
+use super::rule::one_line;
 use super::{Alarm, GIVE_UP, Message, Target, process};
 use crate::engine::Engine;
 use crate::ledger::{Alert, Errand, Ledger, LedgerError, TellRequest, Told};
@@ -28,6 +29,9 @@ const BACK_OFF: Duration = Duration::from_secs(5);
 
 /// Longest back-off.
 const BACK_OFF_CAP: Duration = Duration::from_mins(15);
+
+/// No alert is put off for longer: by the longest back-off, or by being handed out.
+const FARTHEST: TimeDelta = TimeDelta::minutes(17);
 
 /// A target that could not be told for so long is told to the others.
 const DOWN: TimeDelta = TimeDelta::minutes(10);
@@ -124,7 +128,7 @@ impl Teller {
                     Some(now + ASK_AGAIN)
                 }
             };
-            let next = if self.ledger.is_exclusive() {
+            let next = if self.ledger.is_exclusive() || round.lines.is_empty() {
                 next
             } else {
                 Some(next.map_or(now + OTHERS, |next| next.min(now + OTHERS)))
@@ -190,12 +194,14 @@ impl Teller {
 struct Round<'a> {
     teller: &'a Teller,
     lines: HashMap<String, Line>,
+    /// When it was last looked what is to be told.
+    asked: Option<DateTime<Utc>>,
     tasks: JoinSet<Sent>,
 }
 
 impl<'a> Round<'a> {
     fn new(teller: &'a Teller) -> Self {
-        Self { teller, lines: HashMap::new(), tasks: JoinSet::new() }
+        Self { teller, lines: HashMap::new(), asked: None, tasks: JoinSet::new() }
     }
 
     /// Starts what is to be told by `until`. `last`: nothing is gathered or kept apart any more. Gives when there is more, if
@@ -209,10 +215,12 @@ impl<'a> Round<'a> {
         let teller = self.teller;
         let targets = teller.targets();
         let all = names(&targets);
-        let fresh: Vec<String> = all.iter().filter(|name| !self.lines.contains_key(*name)).cloned().collect();
-        if !fresh.is_empty() {
-            teller.ledger.meet(&fresh, now).await?;
-            self.lines.extend(fresh.into_iter().map(|name| (name, Line::default())));
+        let set_back = self.asked.replace(now).is_some_and(|asked| now < asked);
+        if set_back || all.iter().any(|name| !self.lines.contains_key(name)) {
+            teller.ledger.meet(&all, now).await?;
+            for name in &all {
+                self.lines.entry(name.clone()).or_default();
+            }
         }
         teller.raise_due(now).await?;
         let mut next = teller.alarm.next().filter(|at| *at < DateTime::<Utc>::MAX_UTC);
@@ -221,7 +229,10 @@ impl<'a> Round<'a> {
             if line.busy {
                 continue;
             }
-            let Some(at) = teller.ledger.next_tell(std::slice::from_ref(&target.name)).await? else { continue };
+            let Some(stored) = teller.ledger.next_tell(std::slice::from_ref(&target.name)).await? else { continue };
+            // Nothing is put off for longer than the longest back-off: the clock was set back since.
+            let (at, asked) = if stored > now + FARTHEST { (now, stored) } else { (stored, until) };
+            line.not_before = line.not_before.filter(|at| *at <= now + FARTHEST);
             let at =
                 if last && !line.failing { at } else { (at + teller.pace.gather).max(line.not_before.unwrap_or(at)) };
             // Who did not hear it a moment ago is not asked again at once, however much is in a hurry.
@@ -231,7 +242,7 @@ impl<'a> Round<'a> {
             }
             let request = TellRequest {
                 target: target.name.clone(),
-                now: until,
+                now: asked,
                 until: now.max(until) + HANDED_OUT,
                 limit: TOGETHER,
             };
@@ -291,7 +302,7 @@ impl<'a> Round<'a> {
 /// Sends a message, however long the target takes.
 pub async fn tell(target: &Target, message: &Message) -> Result<(), String> {
     match tokio::time::timeout(GIVE_UP, target.sender.send(message)).await {
-        Ok(result) => result,
+        Ok(result) => result.map_err(|why| one_line(&why)),
         Err(_) => Err(format!("no end within {} s; given up", GIVE_UP.as_secs())),
     }
 }
@@ -525,6 +536,21 @@ mod tests {
         all.dedup();
         assert_eq!((all.len(), ear.heard().concat().len() + second.heard().concat().len()), (20, 20));
         running.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_set_back_keeps_nobody_in_the_dark() {
+        let (store, ear) = (store(), Arc::new(Ear::default()));
+        let engine = engine(&store);
+        let ahead = SystemClock.now() + TimeDelta::days(365);
+        engine.ledger.meet(&["a".to_owned()], ahead).await.expect("met");
+        engine.raise(&Alert { at: ahead, tell_at: ahead, ..alert("one") }).await.expect("raised");
+        let teller = teller(&engine, vec![target("a", ear.clone())]).await;
+        engine.raise(&alert("two")).await.expect("raised");
+        teller.finish(Duration::from_secs(5), false).await;
+        let mut heard = ear.heard().concat();
+        heard.sort();
+        assert_eq!(heard, ["one", "two"]);
     }
 
     #[tokio::test]

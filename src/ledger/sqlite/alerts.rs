@@ -50,8 +50,11 @@ pub(super) fn withdraw(conn: &Connection, id: &str, now: DateTime<Utc>) -> Resul
 /// Remembers targets.
 pub(super) fn meet(conn: &Connection, targets: &[String], now: DateTime<Utc>) -> Result<()> {
     for target in targets {
-        conn.prepare_cached("INSERT INTO targets (name, since, made) VALUES (?, ?, 0) ON CONFLICT (name) DO NOTHING")?
-            .execute(params![target, micros(now)])?;
+        conn.prepare_cached(
+            "INSERT INTO targets (name, since, made) VALUES (?, ?, 0)
+             ON CONFLICT (name) DO UPDATE SET since = excluded.since WHERE since > excluded.since",
+        )?
+        .execute(params![target, micros(now)])?;
     }
     Ok(())
 }

@@ -202,7 +202,7 @@ fn a_run_that_ends_tells_of_a_doubt_before_it_goes() {
     site.smm(&["publish", "--wait", "0"]).expect(3);
     let message = listener.hears(1).remove(0);
     assert_eq!(kinds(&message), ["unknown"]);
-    assert!(message["text"].as_str().is_some_and(|text| text.contains("smm looks it up at")), "{message}");
+    assert!(message["text"].as_str().is_some_and(|text| text.contains("smm looks it up by itself")), "{message}");
     site.smm(&["publish"]).expect(0);
     assert_eq!(listener.heard().len(), 1);
 }
