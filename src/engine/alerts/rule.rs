@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(alert, None);
         let (row, alert) = when(&row, &Input::Looked(Verdict::NotDone), &rules, 22);
         assert_eq!(alert, None);
-        let (row, alert) = when(&row, &Input::Repeat, &rules, 22);
+        let (row, alert) = when(&row, &Input::Repeat { owner: "me".into() }, &rules, 22);
         assert_eq!((row.state, alert), (State::Sending, None));
         let (row, alert) = when(&row, &Input::Faulted(Fault::Unknown("reset".into())), &rules, 25);
         let again = alert.expect("an alert");
