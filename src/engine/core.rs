@@ -19,6 +19,8 @@
 //! | two-step, look-up | two looks a settle time apart; both empty and the sender surely dead: once more, then a person |
 //! | none | a person |
 
+pub(super) mod late;
+
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -269,11 +271,11 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
                 row.state,
                 row.id
             );
-            late_answer(&mut next, receipt.clone(), now)
+            late::answer(&mut next, receipt.clone(), now)
         }
         Input::Witnessed(message) => {
             expect(row, &[State::Unknown], "the word of a sender");
-            witnessed(&mut next, message, rules, now)
+            late::witnessed(&mut next, message, rules, now)
         }
         Input::Looked(verdict) => {
             expect(row, &[State::Unknown], "a look");
@@ -559,42 +561,6 @@ fn looked(next: &mut Delivery, verdict: &Verdict, rules: &Rules, now: DateTime<U
     ("look", why, Next::Look(at))
 }
 
-/// The sender of the open attempt was taken for dead, and was not.
-fn witnessed(next: &mut Delivery, message: &str, rules: &Rules, now: DateTime<Utc>) -> Told {
-    let at = match rules.class {
-        // Of no use: they are repeated anyway, or never.
-        RepeatSafety::ContentAddressed | RepeatSafety::ChosenId | RepeatSafety::None => {
-            next.unknown.as_ref().and_then(|unknown| unknown.next_look)
-        }
-        RepeatSafety::Key { .. } | RepeatSafety::TwoStep | RepeatSafety::LookUp => {
-            if let Some(unknown) = next.unknown.as_mut() {
-                // A look from before its word says nothing.
-                (unknown.witnessed, unknown.looks) = (true, 0);
-            }
-            Some(now + settle_time(rules))
-        }
-    };
-    look_at(next, at);
-    ("unknown", message.to_owned(), Next::Look(at))
-}
-
-/// What was thought to be open, or not to be out, is out.
-fn late_answer(next: &mut Delivery, receipt: Receipt, now: DateTime<Utc>) -> Told {
-    let (before, reason) = (next.state, next.reason.take());
-    let (kind, detail, _) = settle(next, receipt, now);
-    if next.state != State::Published {
-        // The other parts are where they were: to be sent, or not.
-        next.state = match before {
-            State::Held | State::Failed | State::Missed | State::Cancelled => before,
-            _ => State::Planned,
-        };
-        if next.state == before {
-            next.reason = reason;
-        }
-    }
-    (kind, format!("{detail}, told late"), Next::Rest)
-}
-
 /// What is told of a step: the event's kind, its detail, and what to do.
 type Told = (&'static str, String, Next);
 
@@ -721,5 +687,7 @@ pub(super) fn check(before: &Delivery, after: &Delivery) {
     }
 }
 
+#[cfg(test)]
+mod edges;
 #[cfg(test)]
 mod tests;

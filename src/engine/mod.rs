@@ -27,6 +27,8 @@ mod systemd;
 mod worker;
 
 #[cfg(test)]
+mod explore;
+#[cfg(test)]
 mod model_check;
 #[cfg(test)]
 mod samples;

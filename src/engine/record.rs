@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::core::late::{self, Late};
 use super::core::{self, Input, Next, Rules};
 use super::{Engine, alerts};
 use crate::adapter::{Fault, Refusal};
@@ -26,18 +27,6 @@ impl From<LedgerError> for Halt {
     fn from(error: LedgerError) -> Self {
         Self::Ledger(error)
     }
-}
-
-/// What is to be done with an answer for a delivery that is not as its sender has left it.
-enum Late {
-    /// It was written, and only the confirmation was lost.
-    Written(Next),
-    /// It is to be written as this.
-    Write(Input),
-    /// Not now: another attempt is under way.
-    Wait,
-    /// It says nothing that is not known.
-    Nothing,
 }
 
 impl Engine {
@@ -92,7 +81,7 @@ impl Engine {
                     return Some(done);
                 }
                 Err(Halt::Stale) => match self.ledger.delivery(row.id).await {
-                    Ok(Some(fresh)) => match self.late(sent, &row, &fresh, &input, rules) {
+                    Ok(Some(fresh)) => match late::late(sent, &row, &fresh, &input, rules, self.now()) {
                         Late::Written(next) => return Some((fresh, next)),
                         Late::Write(late) => {
                             (row, input) = (fresh, late);
@@ -115,39 +104,6 @@ impl Engine {
             );
             self.clock.wait(wait).await;
             wait = (wait * 2).min(INSIST);
-        }
-    }
-
-    /// What to do with the answer to `sent`, which was to be written over `row`, while the ledger has `fresh`.
-    fn late(&self, sent: &Delivery, row: &Delivery, fresh: &Delivery, input: &Input, rules: &Rules) -> Late {
-        if fresh.version == row.version + 1 {
-            let (after, _, next) = core::step(row, input, rules, self.now());
-            let witnessed = |row: &Delivery| row.unknown.as_ref().map(|unknown| unknown.witnessed);
-            if (after.state, after.receipts.len(), witnessed(&after))
-                == (fresh.state, fresh.receipts.len(), witnessed(fresh))
-            {
-                return Late::Written(next);
-            }
-        }
-        let attempt = |row: &Delivery| {
-            row.intent.as_ref().map(|intent| (intent.frozen.part, intent.frozen.key.clone(), intent.attempt))
-        };
-        let same = attempt(fresh) == attempt(sent);
-        match input {
-            _ if same && fresh.state == State::Sending => Late::Write(input.clone()),
-            Input::Answered(receipt) | Input::AnsweredLate(receipt)
-                if fresh.generation == sent.generation && receipt.part == core::open_part(fresh) =>
-            {
-                if fresh.state == State::Sending {
-                    Late::Wait
-                } else {
-                    Late::Write(Input::AnsweredLate(receipt.clone()))
-                }
-            }
-            Input::Faulted(_) if same && fresh.state == State::Unknown => {
-                Late::Write(Input::Witnessed("its sender has told that its call is over".to_owned()))
-            }
-            _ => Late::Nothing,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::core::Input;
@@ -15,7 +15,7 @@ use super::{Engine, World, dark};
 use crate::adapter::Fault;
 use crate::ledger::{Burst, ClaimRequest, LedgerError, Query};
 use crate::model::{AccountName, Delivery, DeliveryId, State};
-use crate::trial::point;
+use crate::trial::{Guard, point};
 
 /// Deliveries under way at once: beyond this a group's commit costs no less for each.
 const TOGETHER: usize = 64;
@@ -378,6 +378,8 @@ impl Worker {
                 (account.name.clone(), spacing)
             })
             .collect();
+        // Without this guard, what is due within an hour counts as due.
+        let now = if Guard::Early.holds() { now } else { now + TimeDelta::hours(1) };
         ClaimRequest {
             owner: self.engine.owner.clone(),
             now,

@@ -377,7 +377,12 @@ impl<'a> Diff<'a> {
             Fate::Miss => (State::Missed, ChangeKind::Missed),
         };
         row.state = state;
-        row.reason = Some(late::reason(row.late, row.civil, row.due, self.now));
+        let mut reason = late::reason(row.late, row.civil, row.due, self.now);
+        // What has kept it: a network that was down all the while, say.
+        if let Some(before) = row.reason.take().filter(|_| row.not_before.is_some()) {
+            reason.message = format!("{}; before: {}", reason.message, before.message);
+        }
+        row.reason = Some(reason);
         Some(kind)
     }
 
