@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
         let _lock = ledger.lock("smm daemon").await?;
         let world = World::of(&workspace.loaded).unwrap_or_default();
-        let engine = delivering::engine(&ledger, config, world, delivering::owner("smm daemon")?);
+        let engine = delivering::engine(&ledger, &workspace.settings, world, delivering::owner("smm daemon")?)?;
         let teller = delivering::teller(&engine, config).await?;
         let telling = tokio::spawn({
             let teller = Arc::clone(&teller);

@@ -3,22 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Failure, workspace};
+use super::Failure;
+use super::workspace::{self, Settings};
 use crate::adapter::http::HttpSettings;
 use crate::calendar::Config;
 use crate::engine::alerts::{Pace, Senders, Teller};
 use crate::engine::{Engine, Networks, World};
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{EvidenceFolder, Ledger, LedgerError, with_ending};
 use crate::time::{Clock, SyncedClock, SystemClock};
 
 /// An engine over the real networks. The caller holds the ledger's lock; `owner` is what the ledger calls this process.
-pub(super) fn engine(ledger: &Arc<dyn Ledger>, config: &Config, world: World, owner: String) -> Arc<Engine> {
+pub(super) fn engine(
+    ledger: &Arc<dyn Ledger>,
+    settings: &Settings,
+    world: World,
+    owner: String,
+) -> Result<Arc<Engine>, Failure> {
+    let config = settings.config()?;
     // Where several processes publish, they all go by the ledger's clock.
     let clock: Arc<dyn Clock> =
         if ledger.is_exclusive() { Arc::new(SystemClock) } else { Arc::new(SyncedClock::new(Arc::new(SystemClock))) };
     let http = HttpSettings { timeout: config.delivery.timeout, private_pages: config.delivery.private_pages };
     let connector = Arc::new(Networks::new(workspace::secrets(), http, Arc::clone(&clock)));
-    Arc::new(Engine::new(Arc::clone(ledger), clock, connector, config.delivery, owner, world))
+    let evidence = EvidenceFolder::new(with_ending(&settings.beside_ledger()?, ".evidence"));
+    let engine = Engine::new(Arc::clone(ledger), clock, connector, config.delivery, owner, world);
+    Ok(Arc::new(engine.with_evidence(Arc::new(evidence))))
 }
 
 /// Before the engine does anything: refuses to go on when the machine's clock is not to be believed.

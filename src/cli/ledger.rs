@@ -22,6 +22,7 @@ use crate::ledger::{Ledger, LedgerError, OpenMode};
 /// Without a command: what it is, where, and how much is in it.
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
+#[group(skip)]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Option<Command>,

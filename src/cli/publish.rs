@@ -70,7 +70,7 @@ async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledge
     let config = workspace.config()?;
     let calendar = workspace.calendar()?;
     let world = World::of(&workspace.loaded).unwrap_or_default();
-    let engine = delivering::engine(ledger, config, world, delivering::owner("smm publish")?);
+    let engine = delivering::engine(ledger, &workspace.settings, world, delivering::owner("smm publish")?)?;
     let teller = delivering::teller(&engine, config).await?;
     delivering::begin(&engine, &teller).await?;
     engine.apply().await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::older::OLDER;
 use super::{Engine, News, Newsroom, Worker, alerts, systemd};
 use crate::ledger::LedgerError;
 
@@ -14,13 +15,15 @@ const LEDGER_AGAIN: Duration = Duration::from_secs(5);
 /// A clock that is doubted is looked at again after this long.
 const DOUBT_AGAIN: TimeDelta = TimeDelta::seconds(20);
 
+/// While a ledger waits to be adopted it is looked at again after this long.
+const OLDER_AGAIN: TimeDelta = TimeDelta::seconds(30);
+
 /// Publishes until it is stopped. The caller holds the ledger's lock and has read calendar and settings a first time.
 pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(), LedgerError> {
     let mut worker = Worker::new(Arc::clone(&engine), None);
-    worker.recover().await?;
-    let mut again = engine.apply().await?.again;
-    worker.read_unknown().await?;
-    systemd::ready(&following(&engine));
+    let mut again = None;
+    let mut begun = begin(&engine, &mut worker, &mut again, false).await?;
+    systemd::ready(&if begun { following(&engine) } else { OLDER.to_owned() });
     tracing::info!(
         calendar = engine.world().calendar.as_ref().map(|calendar| calendar.name.as_str()),
         accounts = engine.world().accounts.len(),
@@ -30,7 +33,7 @@ pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(),
     let mut broken: Option<String> = None;
     let mut beat = systemd::beat().map(tokio::time::interval);
     loop {
-        let next = match turn(&engine, &mut worker, &mut again).await {
+        let next = match turn(&engine, &mut worker, &mut again, &mut begun).await {
             Ok(next) => next,
             Err(error @ LedgerError::Gone(_)) => {
                 tracing::error!(%error, "stopping; calls under way are waited for");
@@ -63,16 +66,16 @@ pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(),
             () = pulse => systemd::alive(),
             told = newsroom.next() => match told {
                 // A person may have written to the ledger after any of them: everything is looked at anew.
-                News::Bell => news(&engine, &mut worker, &mut again).await,
+                News::Bell => news(&engine, &mut worker, &mut again, begun).await,
                 News::Edited => {
                     reload(&engine, &mut newsroom, &mut broken);
-                    news(&engine, &mut worker, &mut again).await;
+                    news(&engine, &mut worker, &mut again, begun).await;
                 }
                 News::Reload => {
                     systemd::reloading();
                     broken = None;
                     reload(&engine, &mut newsroom, &mut broken);
-                    news(&engine, &mut worker, &mut again).await;
+                    news(&engine, &mut worker, &mut again, begun).await;
                     systemd::ready(&broken.clone().unwrap_or_else(|| following(&engine)));
                 }
                 News::Stop => break,
@@ -104,7 +107,13 @@ async fn turn(
     engine: &Arc<Engine>,
     worker: &mut Worker,
     again: &mut Option<DateTime<Utc>>,
+    begun: &mut bool,
 ) -> Result<Option<DateTime<Utc>>, LedgerError> {
+    *begun = begin(engine, worker, again, *begun).await?;
+    if !*begun {
+        // It is adopted with a ring of the bell; one that was missed is made up for.
+        return Ok(Some(engine.now() + OLDER_AGAIN));
+    }
     if !engine.is_clock_sound().await? {
         // What is under way goes on; nothing is planned or begun.
         worker.start().await?;
@@ -120,7 +129,35 @@ async fn turn(
     Ok(worker.next().await?.into_iter().chain(*again).min())
 }
 
-async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<DateTime<Utc>>) {
+/// Settles what earlier processes have left, once, and makes ledger and calendar agree. Gives whether that is done: not
+/// while the ledger is older than what was seen of it. `begun`: it was done before.
+async fn begin(
+    engine: &Arc<Engine>,
+    worker: &mut Worker,
+    again: &mut Option<DateTime<Utc>>,
+    begun: bool,
+) -> Result<bool, LedgerError> {
+    // Under an exclusive ledger that is open nothing is restored without its being noticed otherwise.
+    if begun && engine.ledger.is_exclusive() {
+        return Ok(true);
+    }
+    if engine.is_ledger_older().await? {
+        return Ok(false);
+    }
+    if !begun {
+        worker.recover().await?;
+        *again = engine.apply().await?.again;
+        worker.read_unknown().await?;
+        systemd::status(&following(engine));
+    }
+    Ok(true)
+}
+
+async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<DateTime<Utc>>, begun: bool) {
+    if !begun {
+        // The next turn looks whether it may begin.
+        return;
+    }
     let looked = async {
         worker.read_unknown().await?;
         engine.apply().await

@@ -24,7 +24,7 @@ use super::source::Source;
 use crate::adapter::{Fault, Plan, Progress, Refusal, RepeatSafety, StepKind};
 use crate::calendar::{Calendar, DeliverySettings, Loaded};
 use crate::compose::Instance;
-use crate::ledger::{Ledger, Written};
+use crate::ledger::{Attempt, Brought, Evidence, Ledger, NoEvidence, Written};
 use crate::model::{Account, AccountName, CalendarName, Delivery, Frozen, Origin, PostId, Prepared, Receipt};
 use crate::time::{Blackout, Clock};
 use crate::trial::{Guard, point};
@@ -92,6 +92,9 @@ pub struct Engine {
     links: Links,
     pub(super) breakers: Breakers,
     pub(super) alarm: Arc<Alarm>,
+    pub(super) evidence: Arc<dyn Evidence>,
+    /// That the ledger is older than what was seen of it was told.
+    pub(super) older_told: AtomicBool,
     stopping: AtomicBool,
     /// A row was given back since it may not be what the calendar says any more.
     outdated: AtomicBool,
@@ -122,9 +125,18 @@ impl Engine {
             links: Links::default(),
             breakers: Breakers::default(),
             alarm: Arc::default(),
+            evidence: Arc::new(NoEvidence),
+            older_told: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             outdated: AtomicBool::new(false),
         }
+    }
+
+    /// Keeps there what calls brought until it is in the ledger. Without, a record that is lost with its process is left to
+    /// the rule of the network's class.
+    #[must_use]
+    pub fn with_evidence(self, evidence: Arc<dyn Evidence>) -> Self {
+        Self { evidence, ..self }
     }
 
     /// What is published now.
@@ -473,18 +485,26 @@ impl Engine {
 
     /// Writes what came of the call.
     async fn take(&self, row: &Delivery, answer: Result<Receipt, Fault>, rules: &Rules) -> Option<(Delivery, Next)> {
-        let part = row.intent.as_ref()?.frozen.part;
+        let (attempt, part) = (Attempt::of(row)?, row.intent.as_ref()?.frozen.part);
+        // Before anything at which this task could end.
         let input = match answer {
-            Ok(receipt) => Input::Answered(Receipt { part, ..receipt }),
+            Ok(receipt) => {
+                let receipt = Receipt { part, ..receipt };
+                self.evidence.keep(&attempt, &Brought::Receipt(receipt.clone()));
+                Input::Answered(receipt)
+            }
             Err(fault) => {
-                if matches!(fault, Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) {
-                    self.forget(&row.account).await;
-                }
+                self.evidence.keep(&attempt, &Brought::fault(&fault));
                 Input::Faulted(fault)
             }
         };
         point("evidence-written");
-        self.insist(row, input, rules).await
+        if let Input::Faulted(Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) = &input {
+            self.forget(&row.account).await;
+        }
+        let recorded = self.insist(row, input, rules).await;
+        self.evidence.recorded(&attempt);
+        recorded
     }
 
     /// What would be sent if what the intent says did not count: with [`Guard::Freeze`] off alone.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::older::OLDER;
 use super::{Engine, PersonCommand, Worker, person};
 use crate::ledger::{Ledger, LedgerError, Query, Write, Written};
 use crate::model::{CalendarName, Delivery, DeliveryId, ReasonCode, State};
@@ -37,6 +38,9 @@ impl Engine {
     /// Publishes what is due now. The caller holds the ledger's lock and has made ledger and calendar agree
     /// ([`Engine::apply`]). `stop`: ends when the pass is to end early; calls in flight are waited for.
     pub async fn pass(self: &Arc<Self>, pass: &Pass, stop: impl Future<Output = ()>) -> Result<Passed, LedgerError> {
+        if self.is_ledger_older().await? {
+            return Err(LedgerError::Storage(OLDER.to_owned()));
+        }
         let mut worker = Worker::new(Arc::clone(self), pass.only.clone());
         worker.recover().await?;
         let deadline = self.now() + TimeDelta::from_std(pass.wait).unwrap_or(TimeDelta::hours(24));

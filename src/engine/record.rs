@@ -135,10 +135,15 @@ impl Engine {
     /// A row that was `claimed` or `sending` when its process ended, as it is then.
     pub(super) async fn owner_lost(&self, row: &Delivery) -> Result<Option<Delivery>, LedgerError> {
         let rules = self.rules(self.connector.repeat(&row.network));
-        match self.advance(row, &Input::OwnerLost, &rules).await {
-            Ok((row, _)) => Ok(Some(row)),
-            Err(Halt::Stale) => Ok(None),
-            Err(Halt::Ledger(error)) => Err(error),
+        let mut row = row.clone();
+        loop {
+            row = match self.advance(&row, &self.recall(&row), &rules).await {
+                // Its part is out, and nobody is there to go on with the next one.
+                Ok((row, _)) if row.state == State::Claimed => row,
+                Ok((row, _)) => return Ok(Some(row)),
+                Err(Halt::Stale) => return Ok(None),
+                Err(Halt::Ledger(error)) => return Err(error),
+            };
         }
     }
 

@@ -70,11 +70,14 @@ impl Worker {
         }
     }
 
-    /// What earlier processes have left: `sending` becomes unknown, `claimed` planned again. Once, before anything else.
+    /// What earlier processes have left: `sending` becomes what its call has brought, where that was kept, or else
+    /// unknown; `claimed` becomes planned again. Once, before anything else.
     pub async fn recover(&mut self) -> Result<(), LedgerError> {
         self.engine.renew().await?;
         self.engine.begin().await?;
         self.take_over().await?;
+        self.engine.recall_unknown().await?;
+        self.engine.tidy_evidence().await?;
         self.tended = Some(self.engine.clock.elapsed());
         self.read_unknown().await
     }

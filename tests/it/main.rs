@@ -22,6 +22,8 @@ mod architecture;
 mod calendar;
 mod daemon;
 mod documents;
+#[cfg(unix)]
+mod evidence;
 #[cfg(target_os = "linux")]
 mod guarded;
 #[cfg(target_os = "linux")]
@@ -38,6 +40,8 @@ mod plan;
 mod post;
 mod publish;
 mod rendering;
+#[cfg(unix)]
+mod restored;
 #[cfg(unix)]
 mod rig;
 mod schema;

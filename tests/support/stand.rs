@@ -202,6 +202,11 @@ impl Stand {
         self.posts.iter().map(|post| post.to.as_ref().map_or(self.nets.len(), Vec::len)).sum()
     }
 
+    /// What must be found nowhere.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &String> {
+        self.secrets.values()
+    }
+
     /// The program, with the accounts' secrets.
     pub(crate) fn command(&self) -> Command {
         let mut command = self.env.command();

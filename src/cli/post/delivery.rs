@@ -137,7 +137,7 @@ pub(super) async fn publish(
             let mut signals =
                 Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
             let config = home.settings.config()?;
-            let engine = delivering::engine(ledger, config, home.world()?, delivering::owner("smm post")?);
+            let engine = delivering::engine(ledger, &home.settings, home.world()?, delivering::owner("smm post")?)?;
             let teller = delivering::teller(&engine, config).await?;
             let pass = Pass { only: Some(ids.to_vec()), wait: WAIT };
             let progress = progress(global, ids.len());

@@ -158,7 +158,6 @@ fn nothing_goes_out_before_its_time() {
 }
 
 #[test]
-#[ignore = "nothing asks for the ledger's age before it publishes yet"]
 fn a_ledger_that_was_restored_sends_nothing() {
     let mut stand = Stand::new(&[Kind::LookUp]);
     let first = Planned::new("first", Utc::now());
