@@ -11,7 +11,7 @@ use super::core::utc;
 use crate::ledger::{Alert, LedgerError};
 
 /// A step forward by more than this is not believed at once.
-const FORWARD: TimeDelta = TimeDelta::minutes(10);
+pub(super) const FORWARD: TimeDelta = TimeDelta::minutes(10);
 
 /// Nor is a time by more than this before the last line of the history.
 const BACK: TimeDelta = TimeDelta::minutes(5);

@@ -62,7 +62,7 @@ impl Engine {
         point("look");
         let looked = tokio::select! {
             biased;
-            looked = link.api.reconcile(&intent.frozen, intent.first_at) => looked,
+            looked = link.api.reconcile(&intent.frozen, self.began(intent.first_at)) => looked,
             () = self.clock.wait(self.settings().timeout) => Err(Fault::NotSent("no answer in time".to_owned())),
         };
         let input = match looked {
@@ -110,6 +110,16 @@ impl Engine {
             self.advance(&row, &Input::GivenBack("its next part is due".to_owned()), &rules).await?;
         }
         Ok(())
+    }
+
+    /// When a call began by anybody's clock, at the earliest. The clock that stamped it may have been ahead of the network's,
+    /// by as much as is believed without a question or as it is now: a look that begins too late finds nothing, and what it
+    /// has not found would be sent again.
+    fn began(&self, at: DateTime<Utc>) -> DateTime<Utc> {
+        let now = self.now();
+        let ahead =
+            self.connector.server_time().map_or(TimeDelta::zero(), |server| (now - server).max(TimeDelta::zero()));
+        at.min(now) - super::jump::FORWARD - ahead
     }
 
     /// Credentials that are no good are read anew before the next look: a person may have mended them meanwhile.

@@ -20,7 +20,7 @@ use super::process::Process;
 use super::witness::{Outcome, Witness};
 
 /// Clocks of machines and networks differ by less than this: how much earlier than the intent a look still searches.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
+const SKEW: TimeDelta = TimeDelta::minutes(2);
 
 /// The networks by their ids.
 pub(crate) type Networks = BTreeMap<&'static str, Arc<Network>>;
@@ -228,7 +228,7 @@ impl Link {
             return Err(Fault::NotSent("connection refused".to_owned()));
         }
         let uid = self.me()?;
-        let request = request(&self.account, uid, frozen);
+        let request = request(uid, frozen);
         let work = self.milliseconds(5, 500);
         match way {
             Way::Refused => Err(Fault::NotSent("connection refused".to_owned())),
@@ -311,17 +311,10 @@ fn receipt(frozen: &Frozen, id: String, at: DateTime<Utc>) -> Receipt {
     Receipt { part: frozen.part, url: Some(format!("https://sim/{id}")), id, at, data: Value::Null }
 }
 
-fn request(account: &Account, uid: String, frozen: &Frozen) -> Request {
+fn request(uid: String, frozen: &Frozen) -> Request {
     let delivery: DeliveryId =
         frozen.request["delivery"].as_str().and_then(|id| id.parse().ok()).expect("the id that compose wrote");
-    Request {
-        account: account.name.clone(),
-        uid,
-        key: frozen.key.clone(),
-        body: frozen.request.clone(),
-        delivery,
-        part: frozen.part,
-    }
+    Request { uid, key: frozen.key.clone(), body: frozen.request.clone(), delivery, part: frozen.part }
 }
 
 #[async_trait]

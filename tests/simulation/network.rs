@@ -99,7 +99,6 @@ impl Kind {
 /// A request, on its way.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    pub(crate) account: AccountName,
     /// Whose token it carries.
     pub(crate) uid: String,
     pub(crate) key: String,

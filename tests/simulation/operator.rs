@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use smm::engine::core::open_part;
 use smm::engine::{PersonCommand, person};
 use smm::ledger::memory::MemoryLedger;
 use smm::ledger::{Ledger as _, Query, Write, Written};
@@ -78,7 +79,12 @@ impl Operator {
     /// Sees to everything that waits for a person. `all`: leaves nothing for later.
     pub(crate) async fn sweep(&self, all: bool) {
         let now = self.stage.now();
-        for row in self.rows().await {
+        let rows = self.rows().await;
+        for row in rows.iter().filter(|row| row.state == State::Unknown) {
+            // Looks that fail for want of a token say so in the status.
+            self.renew(&row.account);
+        }
+        for row in rows {
             if !row.state.needs_person() || !(all || self.stage.dice.chance(700)) {
                 continue;
             }
@@ -115,6 +121,10 @@ impl Operator {
                 self.renew(&row.account);
                 PersonCommand::Retry
             }
+            Some(ReasonCode::LedgerOlder) => match self.networks[row.network.as_str()].find(row.id, open_part(row)) {
+                Some(held) => PersonCommand::ResolvePublished { url: held.id },
+                None => PersonCommand::Retry,
+            },
             Some(ReasonCode::Late | ReasonCode::FirstRun) if self.stage.dice.chance(500) => PersonCommand::Release,
             _ if self.stage.dice.chance(500) => PersonCommand::Cancel,
             _ => PersonCommand::Retry,

@@ -88,7 +88,7 @@ impl Entry {
 }
 
 /// All posts as they were from a moment on.
-type Edition = (DateTime<Utc>, Arc<Vec<Entry>>);
+pub(crate) type Edition = (DateTime<Utc>, Arc<Vec<Entry>>);
 
 /// The calendar's files.
 pub(crate) struct Paper {
@@ -137,6 +137,11 @@ impl Paper {
         let ends = editions.iter().skip(1).map(|(at, _)| *at).chain([DateTime::<Utc>::MAX_UTC]);
         let in_force = editions.iter().zip(ends).filter(|((at, _), end)| *at <= to && *end >= from);
         in_force.map(|((_, entries), _)| Arc::clone(entries)).collect()
+    }
+
+    /// Every edition, with the moment from which it was in force.
+    pub(crate) fn all(&self) -> Vec<Edition> {
+        locked(&self.editions).clone()
     }
 
     /// Changes something.

@@ -1,6 +1,7 @@
 //! Plays a seed: the real engine, worker and daemon loop on machines that live in the simulator.
 
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
@@ -31,8 +32,31 @@ pub(crate) struct Played {
     pub(crate) wrong: Vec<String>,
 }
 
+thread_local! {
+    /// What has panicked on this thread. The engine outlives a task that does, and nobody would notice.
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Remembers panics, once for the whole process.
+fn watch_for_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            // Threads of the test runner itself are not ours.
+            if tokio::runtime::Handle::try_current().is_ok() {
+                PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()));
+            } else {
+                before(panic);
+            }
+        }));
+    });
+}
+
 /// Plays a seed, on this thread.
 pub(crate) fn play(seed: u64) -> Played {
+    watch_for_panics();
+    PANICS.take();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -41,11 +65,12 @@ pub(crate) fn play(seed: u64) -> Played {
     let (log, tally, wrong) = runtime.block_on(async {
         let dice = Dice::new(seed);
         let scenario = Scenario::of(&dice);
-        let stage = Stage::new(seed, dice, scenario.weather, scenario.start);
+        let stage = Stage::new(seed, dice, scenario.weather, scenario.settings.lease, scenario.start);
         World::new(Arc::clone(&stage), scenario).run().await;
         stage.end()
     });
-    Played { seed, log, tally, wrong }
+    let panics = PANICS.take().into_iter().map(|panic| format!("PANIC: {panic}"));
+    Played { seed, log, tally, wrong: wrong.into_iter().chain(panics).collect() }
 }
 
 /// A machine with its daemon, whichever process that is just now.
@@ -157,7 +182,7 @@ impl World {
         self.paper.edit(|entries| entries.iter_mut().for_each(|entry| entry.readable = true));
         for server in &self.servers {
             *locked(&server.down) = None;
-            server.host.right_clock();
+            server.host.set_clock(TimeDelta::zero());
             if let Some(process) = locked(&server.process).as_ref() {
                 process.wake();
             }
@@ -190,8 +215,18 @@ impl World {
                 entry.id = PostId::new(format!("{}-renamed", entry.name));
             }),
             Action::Late(post, late) => self.paper.edit(|entries| entries[*post].late = *late),
-            Action::Spoil(post, spoilt) => self.paper.edit(|entries| entries[*post].readable = !spoilt),
-            Action::Break(broken) => self.paper.set_broken(*broken),
+            Action::Spoil(post, spoilt) => {
+                if *spoilt {
+                    self.stage.fault("post with a mistake");
+                }
+                self.paper.edit(|entries| entries[*post].readable = !spoilt);
+            }
+            Action::Break(broken) => {
+                if *broken {
+                    self.stage.fault("calendar broken");
+                }
+                self.paper.set_broken(*broken);
+            }
             Action::Pause(account) => self.operator.pause(account.as_ref(), true).await,
             Action::Resume(account) => self.operator.pause(account.as_ref(), false).await,
             Action::Meddle => self.operator.meddle().await,
@@ -214,9 +249,9 @@ impl World {
             Action::Freeze(machine, seconds) => self.freeze(*machine, *seconds),
             Action::Clock(machine, seconds) => {
                 self.stage.fault(if *seconds > 0 { "clock set forward" } else { "clock set back" });
-                self.servers[*machine].host.step_clock(TimeDelta::seconds(*seconds));
+                self.servers[*machine].host.set_clock(TimeDelta::seconds(*seconds));
             }
-            Action::RightClock(machine) => self.servers[*machine].host.right_clock(),
+            Action::RightClock(machine) => self.servers[*machine].host.set_clock(TimeDelta::zero()),
             Action::Ledger(machine, trouble, minutes) => {
                 let until = self.stage.now() + TimeDelta::minutes(*minutes);
                 *locked(&self.servers[*machine].host.disk) = Some((until, *trouble));
@@ -250,7 +285,7 @@ impl World {
 
     fn freeze(&self, machine: usize, seconds: u64) {
         let Some(process) = self.process(machine) else { return };
-        self.stage.fault(if seconds > 60 { "stopped past the lease" } else { "stopped for a moment" });
+        self.stage.stopped(seconds);
         process.stop();
         tokio::spawn(async move {
             tokio::time::sleep(Duration::from_secs(seconds)).await;

@@ -49,15 +49,9 @@ impl Host {
         Arc::new(Self { name: name.into(), ahead: AtomicI64::new(0), clock_set: Notify::new(), disk: Mutex::default() })
     }
 
-    /// Sets its clock forward or back.
-    pub(crate) fn step_clock(&self, by: TimeDelta) {
-        self.ahead.fetch_add(by.num_milliseconds(), Ordering::SeqCst);
-        self.clock_set.notify_waiters();
-    }
-
-    /// Sets its clock right.
-    pub(crate) fn right_clock(&self) {
-        self.ahead.store(0, Ordering::SeqCst);
+    /// Sets its clock to so much ahead of true time, or behind it.
+    pub(crate) fn set_clock(&self, ahead: TimeDelta) {
+        self.ahead.store(ahead.num_milliseconds(), Ordering::SeqCst);
         self.clock_set.notify_waiters();
     }
 
@@ -159,9 +153,9 @@ impl Process {
     }
 
     fn stop_for(self: &Arc<Self>, place: &'static str) {
-        let seconds = *self.stage.dice.pick(&[1, 20, 200, 1_000, 9_000]);
+        let seconds = *self.stage.dice.pick(&[1, 20, 200, 1_000, 9_000, 50_000]);
         self.stage.say(format_args!("{} is stopped for {seconds} s: {place}", self.name));
-        self.stage.fault(if seconds > 60 { "stopped past the lease" } else { "stopped for a moment" });
+        self.stage.stopped(seconds);
         self.stop();
         let process = Arc::clone(self);
         tokio::spawn(async move {
@@ -225,7 +219,7 @@ impl Desk {
 /// can be frequent.
 fn seldom(call: Call) -> u64 {
     match call {
-        Call::Read | Call::Lease => 10,
+        Call::Read | Call::Lease => 25,
         Call::Claim | Call::Write { .. } | Call::Other => 1,
     }
 }

@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use smm::model::{Delivery, DeliveryId, State};
 
 use super::network::Held;
+use super::paper::{Entry, When};
 use super::play::World;
 use super::stage::Stage;
 
 /// A person sees to everything this often, so many times.
 const SWEEPS: u32 = 72;
 const BETWEEN_SWEEPS: Duration = Duration::from_secs(3600);
+
+/// Nobody is down for longer, and neither is everybody's calendar unreadable for longer.
+const LONGEST_DOWN: TimeDelta = TimeDelta::days(25);
 
 /// Lets everything work, and gives it time.
 pub(crate) async fn come_to_rest(world: &World) {
@@ -41,6 +46,8 @@ pub(crate) fn check(world: &World) {
         is_true(stage, row, &held);
         is_settled(world, row);
     }
+    everybody_was_told(world, &rows);
+    every_window_has_its_run(world, &rows);
     for held in out.values().flatten() {
         stage.wrong(format_args!("{} is out, and the ledger has never heard of {}", held.id, held.request.delivery));
     }
@@ -90,7 +97,7 @@ fn is_settled(world: &World, row: &Delivery) {
     match row.state {
         State::Claimed | State::Sending => stage.wrong(format_args!("LEFT: {name}")),
         State::Unknown => stage.wrong(format_args!("LEFT: {name}, {:?}", row.unknown)),
-        State::Planned if row.ready_at() + chrono::TimeDelta::hours(3) < stage.now() => {
+        State::Planned if row.ready_at() + TimeDelta::hours(3) < stage.now() => {
             stage.wrong(format_args!("LEFT: {name}, ready since {}", row.ready_at()));
         }
         State::Held | State::Missed | State::Failed | State::Cancelled if row.reason.is_none() => {
@@ -98,4 +105,91 @@ fn is_settled(world: &World, row: &Delivery) {
         }
         _ => {}
     }
+}
+
+/// Whatever waits for a person, or was decided against the calendar, has raised an alert, within a minute.
+fn everybody_was_told(world: &World, rows: &[Delivery]) {
+    let alerts = world.store.alerts();
+    for row in rows.iter().filter(|row| row.state.needs_person()) {
+        let code = row.reason.as_ref().map(|reason| reason.code);
+        let name = format!("{} ({}/{}, {}, {code:?})", row.id.short(), row.occurrence, row.account, row.state);
+        let about: Vec<_> = alerts.iter().filter(|alert| alert.delivery == Some(row.id)).collect();
+        if about.is_empty() {
+            world.stage.wrong(format_args!("SILENT: nobody was told of {name}"));
+        } else if about.iter().any(|alert| alert.tell_at - alert.at > TimeDelta::hours(1)) {
+            world.stage.wrong(format_args!("SILENT: somebody is told of {name} hours later"));
+        }
+    }
+}
+
+/// The way of Chronos: the windows that the calendar asks for are worked out by somebody else (croner knows the rules and
+/// nothing of `smm`), and each has to be matched by one row of the ledger, which is out or says why not.
+fn every_window_has_its_run(world: &World, rows: &[Delivery]) {
+    let mut known: BTreeMap<(&str, &str), &Delivery> = BTreeMap::new();
+    for row in rows {
+        if known.insert((row.occurrence.as_str(), row.account.as_str()), row).is_some() {
+            world.stage.wrong(format_args!("TWO RUNS: {}/{}", row.occurrence, row.account));
+        }
+    }
+    let end = world.stage.now();
+    for entry in world.paper.entries().iter().filter(|entry| entry.present) {
+        for window in windows(world, rows, entry) {
+            world.stage.count("windows of the calendar");
+            for account in &entry.to {
+                let row = known.get(&(window.name.as_str(), account.as_str()));
+                match row {
+                    None => world.stage.wrong(format_args!("LOST: {}/{account}, due {}", window.name, window.due)),
+                    Some(row) if row.state == State::Planned && window.due + TimeDelta::hours(3) < end => {
+                        world.stage.wrong(format_args!("LOST: {}/{account} still waits", window.name));
+                    }
+                    Some(row) if row.due != window.due && !row.is_frozen() && row.state == State::Planned => {
+                        world.stage.wrong(format_args!(
+                            "MISTIMED: {}/{account} is due {}, and the calendar says {}",
+                            window.name, row.due, window.due
+                        ));
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+}
+
+/// A time at which the calendar wants a post out.
+struct Window {
+    name: String,
+    due: DateTime<Utc>,
+}
+
+/// The windows of a post that nobody can deny: all of a one-off, and those of a series that fell into the time for which it
+/// stood in the calendar untouched, and somebody had surely read it.
+fn windows(world: &World, rows: &[Delivery], entry: &Entry) -> Vec<Window> {
+    let rule = match &entry.when {
+        When::Once(civil) => {
+            let due = world.paper.zone.local(*civil).instant();
+            return vec![Window { name: entry.name.as_str().to_owned(), due }];
+        }
+        When::Series(rule) => rule,
+    };
+    // A series begins when somebody first reads it, which its first row tells; from then on nothing is left out.
+    let own =
+        |row: &&Delivery| row.occurrence.as_str().split_once('@').is_some_and(|(name, _)| name == entry.name.as_str());
+    let Some(mut from) = rows.iter().filter(own).map(|row| row.civil).min() else { return Vec::new() };
+    for (at, entries) in world.paper.all() {
+        if !entries.iter().any(|other| other.name == entry.name && other.present && other.readable) {
+            // It begins anew when somebody reads that it is back: all that time later.
+            from = from.max(world.paper.zone.civil(at + LONGEST_DOWN));
+        }
+    }
+    let until = world.paper.zone.civil(world.stage.now() - TimeDelta::hours(1));
+    let rule: croner::Cron = rule.parse().expect("a rule");
+    // Civil times, counted as if the clocks were never changed; the zone says when each of them was.
+    rule.iter_from(from.and_utc(), croner::Direction::Forward)
+        .map(|nominal| nominal.naive_utc())
+        .take_while(|nominal| *nominal <= until)
+        .map(|nominal| Window {
+            name: format!("{}@{}", entry.name, nominal.format("%Y-%m-%dT%H:%M:%S")),
+            due: world.paper.zone.local(nominal).instant(),
+        })
+        .collect()
 }

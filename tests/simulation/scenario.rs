@@ -87,7 +87,7 @@ pub(crate) enum Action {
     Down(usize, i64),
     /// SIGSTOP for so many seconds.
     Freeze(usize, u64),
-    /// Its clock is set forward or back, so many seconds.
+    /// Its clock is set to so many seconds ahead of true time, or behind it.
     Clock(usize, i64),
     RightClock(usize),
     /// Its ledger fails for so many minutes.
@@ -114,7 +114,7 @@ impl Scenario {
         let accounts = accounts(dice);
         let entries = entries(dice, &accounts, &zone, start);
         // Leases are renewed every third of them, all the time: long ones make runs short.
-        let lease = Duration::from_secs(dice.between(30, 120) * 60);
+        let lease = Duration::from_secs(dice.between(4, 12) * 3600);
         let settings = DeliverySettings { lease, ..DeliverySettings::default() };
         let mut scenario = Self {
             start,
@@ -199,7 +199,7 @@ impl Scenario {
                     let minutes = *dice.pick(&[5, 40, 600, 3 * 1440, 9 * 1440]);
                     actions.push((at, Action::Down(machine, minutes)));
                 }
-                16 => actions.push((at, Action::Freeze(machine, dice.between(1, 15_000)))),
+                16 => actions.push((at, Action::Freeze(machine, *dice.pick(&[10, 600, 9_000, 60_000])))),
                 17 if self.clocks_step => {
                     let seconds = i64::try_from(dice.below(7200)).expect("seconds") - 3600;
                     actions.push((at, Action::Clock(machine, seconds)));

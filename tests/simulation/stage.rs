@@ -37,6 +37,8 @@ pub(crate) struct Stage {
     pub(crate) seed: u64,
     pub(crate) dice: Dice,
     pub(crate) weather: Weather,
+    /// A claim not renewed for this long is dead.
+    lease: Duration,
     start: DateTime<Utc>,
     epoch: Instant,
     /// Nothing goes wrong any more.
@@ -50,11 +52,12 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// A stage on which true time begins at `start`. To be made inside the runtime of the run.
-    pub(crate) fn new(seed: u64, dice: Dice, weather: Weather, start: DateTime<Utc>) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, dice: Dice, weather: Weather, lease: Duration, start: DateTime<Utc>) -> Arc<Self> {
         Arc::new(Self {
             seed,
             dice,
             weather,
+            lease,
             start,
             epoch: Instant::now(),
             calm: AtomicBool::new(false),
@@ -101,7 +104,8 @@ impl Stage {
     pub(crate) fn say(&self, line: impl std::fmt::Display) {
         let now = self.now();
         // Writing into a string cannot fail.
-        let _ = writeln!(locked(&self.log), "{} {line}", now.format("%m-%d %H:%M:%S%.3f"));
+        let (day, second) = (now.date_naive(), now.time());
+        let _ = writeln!(locked(&self.log), "{day} {second} {line}");
     }
 
     /// Something is not as it must be.
@@ -118,6 +122,15 @@ impl Stage {
     /// A fault of a kind happened.
     pub(crate) fn fault(&self, kind: &'static str) {
         locked(&self.tally).fault(kind);
+    }
+
+    /// A process is stopped for so long.
+    pub(crate) fn stopped(&self, seconds: u64) {
+        self.fault(if Duration::from_secs(seconds) > self.lease {
+            "stopped past the lease"
+        } else {
+            "stopped for a while"
+        });
     }
 
     /// A network does not answer until then.

@@ -24,10 +24,6 @@ impl Tally {
         self.faults.get(kind).copied().unwrap_or(0)
     }
 
-    pub(crate) fn get(&self, what: &str) -> u64 {
-        self.counts.get(what).copied().unwrap_or(0)
-    }
-
     pub(crate) fn merge(&mut self, other: &Self) {
         for (what, count) in &other.counts {
             *self.counts.entry(what).or_default() += count;

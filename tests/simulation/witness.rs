@@ -30,7 +30,6 @@ pub(crate) enum Outcome {
 /// A call that cannot be taken back.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
-    pub(crate) at: DateTime<Utc>,
     pub(crate) delivery: DeliveryId,
     pub(crate) by: String,
     pub(crate) frozen: Frozen,
@@ -69,11 +68,6 @@ impl Witness {
             }
         }));
         witness
-    }
-
-    /// Every call that was made.
-    pub(crate) fn sent(&self) -> Vec<Sent> {
-        locked(&self.sent).clone()
     }
 
     /// A person has decided something about a delivery.
@@ -183,7 +177,7 @@ impl Witness {
             self.is_a_good_repeat(last, process, kind, frozen);
         }
         let by = process.name.clone();
-        sent.push(Sent { at: now, delivery: id, by, frozen: frozen.clone(), outcome: None, person: false });
+        sent.push(Sent { delivery: id, by, frozen: frozen.clone(), outcome: None, person: false });
     }
 
     /// What is sent is what the calendar said at most a moment ago; for a thread that was begun, when it was begun.
