@@ -47,3 +47,4 @@ mod rig;
 mod schema;
 mod twitter_text;
 mod usage;
+mod zones;
