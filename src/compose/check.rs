@@ -18,6 +18,7 @@ use crate::networks;
 use crate::text::{RELEASE_VARIABLES, variables};
 
 use super::layers::Layers;
+use super::spacing::late_by_spacing;
 use super::{Composer, Instance, Request, campaign};
 
 /// Everything that is wrong with a calendar: its form, and what each account would refuse. By file and place. `now` makes
@@ -92,6 +93,7 @@ impl<'a> Run<'a> {
     }
 
     fn posts(mut self, loaded: &Loaded, now: DateTime<Utc>, diagnostics: &mut Vec<Diagnostic>) {
+        let mut crowded = late_by_spacing(self.calendar, now);
         for post in &self.calendar.posts {
             let instant = match post.trigger {
                 Some(Trigger::At { instant, .. }) => Some(instant),
@@ -115,6 +117,10 @@ impl<'a> Run<'a> {
                 found.push(Found { problem, accounts: Vec::new() });
             }
             self.neighbours(post, past, &mut found);
+            for (name, problem) in crowded.remove(&post.id).unwrap_or_default() {
+                found
+                    .extend(self.calendar.accounts.get(name).map(|account| Found { problem, accounts: vec![account] }));
+            }
             diagnostics.extend(found.into_iter().map(|found| diagnose(loaded, &post.id, found)));
         }
     }

@@ -11,6 +11,7 @@ mod inspect;
 mod layers;
 mod media;
 mod parts;
+mod spacing;
 mod trace;
 
 pub use check::check;

@@ -511,6 +511,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_account_in_blackout_hours_is_left_alone_until_their_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut worker = worker(&folder, 1).await;
+        let mut world = (*worker.engine.world()).clone();
+        for account in world.accounts.values_mut() {
+            // The worker's day begins at nine, on a Tuesday.
+            account.blackout = crate::time::parse_hours("tue 08:00-17:30").expect("hours");
+        }
+        worker.engine.set_world(world, DeliverySettings::default());
+        assert_eq!(worker.start().await, Ok(0), "it is due, and not now");
+        let end = "2026-12-01T17:30:00Z".parse().expect("a time");
+        assert_eq!(worker.next().await, Ok(Some(end)), "the timer knows when");
+        // A person may want it out all the same.
+        let row = worker.engine.ledger.deliveries(&Query::default()).await.expect("answers").remove(0);
+        let event = Event {
+            at: start(),
+            delivery: row.id,
+            kind: "planned".to_owned(),
+            state: row.state,
+            detail: String::new(),
+            actor: "test".to_owned(),
+        };
+        let write = Write::new(Delivery { any_hour: true, ..row.clone() }, row.version, event);
+        worker.engine.ledger.write(&[write]).await.expect("written");
+        worker.read_unknown().await.expect("answers");
+        assert_eq!(worker.next().await, Ok(Some(start())));
+        assert_eq!(worker.start().await, Ok(1));
+    }
+
+    #[tokio::test]
     async fn a_row_that_its_task_left_behind_does_not_keep_the_account_busy() {
         let folder = tempfile::tempdir().expect("a folder");
         let mut worker = worker(&folder, 1).await;

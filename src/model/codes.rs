@@ -171,6 +171,8 @@ codes! {
         "One of `at`, `cron` and `on`. For one text at a time and again with each release, make two posts.";
     SHADOWED_ACCOUNT = "shadowed-account", "A calendar declares an account of `smm.toml`",
         "What is meant for the operator's account would go elsewhere. Give the calendar's account another name.";
+    SPACING_LATE = "spacing-late", "Posts of one account are too close together for its spacing",
+        "`spacing` in `smm.toml` keeps posts of an account apart, so of several at the same time the last goes out later than its grace, and is held.\nMove some of them, give them a longer `late.grace`, or shorten `spacing`.";
     TAG_TOO_LONG = "tag-too-long", "A tag is too long",
         "Tags are single words or a few: a longer one is a sentence by mistake.";
     TAG_UNSUITABLE = "tag-unsuitable", "A tag cannot be written as a hashtag",

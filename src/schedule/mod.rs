@@ -16,6 +16,25 @@
 //! 7. An edited series, and one that comes back, makes no time at or before the present.
 //! 8. When a person has adopted an older ledger, whatever it never saw and that was due by then is held: it may be out.
 //!
+//! What happens where time is not simple:
+//!
+//! | question | decision |
+//! |---|---|
+//! | a post with one time, where the clocks jump over it | an error of `check` with both times that there are |
+//! | the same, since the zone's data was changed later | it goes out as much later as was jumped |
+//! | a series, where the clocks jump over its time | as much later as was jumped, once, unless the series has a time of its own up to there |
+//! | a time that the clocks show twice | once, the first time; an offset chooses the other for a post with one time |
+//! | where the instant comes from | civil time, zone and rule, anew at each comparison: newer zone data moves what is not sent |
+//! | another zone, rule or bound of a series | no time at or before the change is made; what was sent stays |
+//! | what names a time of a series | its nominal civil time: one delivery each, over any history of clocks and zones |
+//! | times missed while nobody ran | one catch-up for each series; the late rule says whether it still goes out |
+//! | blackout hours | moved to their end; of a series one time for all that fall into the same hours, and they are no lateness |
+//! | jitter | later by what follows from the delivery's id: never past its grace, into blackout hours, or onto the next time |
+//! | spacing, catching up | held by the ledger's claim; [`turns`] forecasts it |
+//! | a time moved into the past, or added there | held, unless it is within its grace |
+//! | a clock that was set back | nothing is made twice: a series' watermark and a row's state only go forward |
+//! | leap seconds | `:60` is refused where times are read |
+//!
 //! What this module does not do: it reads no clock and writes no ledger. See [`crate::engine`] for who does.
 
 mod diff;

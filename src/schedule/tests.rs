@@ -472,6 +472,38 @@ fn another_zone_moves_what_is_ahead_and_repeats_nothing() {
     assert_eq!(world.run(), ["moved s@2026-11-21T09:00:00/a 21 14:00 planned"]);
 }
 
+/// Zone data is replaced with the program: what is not sent yet is where the new data has it.
+#[test]
+fn newer_zone_data_moves_what_is_planned() {
+    // The old data lets the summer end on 1 November, the new one has no winter time any more.
+    let old = Zone::of_rule("America/Vancouver", "PST8PDT,M3.2.0,M11.1.0");
+    let new = Zone::of_rule("America/Vancouver", "PDT7");
+    let winter = |zone: &Zone| {
+        let civil: NaiveDateTime = "2026-12-01T09:00:00".parse().unwrap();
+        let mut calendar =
+            calendar("UTC", vec![post("p", Trigger::At { civil, instant: zone.local(civil).instant() })]);
+        calendar.posts.push(cron("s", "0 9 * * tue"));
+        calendar.zone = zone.clone();
+        calendar
+    };
+    let mut world = World::known("2026-11-26T12:00:00Z", Vec::new());
+    world.calendar = winter(&old);
+    assert_eq!(world.run(), ["added p/a 01 17:00 planned", "added s@2026-12-01T09:00:00/a 01 17:00 planned"]);
+    // One that is being sent is not touched.
+    let mut sending = world.row("p").clone();
+    sending.state = State::Claimed;
+    world.calendar = winter(&new);
+    assert_eq!(
+        world.run(),
+        ["moved p/a 01 16:00 planned", "moved s@2026-12-01T09:00:00/a 01 16:00 planned"],
+        "the same occurrences, an hour earlier; no time of the series is made twice or left out"
+    );
+    assert_eq!(world.row("p").civil.to_string(), "2026-12-01 09:00:00");
+    world.calendar = winter(&old);
+    *world.row("p") = sending;
+    assert_eq!(world.run(), ["moved s@2026-12-01T09:00:00/a 01 17:00 planned"]);
+}
+
 #[test]
 fn a_series_that_comes_back_replays_nothing() {
     let mut world = World::known("2026-11-20T12:00:00Z", vec![cron("s", "0 9 * * *")]);

@@ -131,6 +131,12 @@ impl Zone {
         }
     }
 
+    /// A zone of this name whose clocks go by a POSIX rule: zone data of another day, for tests.
+    #[cfg(test)]
+    pub(crate) fn of_rule(name: &str, rule: &str) -> Self {
+        Self { name: name.to_owned(), rules: TimeZone::posix(rule).expect("a rule") }
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

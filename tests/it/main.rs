@@ -28,6 +28,7 @@ mod evidence;
 mod guarded;
 #[cfg(target_os = "linux")]
 mod guards;
+mod hours;
 mod init;
 #[cfg(unix)]
 mod kill;

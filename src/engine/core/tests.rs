@@ -78,6 +78,21 @@ fn later_means_not_before_then() {
 }
 
 #[test]
+fn blackout_hours_are_waited_out() {
+    let rules = rules(RepeatSafety::ChosenId);
+    let until = after(9 * 3600);
+    let (row, event, next) = step(&claimed(), &Input::Dark { until }, &rules, after(0));
+    assert_eq!((told(&row), row.not_before), ((State::Planned, Some(ReasonCode::Blackout)), Some(until)));
+    assert_eq!((row.owner, next), (None, Next::Rest));
+    assert_eq!(event.detail, "the blackout hours of fedi last until 2026-12-01 18:00 UTC");
+    // What may not have arrived is looked at again then, and not sent before.
+    let unknown = lost(&rules);
+    let (row, _, next) = step(&unknown, &Input::Dark { until }, &rules, after(2));
+    assert_eq!((row.state, next_look(&row), next), (State::Unknown, Some(until), Next::Look(Some(until))));
+    assert_eq!(row.reason, unknown.reason, "why it is unknown stays");
+}
+
+#[test]
 fn attempts_end() {
     let rules = Rules { tries: 3, ..rules(RepeatSafety::LookUp) };
     let mut row = claimed();
