@@ -1,7 +1,7 @@
 //! What is known of accounts: who they are, whether they are paused or held off, their servers' limits.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Object;
+use deadpool_postgres::{GenericClient, Object};
 
 use super::error::Trouble;
 use super::instant::{down, up};
@@ -33,6 +33,26 @@ pub(super) async fn account(session: &Object, name: &AccountName) -> Result<Acco
         limits: limits.zip(row.get(3)),
         hold_off: row.get::<_, Option<_>>(4).zip(row.get(5)),
     })
+}
+
+/// Takes in what another ledger knew of an account.
+pub(super) async fn take(session: &impl GenericClient, name: &AccountName, known: &AccountRecord) -> Result<()> {
+    let binding = known.binding.as_ref().map(serde_json::to_string).transpose()?;
+    let limits = known.limits.as_ref().map(|(limits, _)| serde_json::to_string(limits)).transpose()?;
+    let limits_at = known.limits.as_ref().map(|(_, at)| down(*at));
+    let hold_off = known.hold_off.as_ref().map(|(until, _)| up(*until));
+    let hold_why = known.hold_off.as_ref().map(|(_, why)| plain(why));
+    session
+        .execute(
+            "INSERT INTO accounts (name, binding, last_sent, limits, limits_at, hold_off, hold_why)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (name) DO UPDATE SET binding = excluded.binding, last_sent = excluded.last_sent,
+                 limits = excluded.limits, limits_at = excluded.limits_at, hold_off = excluded.hold_off,
+                 hold_why = excluded.hold_why",
+            &[&name.as_str(), &binding, &known.last_sent.map(up), &limits, &limits_at, &hold_off, &hold_why],
+        )
+        .await?;
+    pause(session, Some(name), known.paused.as_ref()).await
 }
 
 /// Binds an account that is not bound yet; gives the binding that holds. Of two that do it at once the first one wins.
@@ -79,7 +99,7 @@ pub(super) async fn put_limits(
 
 /// Pauses or resumes an account, or all of them.
 pub(super) async fn pause(
-    session: &Object,
+    session: &impl GenericClient,
     name: Option<&AccountName>,
     paused: Option<&(DateTime<Utc>, String)>,
 ) -> Result<()> {

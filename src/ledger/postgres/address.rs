@@ -18,11 +18,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::ledger::{LedgerError, Result};
+use crate::model::hex;
 
 /// Where the ledger is, and how it is reached.
 pub(super) struct Address {
@@ -82,6 +84,13 @@ impl Address {
             config,
             accept_unsafe_fsync: own.accept_unsafe_fsync,
         })
+    }
+}
+
+impl Address {
+    /// A file's name for what is remembered of this ledger: the same for the same server and database.
+    pub(super) fn name(&self) -> String {
+        format!("postgres-{}", hex(&Sha256::digest(self.place.as_bytes())[..8]))
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn add(session: &impl GenericClient, alert: &Alert) -> Result<(
 }
 
 /// Remembers since when targets are there.
-pub(super) async fn meet(session: &Object, targets: &[String], now: DateTime<Utc>) -> Result<()> {
+pub(super) async fn meet(session: &impl GenericClient, targets: &[String], now: DateTime<Utc>) -> Result<()> {
     session
         .execute(
             "INSERT INTO targets (name, since) SELECT DISTINCT name, $2::timestamptz FROM unnest($1::text[]) AS new (name)
@@ -59,13 +59,13 @@ pub(super) async fn tell(transaction: &Transaction<'_>, request: &TellRequest) -
                  FROM alerts JOIN targets ON targets.name = $1 AND alerts.at >= targets.since
                  LEFT JOIN tellings t ON t.target = $1 AND t.alert = alerts.key
                  WHERE alerts.tell_at <= $2 AND t.told_at IS NULL AND (t.again IS NULL OR t.again <= $2)
-                 ORDER BY alerts.seq LIMIT $4
+                 ORDER BY alerts.at, alerts.seq LIMIT $4
                  ON CONFLICT (target, alert) DO UPDATE SET again = excluded.again
                      WHERE tellings.told_at IS NULL AND tellings.again <= $2
                  RETURNING alert, attempts, error
              )
              SELECT {ALERT}, handed.attempts, NULL::timestamptz, handed.error
-             FROM handed JOIN alerts ON alerts.key = handed.alert ORDER BY alerts.seq"
+             FROM handed JOIN alerts ON alerts.key = handed.alert ORDER BY alerts.at, alerts.seq"
         ))
         .await?;
     let limit = i64::try_from(request.limit).unwrap_or(i64::MAX);
@@ -90,7 +90,8 @@ pub(super) async fn told(
     transaction
         .execute(
             "INSERT INTO tellings (alert, target, attempts, again, told_at, error)
-             SELECT alerts.key, $1, 1, $3, $4, $5 FROM alerts WHERE alerts.key = ANY($2) ORDER BY alerts.key
+             SELECT alerts.key, $1, 1, $3, $4, $5 FROM alerts JOIN targets ON targets.name = $1
+             WHERE alerts.key = ANY($2) AND alerts.at >= targets.since ORDER BY alerts.key
              ON CONFLICT (target, alert) DO UPDATE SET attempts = tellings.attempts + 1, again = excluded.again,
                  told_at = excluded.told_at, error = excluded.error
              WHERE tellings.told_at IS NULL",
@@ -119,8 +120,8 @@ pub(super) async fn untold(session: &Object, targets: &[String]) -> Result<Vec<E
         .prepare_cached(&format!(
             "SELECT {ALERT}, t.attempts, t.told_at, t.error, t.target
              FROM tellings t JOIN alerts ON alerts.key = t.alert JOIN targets ON targets.name = t.target
-             WHERE t.target = ANY($1) AND t.told_at IS NULL AND t.error IS NOT NULL AND alerts.at >= targets.since
-             ORDER BY alerts.seq, t.target"
+             WHERE t.target = ANY($1) AND t.told_at IS NULL AND t.attempts > 0
+             ORDER BY array_position($1, t.target), alerts.at, alerts.seq"
         ))
         .await?;
     let rows = session.query(&statement, &[&targets]).await?;
@@ -133,7 +134,7 @@ pub(super) async fn about(session: &Object, delivery: DeliveryId) -> Result<Vec<
         .prepare_cached(&format!(
             "SELECT {ALERT}, t.target, t.told_at FROM alerts
              LEFT JOIN tellings t ON t.alert = alerts.key AND t.told_at IS NOT NULL
-             WHERE alerts.delivery = $1 ORDER BY alerts.seq, t.target"
+             WHERE alerts.delivery = $1 ORDER BY alerts.at, alerts.seq, t.target"
         ))
         .await?;
     let mut found: Vec<Raised> = Vec::new();
@@ -149,7 +150,8 @@ pub(super) async fn about(session: &Object, delivery: DeliveryId) -> Result<Vec<
     Ok(found)
 }
 
-fn alert(row: &Row) -> Result<Alert> {
+/// An alert of its columns, in their order.
+pub(super) fn alert(row: &Row) -> Result<Alert> {
     let delivery: Option<&str> = row.get(3);
     Ok(Alert {
         key: row.get(0),

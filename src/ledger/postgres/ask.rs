@@ -51,10 +51,10 @@ macro_rules! change {
     };
 }
 
-/// Runs one transaction, again when the server has taken it back: `transact!(server, transaction => future)`. A commit that
+/// Runs one transaction, again when the server has taken it back: `transact!(server, limit, transaction => future)`. A commit that
 /// is not answered is an error, and is not tried again.
 macro_rules! transact {
-    ($server:expr, $transaction:ident => $work:expr) => {{
+    ($server:expr, $limit:expr, $transaction:ident => $work:expr) => {{
         let server = &*$server;
         server.may_write()?;
         let mut attempt = 0;
@@ -63,7 +63,7 @@ macro_rules! transact {
             let outcome = match server.session().await {
                 Ok(None) => Err(server.nothing_there().into()),
                 Ok(Some(mut session)) => {
-                    let done = $crate::ledger::postgres::ask::in_time(server.limit, async {
+                    let done = $crate::ledger::postgres::ask::in_time($limit, async {
                         let mut transaction = session.transaction().await?;
                         let done = {
                             let $transaction = &mut transaction;

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use deadpool_postgres::{GenericClient, Object, Transaction};
 
 use super::error::Trouble;
-use super::instant::down;
+use super::instant::{down, up};
 use crate::ledger::{CalendarRecord, SeriesRecord, StoredPost};
 use crate::model::{CalendarName, Delivery, PostId};
 
@@ -66,13 +66,14 @@ pub(super) async fn put_calendar(
     Ok(())
 }
 
-/// Keeps when a person took the ledger as it is.
+/// Keeps when a person took the ledger as it is. The latest time is what counts.
 pub(super) async fn put_adopted(session: &impl GenericClient, now: DateTime<Utc>) -> Result<()> {
     session
         .execute(
             "INSERT INTO meta (key, value) VALUES ($1, $2::timestamptz::text)
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            &[&ADOPTED, &down(now)],
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value
+                 WHERE meta.value::timestamptz < excluded.value::timestamptz",
+            &[&ADOPTED, &up(now)],
         )
         .await?;
     Ok(())

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::error::Trouble;
 use super::instant::down;
-use super::rows;
+use super::{rows, transfer};
 use crate::ledger::ClaimRequest;
 use crate::model::{AccountName, Delivery};
 
@@ -32,7 +32,7 @@ macro_rules! free {
          served AS (SELECT * FROM unnest($2::text[], $3::bigint[]) AS served (name, spacing)),
          free AS MATERIALIZED (
              SELECT a.name, (
-                 SELECT count(DISTINCT i.delivery) >= $4::bigint FROM intents i
+                 SELECT count(DISTINCT i.delivery) >= greatest($4::bigint, 1) FROM intents i
                  WHERE i.account = a.name AND i.part = 0 AND i.at > present.now - $5::float8 * interval '1 second'
              ) AS spent
              FROM served JOIN accounts a USING (name) CROSS JOIN present
@@ -168,6 +168,7 @@ impl Asked {
 
 /// Claims what is ready.
 pub(super) async fn claim(transaction: &Transaction<'_>, request: &ClaimRequest, lease: f64) -> Result<Vec<Delivery>> {
+    transfer::refuse_half(transaction).await?;
     let asked = Asked::new(request);
     for _ in 0..LOOKS {
         let statement = transaction.prepare_cached(LOCK).await?;

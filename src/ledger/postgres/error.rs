@@ -147,7 +147,9 @@ fn explain(error: &tokio_postgres::Error, place: &str) -> LedgerError {
     } else if *code == SqlState::READ_ONLY_SQL_TRANSACTION {
         storage("it is a replica or was made read-only; name the primary server as `ledger` in smm.toml")
     } else if *code == SqlState::DISK_FULL {
-        storage("nothing was recorded; make room on the server's disk")
+        LedgerError::Full(format!(
+            "the ledger at {place} says: {said}; nothing was recorded; make room on the server's disk"
+        ))
     } else if [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW].contains(code) {
         storage("the server is stopping or starting; smm tries again")
     } else if [SqlState::QUERY_CANCELED, SqlState::LOCK_NOT_AVAILABLE, SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT]

@@ -15,6 +15,7 @@
 
 mod accounts;
 mod address;
+mod age;
 mod alerts;
 mod ask;
 mod bell;
@@ -25,6 +26,7 @@ mod instant;
 mod rows;
 mod schema;
 mod session;
+mod transfer;
 mod write;
 
 use std::path::Path;
@@ -67,10 +69,6 @@ impl PostgresLedger {
     }
 }
 
-fn later() -> LedgerError {
-    LedgerError::Storage("a ledger in PostgreSQL cannot do this yet".to_owned())
-}
-
 #[async_trait]
 impl Ledger for PostgresLedger {
     async fn lock(&self, _owner: &str) -> Result<Box<dyn Send + Sync>> {
@@ -96,15 +94,21 @@ impl Ledger for PostgresLedger {
     }
 
     async fn about(&self) -> Result<About> {
-        Err(later())
+        let about = read!(self.server, self.server.limit * LONG, session => rows::about(session, self.server.place()))?;
+        Ok(about.unwrap_or_else(|| About::new("PostgreSQL", self.server.place())))
     }
 
     async fn age(&self) -> Result<Age> {
-        Ok(Age::Current)
+        let server = &*self.server;
+        let age = read!(server, server.limit, session => server.watch.look(session, false))?;
+        // There is none: what was seen of it is gone.
+        age.map_or_else(|| Ok(server.watch.of_nothing()), Ok)
     }
 
     async fn adopt(&self, now: DateTime<Utc>) -> Result<()> {
-        change!(self.server, session => calendars::put_adopted(session, now))
+        let server = &*self.server;
+        transact!(server, server.limit, transaction => age::adopt(transaction, now))?;
+        change!(server, session => server.watch.adopted(session))
     }
 
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {
@@ -120,13 +124,25 @@ impl Ledger for PostgresLedger {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
-        let lease = self.server.lease;
-        transact!(self.server, transaction => write::write(transaction, writes, lease))
+        let server = &*self.server;
+        let sends = writes.iter().any(|write| write.delivery.intent.is_some());
+        let batch = transact!(server, server.limit, transaction => async {
+            let known = if sends { server.watch.may_send(&*transaction).await? } else { 0 };
+            write::write(transaction, writes, &write::Terms { lease: server.lease, known }).await
+        })?;
+        if let Some((number, at)) = batch.sent {
+            server.watch.sent(number, at).await;
+        }
+        Ok(batch.answers)
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Delivery>> {
-        let lease = self.server.lease.as_secs_f64();
-        transact!(self.server, transaction => claim::claim(transaction, request, lease))
+        let server = &*self.server;
+        let lease = server.lease.as_secs_f64();
+        transact!(server, server.limit, transaction => async {
+            server.watch.may_send(&*transaction).await?;
+            claim::claim(transaction, request, lease).await
+        })
     }
 
     async fn next_ready(&self, request: &ClaimRequest) -> Result<Option<DateTime<Utc>>> {
@@ -138,7 +154,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn put_calendar(&self, name: &CalendarName, record: &CalendarRecord) -> Result<()> {
-        transact!(self.server, transaction => calendars::put_calendar(transaction, name, record))
+        transact!(self.server, self.server.limit, transaction => calendars::put_calendar(transaction, name, record))
     }
 
     async fn account(&self, name: &AccountName) -> Result<AccountRecord> {
@@ -174,7 +190,7 @@ impl Ledger for PostgresLedger {
     }
 
     async fn variation(&self, delivery: &Delivery, count: u32) -> Result<u32> {
-        transact!(self.server, transaction => calendars::variation(transaction, delivery, count))
+        transact!(self.server, self.server.limit, transaction => calendars::variation(transaction, delivery, count))
     }
 
     async fn put_post(&self, calendar: &CalendarName, post: &StoredPost) -> Result<()> {
@@ -199,11 +215,11 @@ impl Ledger for PostgresLedger {
     }
 
     async fn tell(&self, request: &TellRequest) -> Result<Vec<Errand>> {
-        transact!(self.server, transaction => alerts::tell(transaction, request))
+        transact!(self.server, self.server.limit, transaction => alerts::tell(transaction, request))
     }
 
     async fn told(&self, target: &str, keys: &[String], told: &Told, now: DateTime<Utc>) -> Result<()> {
-        transact!(self.server, transaction => alerts::told(transaction, target, keys, told, now))
+        transact!(self.server, self.server.limit, transaction => alerts::told(transaction, target, keys, told, now))
     }
 
     async fn next_tell(&self, targets: &[String]) -> Result<Option<DateTime<Utc>>> {
@@ -218,12 +234,13 @@ impl Ledger for PostgresLedger {
         Ok(read!(self.server, self.server.limit, session => alerts::about(session, delivery))?.unwrap_or_default())
     }
 
-    async fn export(&self, _skip: u64, _limit: usize) -> Result<Vec<Record>> {
-        Err(later())
+    async fn export(&self, skip: u64, limit: usize) -> Result<Vec<Record>> {
+        Ok(read!(self.server, self.server.limit * LONG, session => transfer::export(session, skip, limit))?
+            .unwrap_or_default())
     }
 
-    async fn import(&self, _records: &[Record]) -> Result<()> {
-        Err(later())
+    async fn import(&self, records: &[Record]) -> Result<()> {
+        transact!(self.server, self.server.limit * LONG, transaction => transfer::import(transaction, records))
     }
 
     async fn backup(&self, _to: &Path) -> Result<()> {

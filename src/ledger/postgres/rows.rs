@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Object;
+use deadpool_postgres::{GenericClient, Object};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::error::Trouble;
-use crate::ledger::{LedgerError, Query, Result};
+use super::schema;
+use crate::ledger::{About, LedgerError, Query, Result};
 use crate::model::{Delivery, DeliveryId, Event, State};
 
 /// The columns that [`delivery_of`] reads.
@@ -55,7 +56,7 @@ pub(super) async fn deliveries(session: &Object, query: &Query) -> std::result::
 }
 
 /// Reads one delivery.
-pub(super) async fn delivery(session: &Object, id: DeliveryId) -> std::result::Result<Option<Delivery>, Trouble> {
+pub(super) async fn delivery(session: &impl GenericClient, id: DeliveryId) -> std::result::Result<Option<Delivery>, Trouble> {
     let statement = session.prepare_cached(&format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1")).await?;
     let row = session.query_opt(&statement, &[&id.to_string()]).await?;
     Ok(row.as_ref().map(delivery_of).transpose()?)
@@ -77,6 +78,25 @@ pub(super) async fn renew(session: &Object, owner: &str, lease: Duration) -> std
         .await?;
     session.execute(&statement, &[&owner, &lease.as_secs_f64()]).await?;
     Ok(())
+}
+
+/// The database, and what is in it.
+pub(super) async fn about(session: &Object, place: &str) -> std::result::Result<About, Trouble> {
+    let mut about = About::new("PostgreSQL", place);
+    let row = session
+        .query_one(
+            "SELECT (SELECT value FROM meta WHERE key = 'version'),
+                 (SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class
+                  WHERE relnamespace = to_regnamespace($1) AND relkind = 'r')",
+            &[&schema::NAME],
+        )
+        .await?;
+    about.version = row.get::<_, &str>(0).parse().unwrap_or(0);
+    about.bytes = row.get::<_, Option<i64>>(1).map(unsigned).transpose()?;
+    for row in session.query("SELECT state, count(*) FROM deliveries GROUP BY state", &[]).await? {
+        about.states.insert(state_of(row.get(0))?, unsigned(row.get(1))?);
+    }
+    Ok(about)
 }
 
 /// The rows whose lease has lapsed, by the database's clock.

@@ -6,13 +6,13 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
-use tokio::sync::OnceCell;
 
 use super::address::Address;
 use super::ask::in_time;
 use super::error::Trouble;
+use super::age::Watch;
 use super::schema;
-use crate::ledger::{LedgerError, OpenMode, Opening, Result};
+use crate::ledger::{LedgerError, MarkFile, OpenMode, Opening, Result};
 use crate::trial::Guard;
 
 /// Connections that one process holds at most, without the one that listens.
@@ -29,9 +29,9 @@ pub(super) struct Server {
     pub(super) lease: Duration,
     /// Longest time for one request.
     pub(super) limit: Duration,
+    /// What this machine has seen of it.
+    pub(super) watch: Watch,
     pool: Pool,
-    /// The tables are there: seen once for all connections.
-    made: OnceCell<()>,
 }
 
 impl Server {
@@ -47,7 +47,16 @@ impl Server {
             .timeouts(Timeouts { wait: Some(limit), create: Some(limit), recycle: Some(limit) })
             .build()
             .map_err(|error| LedgerError::Storage(format!("the ledger's connections cannot be set up: {error}")))?;
-        Ok(Self { address, mode: opening.mode, lease: opening.lease, limit, pool, made: OnceCell::new() })
+        if opening.mode == OpenMode::ReadWrite {
+            let mut folder = std::fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+            folder.recursive(true).create(opening.state_folder).map_err(|error| {
+                LedgerError::Storage(format!("`{}` cannot be made: {error}", opening.state_folder.display()))
+            })?;
+        }
+        let watch = Watch::new(MarkFile::new(opening.state_folder.join(format!("{}.mark", address.name()))));
+        Ok(Self { address, mode: opening.mode, lease: opening.lease, limit, watch, pool })
     }
 
     /// Host, port and database, for people.
@@ -62,29 +71,32 @@ impl Server {
 
     async fn connect(&self) -> std::result::Result<Option<Object>, Trouble> {
         let session = self.pool.get().await?;
-        if Object::metrics(&session).recycle_count == 0
-            && let Err(error) = look_over(&session, self).await
-        {
-            // Not one that the next request would find and take for good.
-            drop(Object::take(session));
-            return Err(error);
-        }
-        if self.made.get().is_some() {
+        if Object::metrics(&session).recycle_count > 0 {
             return Ok(Some(session));
         }
-        let mut session = session;
-        let there = match self.mode {
-            OpenMode::ReadWrite => {
-                schema::migrate(&mut session, self.place()).await?;
-                true
-            }
-            OpenMode::ReadOnly => schema::is_there(&session, self.place()).await?,
+        let mut fresh = Fresh(Some(session));
+        let there = match &mut fresh.0 {
+            Some(session) => self.introduce(session).await?,
+            None => false,
         };
-        if there {
-            // Set by another request meanwhile: it is the same.
-            let _ = self.made.set(());
+        Ok(fresh.0.take_if(|_| there))
+    }
+
+    /// A new connection: is it one to a server that keeps what it confirms, are the tables there, is it as new as what was
+    /// seen of it? `false`: the tables are not there, and it was opened for reading.
+    async fn introduce(&self, session: &mut Object) -> std::result::Result<bool, Trouble> {
+        look_over(session, self).await?;
+        match self.mode {
+            OpenMode::ReadWrite => schema::migrate(session, self.place()).await?,
+            OpenMode::ReadOnly => {
+                if !schema::is_there(&*session, self.place()).await? {
+                    return Ok(false);
+                }
+            }
         }
-        Ok(there.then_some(session))
+        // Not refused here when it is older: it may be read, and be adopted.
+        self.watch.look(&*session, self.mode == OpenMode::ReadWrite).await?;
+        Ok(true)
     }
 
     pub(super) fn nothing_there(&self) -> LedgerError {
@@ -99,6 +111,15 @@ impl Server {
                 Err(LedgerError::Storage(format!("the ledger at {} was opened for reading only", self.place())))
             }
         }
+    }
+}
+
+/// A connection that was not introduced yet: the next request must not find it in the pool and take it for good.
+struct Fresh(Option<Object>);
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        self.0.take().map(Object::take);
     }
 }
 

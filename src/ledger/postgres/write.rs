@@ -9,11 +9,12 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use deadpool_postgres::Transaction;
 
+use super::age;
 use super::error::Trouble;
 use super::instant::{down, up};
 use super::rows::{id_of, plain, signed};
 use crate::ledger::{Write, Written};
-use crate::model::{Binding, Delivery, DeliveryId, Intent, Receipt};
+use crate::model::{Binding, Delivery, DeliveryId, Event, Intent, Receipt};
 use crate::trial::Guard;
 
 type Result<T> = std::result::Result<T, Trouble>;
@@ -25,12 +26,25 @@ struct Present {
     open: Option<(i64, Intent)>,
 }
 
-/// Stores rows; the answers are in their order.
-pub(super) async fn write(
-    transaction: &mut Transaction<'_>,
-    writes: &[Write],
-    lease: Duration,
-) -> Result<Vec<Written>> {
+/// What a batch came to.
+pub(super) struct Batch {
+    /// In the order of the writes.
+    pub(super) answers: Vec<Written>,
+    /// The highest number of its intents, with when that one begins.
+    pub(super) sent: Option<(i64, DateTime<Utc>)>,
+}
+
+/// How a batch is to be stored.
+pub(super) struct Terms {
+    /// A row that somebody takes is his for so long.
+    pub(super) lease: Duration,
+    /// Every intent has a higher number.
+    pub(super) known: i64,
+}
+
+/// Stores rows.
+pub(super) async fn write(transaction: &mut Transaction<'_>, writes: &[Write], terms: &Terms) -> Result<Batch> {
+    let mut sent = None;
     let mut answers: Vec<Option<Written>> = vec![None; writes.len()];
     let mut left: Vec<usize> = (0..writes.len()).collect();
     // A row that comes a second time is looked at when the first has been stored.
@@ -38,7 +52,7 @@ pub(super) async fn write(
         let mut seen = BTreeSet::new();
         let (round, later): (Vec<usize>, Vec<usize>) =
             left.into_iter().partition(|&index| seen.insert(writes[index].delivery.id));
-        write_round(transaction, writes, &round, lease, &mut answers).await?;
+        write_round(transaction, writes, &round, terms, &mut answers, &mut sent).await?;
         left = later;
     }
     let done: Vec<&Write> = writes
@@ -47,17 +61,19 @@ pub(super) async fn write(
         .filter(|(_, answer)| **answer == Some(Written::Done))
         .map(|(write, _)| write)
         .collect();
-    add_events(transaction, &done).await?;
+    let events: Vec<&Event> = done.iter().map(|write| &write.event).collect();
+    add_events(transaction, &events).await?;
     move_alerts(transaction, &done).await?;
-    Ok(answers.into_iter().map(|answer| answer.unwrap_or(Written::Stale)).collect())
+    Ok(Batch { answers: answers.into_iter().map(|answer| answer.unwrap_or(Written::Stale)).collect(), sent })
 }
 
 async fn write_round(
     transaction: &mut Transaction<'_>,
     writes: &[Write],
     round: &[usize],
-    lease: Duration,
+    terms: &Terms,
     answers: &mut [Option<Written>],
+    sent: &mut Option<(i64, DateTime<Utc>)>,
 ) -> Result<()> {
     let present = lock(transaction, writes, round).await?;
     let mut new = Vec::new();
@@ -82,9 +98,9 @@ async fn write_round(
     for (indices, is_new) in [(new, true), (moved, false)] {
         let rows: Vec<&Write> = indices.iter().map(|&index| &writes[index]).collect();
         let stored = if is_new {
-            insert(transaction, &rows, lease).await?
+            insert(transaction, &rows, terms.lease).await?
         } else {
-            update(transaction, &rows, lease, false).await?
+            update(transaction, &rows, terms.lease, false).await?
         };
         for index in indices {
             let done = stored.contains(&writes[index].delivery.id);
@@ -93,7 +109,9 @@ async fn write_round(
     }
     for index in special {
         let id = writes[index].delivery.id;
-        answers[index] = Some(write_special(transaction, &writes[index], present.get(&id), lease).await?);
+        let (answer, began) = write_special(transaction, &writes[index], present.get(&id), terms).await?;
+        answers[index] = Some(answer);
+        *sent = (*sent).max(began);
     }
     Ok(())
 }
@@ -269,37 +287,47 @@ async fn update(
     stored.iter().map(|row| Ok(id_of(row.get(0))?)).collect()
 }
 
-/// Stores a row that has, had or comes to hold an intent, or that has receipts.
+/// A row that has, had or comes to hold an intent, or that has receipts.
+struct Special<'a> {
+    write: &'a Write,
+    present: Option<&'a Present>,
+    /// The intent that it comes to hold.
+    new: Option<&'a Intent>,
+}
+
+/// When an intent begins, and its number.
+type Began = Option<(i64, DateTime<Utc>)>;
+
 async fn write_special(
     transaction: &mut Transaction<'_>,
     write: &Write,
     present: Option<&Present>,
-    lease: Duration,
-) -> Result<Written> {
-    let next = &write.delivery;
+    terms: &Terms,
+) -> Result<(Written, Began)> {
     let open = present.and_then(|present| present.open.as_ref());
-    let new = next.intent.as_ref().filter(|intent| open.is_none_or(|(_, open)| open != *intent));
+    let new = write.delivery.intent.as_ref().filter(|intent| open.is_none_or(|(_, open)| open != *intent));
     // What is refused in the middle is taken back, and the rest of the batch stays.
     let part = transaction.savepoint("part").await?;
-    let answer = store_special(&part, write, present, open, new, lease).await?;
+    let mut began = None;
+    let answer = store_special(&part, &Special { write, present, new }, terms, &mut began).await?;
     if answer == Written::Done {
         part.commit().await?;
+        Ok((answer, began))
     } else {
         part.rollback().await?;
+        Ok((answer, None))
     }
-    Ok(answer)
 }
 
 async fn store_special(
     part: &Transaction<'_>,
-    write: &Write,
-    present: Option<&Present>,
-    open: Option<&(i64, Intent)>,
-    new: Option<&Intent>,
-    lease: Duration,
+    row: &Special<'_>,
+    terms: &Terms,
+    began: &mut Began,
 ) -> Result<Written> {
-    let next = &write.delivery;
-    if present.is_none() && !insert(part, &[write], lease).await?.contains(&next.id) {
+    let next = &row.write.delivery;
+    let open = row.present.and_then(|present| present.open.as_ref());
+    if row.present.is_none() && !insert(part, &[row.write], terms.lease).await?.contains(&next.id) {
         return Ok(Written::Stale);
     }
     if let Some((seq, intent)) = open
@@ -308,26 +336,30 @@ async fn store_special(
         let statement = part.prepare_cached("UPDATE intents SET open = false WHERE seq = $1").await?;
         part.execute(&statement, &[seq]).await?;
     }
-    if let Some(intent) = new {
+    if let Some(intent) = row.new {
         // The unique index decides a race: whoever comes second waits here for the first to commit.
-        let mut tries = 0;
-        while !add_intent(part, next, intent).await? {
-            if let Some(out) = already_out(part, next, intent).await? {
-                return Ok(out);
-            }
-            // The other one has just come to its end.
-            tries += 1;
-            if tries == 3 {
-                return Ok(Written::Stale);
-            }
+        let number = match add_intent(part, next, intent).await? {
+            Some(number) => number,
+            None => match already_out(part, next, intent).await? {
+                Some(out) => return Ok(out),
+                // The other one has just come to its end.
+                None => match add_intent(part, next, intent).await? {
+                    Some(number) => number,
+                    None => return Ok(Written::Stale),
+                },
+            },
+        };
+        if age::goes_back(number, terms.known) {
+            return Err(age::older().into());
         }
+        *began = Some((number, down(intent.at)));
     }
-    let leased = new.is_some() && Guard::Fence.holds();
-    if present.is_some() && !update(part, &[write], lease, leased).await?.contains(&next.id) {
+    let leased = row.new.is_some() && Guard::Fence.holds();
+    if row.present.is_some() && !update(part, &[row.write], terms.lease, leased).await?.contains(&next.id) {
         return Ok(Written::Stale);
     }
     // After the index has let us through: a statement that sees what was committed until then.
-    if let Some(intent) = new
+    if let Some(intent) = row.new
         && let Some(out) = already_out(part, next, intent).await?
     {
         return Ok(out);
@@ -376,8 +408,8 @@ async fn already_out(part: &Transaction<'_>, next: &Delivery, intent: &Intent) -
     Ok(Some(Written::AlreadyOut { by: id_of(row.get(0))?, receipt: receipt.map(serde_json::from_str).transpose()? }))
 }
 
-/// Adds an intent; `false` when another one is open for the same part, occurrence and identity.
-async fn add_intent(part: &Transaction<'_>, next: &Delivery, intent: &Intent) -> Result<bool> {
+/// Adds an intent and gives its number; `None` when another one is open for the same part, occurrence and identity.
+async fn add_intent(part: &Transaction<'_>, next: &Delivery, intent: &Intent) -> Result<Option<i64>> {
     let statement = part
         .prepare_cached(
             "WITH added AS (
@@ -409,7 +441,7 @@ async fn add_intent(part: &Transaction<'_>, next: &Delivery, intent: &Intent) ->
             ],
         )
         .await?;
-    Ok(added.is_some())
+    Ok(added.map(|row| row.get(0)))
 }
 
 /// Whose receipts these are when the row had no open intent: a person has said that it is out.
@@ -467,12 +499,80 @@ async fn add_receipt(
     Ok(())
 }
 
-/// Adds lines to the history, in the order of the batch.
-async fn add_events(transaction: &Transaction<'_>, writes: &[&Write]) -> Result<()> {
-    if writes.is_empty() {
+/// Takes in an intent of another ledger.
+pub(super) async fn take_intent(
+    transaction: &Transaction<'_>,
+    row: &Delivery,
+    generation: u32,
+    intent: &Intent,
+    open: bool,
+) -> Result<()> {
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO intents (delivery, account, calendar, occurrence, network, uid, part, generation, at, open, intent)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        )
+        .await?;
+    transaction
+        .execute(
+            &statement,
+            &[
+                &row.id.to_string(),
+                &row.account.as_str(),
+                &row.calendar.as_str(),
+                &row.occurrence.as_str(),
+                &intent.binding.network,
+                &intent.binding.uid,
+                &i32::from(intent.frozen.part),
+                &i64::from(generation),
+                &down(intent.at),
+                &open,
+                &serde_json::to_string(intent)?,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Takes in a receipt of another ledger.
+pub(super) async fn take_receipt(
+    transaction: &Transaction<'_>,
+    row: &Delivery,
+    generation: u32,
+    network: &str,
+    uid: &str,
+    receipt: &Receipt,
+) -> Result<()> {
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO receipts (calendar, occurrence, network, uid, part, generation, delivery, at, receipt)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .await?;
+    transaction
+        .execute(
+            &statement,
+            &[
+                &row.calendar.as_str(),
+                &row.occurrence.as_str(),
+                &network,
+                &uid,
+                &i32::from(receipt.part),
+                &i64::from(generation),
+                &row.id.to_string(),
+                &down(receipt.at),
+                &serde_json::to_string(receipt)?,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Adds lines to the history, in their order.
+pub(super) async fn add_events(transaction: &Transaction<'_>, events: &[&Event]) -> Result<()> {
+    if events.is_empty() {
         return Ok(());
     }
-    let events: Vec<_> = writes.iter().map(|write| &write.event).collect();
     let statement = transaction
         .prepare_cached(
             "INSERT INTO events (at, delivery, kind, state, detail, actor)

@@ -47,7 +47,8 @@ CREATE TABLE deliveries (
     owner       text COLLATE "C",
     -- Set while the state is `claimed` or `sending`, in the database's time.
     lease_until timestamptz,
-    row         text NOT NULL
+    row         text NOT NULL,
+    seq         bigint GENERATED ALWAYS AS IDENTITY
 );
 
 CREATE INDEX deliveries_by_calendar ON deliveries (calendar, due, id);
