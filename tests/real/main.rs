@@ -10,10 +10,13 @@ mod postgres;
 mod proxy;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/wire.rs"]
+mod wire;
 
 mod ledger;
 mod publish;
 mod servers;
+mod shared;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
@@ -44,7 +47,17 @@ fn main() -> ExitCode {
     add("snac::a_thread_is_published_and_read_back", "snac", snac, || run(publish::to_snac()));
     add("snac::a_lost_answer_leads_to_one_post", "snac", snac, || run(publish::a_lost_answer_on_snac()));
     let server = postgres::Postgres::programs().is_some();
-    add("postgres::passes_the_suite", "PostgreSQL", server, ledger::passes_the_suite);
+    let mut pg = |name: &str, case: fn()| add(&format!("postgres::{name}"), "PostgreSQL", server, case);
+    pg("passes_the_suite", ledger::passes_the_suite);
+    pg("unsafe_settings_are_refused", || run(shared::unsafe_settings_are_refused()));
+    pg("the_password_is_never_shown", || run(shared::the_password_is_never_shown()));
+    pg("a_server_that_restarts_is_found_again", || run(shared::a_server_that_restarts_is_found_again()));
+    pg("a_lost_answer_of_a_commit_is_an_error", || run(shared::a_lost_answer_of_a_commit_is_an_error()));
+    pg("a_silent_connection_is_given_up_in_time", || run(shared::a_silent_connection_is_given_up_in_time()));
+    pg("a_transaction_that_stands_still_is_ended", || run(shared::a_transaction_that_stands_still_is_ended()));
+    pg("a_restored_ledger_sends_nothing", || run(shared::a_restored_ledger_sends_nothing()));
+    pg("a_server_that_took_over_sends_nothing", || run(shared::a_server_that_took_over_sends_nothing()));
+    pg("races_have_one_winner", || run(shared::races_have_one_winner()));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -126,6 +126,15 @@ impl Postgres {
         }
     }
 
+    /// A stopped server comes back as a replica that was promoted: on another timeline.
+    pub(crate) fn become_promoted(&mut self) {
+        let signal = self.data().join("standby.signal");
+        std::fs::write(&signal, "").expect("written");
+        hand_over(&signal);
+        self.up();
+        self.sql("postgres", "SELECT pg_promote(true, 60)");
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -18,13 +18,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret as _, SecretString};
-use sha2::{Digest as _, Sha256};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::ledger::{LedgerError, Result};
-use crate::model::hex;
 
 /// Where the ledger is, and how it is reached.
 pub(super) struct Address {
@@ -77,20 +75,18 @@ impl Address {
         }
         config.connect_timeout(config.get_connect_timeout().map_or(limit, |asked| limit.min(*asked)));
         // A server that has vanished without a word is noticed well before a lease is over.
-        config.keepalives_idle(limit).keepalives_interval(limit / 3).keepalives_retries(3).tcp_user_timeout(limit);
+        let seconds = |time: Duration| time.max(Duration::from_secs(1));
+        config
+            .keepalives_idle(seconds(limit))
+            .keepalives_interval(seconds(limit / 3))
+            .keepalives_retries(3)
+            .tcp_user_timeout(limit);
         Ok(Self {
             place: place(&config),
             tls: tls(encrypted, own.roots.as_deref())?,
             config,
             accept_unsafe_fsync: own.accept_unsafe_fsync,
         })
-    }
-}
-
-impl Address {
-    /// A file's name for what is remembered of this ledger: the same for the same server and database.
-    pub(super) fn name(&self) -> String {
-        format!("postgres-{}", hex(&Sha256::digest(self.place.as_bytes())[..8]))
     }
 }
 

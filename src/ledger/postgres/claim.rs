@@ -55,7 +55,7 @@ macro_rules! first {
                  SELECT d.id, d.version, d.due FROM deliveries d
                  WHERE d.state = 'planned' AND d.account = f.name AND d.due <= present.now AND d.ready <= present.now
                      AND ($6::text[] IS NULL OR d.calendar = ANY($6)) AND ($7::text[] IS NULL OR d.id = ANY($7))
-                     AND (NOT f.spent OR d.ready > present.now - $8::float8 * interval '1 second')
+                     AND (NOT f.spent OR d.ready >= present.now - $8::float8 * interval '1 second')
                  ORDER BY d.due, d.id LIMIT 1
              ) d
          )"
@@ -108,7 +108,7 @@ const NEXT: &str = "WITH present AS MATERIALIZED (SELECT least($1::timestamptz, 
                  SELECT 1 FROM deliveries b WHERE b.account = a.name AND b.state IN ('claimed', 'sending')
              )
      )
-     SELECT min(least(greatest(any_row.ready, f.since, f.spent_until), greatest(on_time.ready, f.since)))
+     SELECT min(least(greatest(any_row.ready, f.since, f.spent_until), CASE WHEN on_time.ready IS NOT NULL THEN greatest(on_time.ready, f.since) END))
      FROM free f CROSS JOIN present
      CROSS JOIN LATERAL (
          SELECT d.ready FROM deliveries d WHERE d.state = 'planned' AND d.account = f.name
@@ -118,7 +118,7 @@ const NEXT: &str = "WITH present AS MATERIALIZED (SELECT least($1::timestamptz, 
      LEFT JOIN LATERAL (
          SELECT d.ready FROM deliveries d WHERE d.state = 'planned' AND d.account = f.name
              AND ($6::text[] IS NULL OR d.calendar = ANY($6)) AND ($7::text[] IS NULL OR d.id = ANY($7))
-             AND d.ready > greatest(present.now, f.since) - $8::float8 * interval '1 second'
+             AND d.ready >= greatest(present.now, f.since) - $8::float8 * interval '1 second'
          ORDER BY d.ready LIMIT 1
      ) on_time ON f.spent_until IS NOT NULL";
 

@@ -56,7 +56,10 @@ pub(super) async fn deliveries(session: &Object, query: &Query) -> std::result::
 }
 
 /// Reads one delivery.
-pub(super) async fn delivery(session: &impl GenericClient, id: DeliveryId) -> std::result::Result<Option<Delivery>, Trouble> {
+pub(super) async fn delivery(
+    session: &impl GenericClient,
+    id: DeliveryId,
+) -> std::result::Result<Option<Delivery>, Trouble> {
     let statement = session.prepare_cached(&format!("SELECT {COLUMNS} FROM deliveries WHERE id = $1")).await?;
     let row = session.query_opt(&statement, &[&id.to_string()]).await?;
     Ok(row.as_ref().map(delivery_of).transpose()?)

@@ -45,20 +45,20 @@ pub(super) async fn migrate(session: &mut Object, place: &str) -> std::result::R
         is_there(&transaction, place).await?;
     }
     if seen == 0 {
-        let foreign: bool = transaction
-            .query_one(
-                "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relnamespace = to_regnamespace($1))",
-                &[&NAME],
+        let statement = transaction
+            .prepare(
+                "SELECT n.oid IS NOT NULL, EXISTS (SELECT 1 FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)
+                 FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1",
             )
-            .await?
-            .get(0);
+            .await?;
+        let row = transaction.query_one(&statement, &[&NAME]).await?;
+        let (made, foreign): (bool, bool) = (row.get(0), row.get(1));
         if foreign {
             return Err(LedgerError::Storage(format!(
                 "the database at {place} has a schema `{NAME}` that is not a ledger of smm; name another database"
             ))
             .into());
         }
-        let made: bool = transaction.query_one("SELECT to_regnamespace($1) IS NOT NULL", &[&NAME]).await?.get(0);
         if !made {
             transaction.batch_execute(&format!("CREATE SCHEMA {NAME}")).await?;
         }
@@ -78,7 +78,17 @@ pub(super) async fn migrate(session: &mut Object, place: &str) -> std::result::R
 
 /// How many migrations the database has seen.
 async fn version(session: &impl GenericClient) -> std::result::Result<usize, Trouble> {
-    let there: bool = session.query_one(&format!("SELECT to_regclass('{NAME}.meta') IS NOT NULL"), &[]).await?.get(0);
+    // Asked of the catalogue's tables: what the session remembers of names may be from before somebody made them.
+    let there: bool = session
+        .query_one(
+            "SELECT EXISTS (
+                 SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                 WHERE n.nspname = $1 AND c.relname = 'meta'
+             )",
+            &[&NAME],
+        )
+        .await?
+        .get(0);
     if !there {
         return Ok(0);
     }

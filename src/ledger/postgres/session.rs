@@ -8,11 +8,11 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 
 use super::address::Address;
+use super::age::Watch;
 use super::ask::in_time;
 use super::error::Trouble;
-use super::age::Watch;
 use super::schema;
-use crate::ledger::{LedgerError, MarkFile, OpenMode, Opening, Result};
+use crate::ledger::{LedgerError, MarkFile, OpenMode, Opening, Result, with_ending};
 use crate::trial::Guard;
 
 /// Connections that one process holds at most, without the one that listens.
@@ -55,7 +55,7 @@ impl Server {
                 LedgerError::Storage(format!("`{}` cannot be made: {error}", opening.state_folder.display()))
             })?;
         }
-        let watch = Watch::new(MarkFile::new(opening.state_folder.join(format!("{}.mark", address.name()))));
+        let watch = Watch::new(MarkFile::new(with_ending(&opening.beside(), ".mark")));
         Ok(Self { address, mode: opening.mode, lease: opening.lease, limit, watch, pool })
     }
 

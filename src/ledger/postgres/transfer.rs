@@ -207,7 +207,8 @@ pub(super) async fn import(transaction: &Transaction<'_>, records: &[Record]) ->
             }
             Record::Head { format: 1, .. } => {
                 return Err(LedgerError::Storage(
-                    "an earlier import into this ledger was cut short; drop its schema `smm` and begin again".to_owned(),
+                    "an earlier import into this ledger was cut short; drop its schema `smm` and begin again"
+                        .to_owned(),
                 )
                 .into());
             }

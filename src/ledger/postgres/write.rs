@@ -319,12 +319,7 @@ async fn write_special(
     }
 }
 
-async fn store_special(
-    part: &Transaction<'_>,
-    row: &Special<'_>,
-    terms: &Terms,
-    began: &mut Began,
-) -> Result<Written> {
+async fn store_special(part: &Transaction<'_>, row: &Special<'_>, terms: &Terms, began: &mut Began) -> Result<Written> {
     let next = &row.write.delivery;
     let open = row.present.and_then(|present| present.open.as_ref());
     if row.present.is_none() && !insert(part, &[row.write], terms.lease).await?.contains(&next.id) {
