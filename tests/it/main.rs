@@ -9,6 +9,10 @@ mod support;
 #[path = "../support/kills.rs"]
 mod kills;
 
+#[cfg(target_os = "linux")]
+#[path = "../support/postgres.rs"]
+mod postgres;
+
 #[path = "../support/process.rs"]
 mod process;
 
@@ -43,7 +47,7 @@ mod publish;
 mod rendering;
 #[cfg(unix)]
 mod restored;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod rig;
 mod schema;
 mod twitter_text;

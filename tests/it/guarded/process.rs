@@ -38,6 +38,7 @@ fn what_was_answered_and_not_recorded_is_not_sent_again() {
     ends(&mut daemon.child, Duration::from_secs(20));
     assert_eq!(out(&stand), 1);
     let daemon = stand.daemon();
+    daemon.says("ready");
     let rows = stand.until_rest(Duration::from_secs(20));
     daemon.stops();
     assert_eq!(stand.check(&rows).unknown, 0);
@@ -72,6 +73,7 @@ fn a_call_that_arrives_late_is_waited_for() {
     net.proxy().expect("HTTP").cut(call, Cut::Late(600), 1);
     stand.calendar(vec![Planned::new("once", Utc::now())]);
     let daemon = stand.daemon();
+    daemon.says("ready");
     let rows = stand.until_rest(Duration::from_secs(20));
     // Whatever is still on its way arrives.
     pause(900);

@@ -5,7 +5,7 @@ mod accounts;
 mod alerts;
 mod beside;
 #[cfg(target_os = "linux")]
-mod disk;
+pub(crate) mod disk;
 mod edits;
 #[cfg(target_os = "linux")]
 mod manager;

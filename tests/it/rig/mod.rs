@@ -1,4 +1,9 @@
-//! The process rig: the real program killed to the step, killed at random, stopped in the middle of a call, and left without
-//! a disk that keeps its word.
+//! The process rig: the real program killed to the step, stopped in the middle of a call, started twice, and left with a
+//! disk that does not keep its word.
 
+mod frozen;
+mod pair;
 mod points;
+mod spoiled;
+
+pub(crate) use frozen::postgres;

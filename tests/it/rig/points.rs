@@ -84,6 +84,7 @@ fn run(kind: Kind, kills: &[Kill]) {
         }
     }
     let daemon = stand.daemon();
+    daemon.says("ready");
     let rows = stand.until_rest(Duration::from_mins(1));
     daemon.stops();
     stand.check(&rows);
