@@ -22,12 +22,14 @@ mod proxy;
 #[path = "../support/stand.rs"]
 mod stand;
 
+mod answers;
 mod architecture;
 mod calendar;
 mod daemon;
 mod documents;
 #[cfg(unix)]
 mod evidence;
+mod faults;
 #[cfg(target_os = "linux")]
 mod guarded;
 #[cfg(target_os = "linux")]

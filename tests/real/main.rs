@@ -4,15 +4,22 @@
 #![allow(clippy::print_stderr, reason = "a case that is skipped says so loudly")]
 #![allow(unreachable_pub, reason = "a test binary has no public interface")]
 
+#[path = "../support/kills.rs"]
+mod kills;
 #[path = "../support/postgres.rs"]
 mod postgres;
+#[path = "../support/process.rs"]
+mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/stand.rs"]
+mod stand;
 #[path = "../support/mod.rs"]
 mod support;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod kill;
 mod ledger;
 mod publish;
 mod servers;
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
     pg("a_restored_ledger_sends_nothing", || run(shared::a_restored_ledger_sends_nothing()));
     pg("a_server_that_took_over_sends_nothing", || run(shared::a_server_that_took_over_sends_nothing()));
     pg("races_have_one_winner", || run(shared::races_have_one_winner()));
+    pg("killed_at_any_moment", kill::killed_at_any_moment);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
