@@ -542,3 +542,6 @@ fn value(plan: &Plan) -> serde_json::Value {
 pub(super) fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::hours(24))
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,10 @@ fn cases() -> Vec<(Delivery, By)> {
         let reason = Some(Reason::new(code, "why"));
         Delivery { state: State::Held, late: hold, reason, ..planned() }
     };
+    let removed = |late| {
+        let reason = Some(Reason::new(ReasonCode::Removed, "why"));
+        Delivery { state: State::Cancelled, late, reason, ..planned() }
+    };
     let looked_once = || go(&lost(&rules), &Input::Looked(Verdict::NotDone), &rules, 121);
     let refused_twice = || {
         let row = go(&looked_once(), &repeat(), &rules, 121);
@@ -153,6 +157,8 @@ fn cases() -> Vec<(Delivery, By)> {
         mistaken(1, State::Missed),
         mistaken(2, State::Missed),
         (Delivery { state: State::Cancelled, ..planned() }, By::Person(PersonCommand::Retry)),
+        (removed(hold), By::Calendar { due: 0, looked: 61 }),
+        (removed(skip), By::Calendar { due: 0, looked: 61 }),
         mistaken(1, State::Cancelled),
         mistaken(2, State::Cancelled),
     ]
