@@ -8,7 +8,7 @@ use super::dark;
 use super::driver::delta;
 use super::links::Trouble;
 use super::record::Halt;
-use crate::adapter::{Fault, Refusal, Verdict};
+use crate::adapter::{Fault, Refusal, RepeatSafety, Verdict};
 use crate::ledger::{LedgerError, Query, Written};
 use crate::model::{Account, Delivery, State};
 use crate::trial::point;
@@ -66,7 +66,7 @@ impl Engine {
             () = self.clock.wait(self.settings().timeout) => Err(Fault::NotSent("no answer in time".to_owned())),
         };
         let input = match looked {
-            Ok(verdict) => Input::Looked(self.own(row, verdict).await?),
+            Ok(verdict) => Input::Looked(self.own(row, verdict, rules.class).await?),
             Err(fault) => {
                 self.doubt_link(row, &fault).await;
                 Input::NotLooked(fault)
@@ -131,15 +131,22 @@ impl Engine {
 
     /// A post that is like this one and was brought by another delivery is not this one: two posts of a series may say the
     /// same, and a look at a list cannot tell them apart.
-    async fn own(&self, row: &Delivery, verdict: Verdict) -> Result<Verdict, LedgerError> {
+    async fn own(&self, row: &Delivery, verdict: Verdict, class: RepeatSafety) -> Result<Verdict, LedgerError> {
         let Verdict::Done(receipt) = &verdict else { return Ok(verdict) };
+        if matches!(class, RepeatSafety::ContentAddressed | RepeatSafety::ChosenId) {
+            // Found by its name, which no other has.
+            return Ok(verdict);
+        }
         let query = Query { account: Some(row.account.clone()), latest: Some(ALIKE), ..Query::default() };
         let others = self.ledger.deliveries(&query).await?;
-        let taken = |other: &&Delivery| other.receipts.iter().any(|theirs| theirs.id == receipt.id);
+        let taken = |other: &&Delivery| {
+            other.receipts.iter().any(|theirs| theirs.id == receipt.id)
+                || (other.post == row.post && other.intent.is_some())
+        };
         Ok(match others.iter().filter(|other| other.id != row.id).find(taken) {
             None => verdict,
             Some(other) => {
-                let why = format!("what is there is what the delivery {} brought", other.id.short());
+                let why = format!("what is there is, or may be, what the delivery {} brought", other.id.short());
                 Verdict::CannotTell { why }
             }
         })

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// A stream of numbers that follows from its seed (SplitMix64). One for a whole run: everything runs on one thread, in an
+/// A stream of numbers that follows from its seed (`SplitMix64`). One for a whole run: everything runs on one thread, in an
 /// order that follows from the seed too.
 #[derive(Debug)]
 pub(crate) struct Dice(Mutex<u64>);

@@ -128,10 +128,6 @@ impl Way {
 }
 
 impl Link {
-    fn refused(&self, refusal: Refusal, message: &str) -> Fault {
-        Fault::refused(refusal, message)
-    }
-
     fn throttled(&self) -> Fault {
         let seconds = self.process.stage.dice.between(1, 3600);
         let wait = TimeDelta::seconds(i64::try_from(seconds).expect("an hour"));
@@ -199,7 +195,7 @@ impl Link {
 
     fn me(&self) -> Result<String, Fault> {
         let owner = self.network.owner(&self.account.name, self.token);
-        owner.ok_or_else(|| self.refused(Refusal::Credentials, "the token has expired"))
+        owner.ok_or_else(|| Fault::refused(Refusal::Credentials, "the token has expired"))
     }
 
     /// Sends the request on its way; it does not come back when the process dies.
@@ -283,15 +279,15 @@ impl Link {
                 // The answer repeats what it is about, and the adapter compares.
                 Err(Fault::Unknown("the answer is about another post".to_owned()))
             }
-            Way::FalseDuplicate => Err(self.refused(Refusal::Duplicate, "you have posted this already")),
+            Way::FalseDuplicate => Err(Fault::refused(Refusal::Duplicate, "you have posted this already")),
             Way::Throttled => Err(self.throttled()),
             Way::ThrottledThoughDone => {
                 self.send(request, work).await;
                 // Its adapter knows that this network says so of posts that are out.
                 Err(Fault::Unknown("too many requests, which says nothing here".to_owned()))
             }
-            Way::Busy => Err(self.refused(Refusal::Busy, "503, nothing was done")),
-            Way::Rejected => Err(self.refused(Refusal::Invalid, "the content is not acceptable")),
+            Way::Busy => Err(Fault::refused(Refusal::Busy, "503, nothing was done")),
+            Way::Rejected => Err(Fault::refused(Refusal::Invalid, "the content is not acceptable")),
             Way::Well => {
                 let answer = self.send(request, work).await;
                 self.receipt(answer, frozen)
@@ -302,7 +298,7 @@ impl Link {
     fn receipt(&self, answer: Answer, frozen: &Frozen) -> Result<Receipt, Fault> {
         match answer {
             Answer::Out(id) => Ok(receipt(frozen, id, self.process.now())),
-            Answer::Exists => Err(self.refused(Refusal::Duplicate, "there is a record with this id")),
+            Answer::Exists => Err(Fault::refused(Refusal::Duplicate, "there is a record with this id")),
         }
     }
 }

@@ -138,6 +138,9 @@ struct Token {
     valid: bool,
 }
 
+/// Is told of every request that arrives.
+pub(crate) type Arrival = Arc<dyn Fn(&Request) + Send + Sync>;
+
 /// A network.
 pub(crate) struct Network {
     pub(crate) kind: Kind,
@@ -147,7 +150,7 @@ pub(crate) struct Network {
     /// Every token there ever was, by account: the last one is in the account's file.
     tokens: Mutex<BTreeMap<AccountName, Vec<Token>>>,
     /// Somebody wants to know what arrives.
-    pub(crate) on_arrival: Mutex<Option<Arc<dyn Fn(&Request) + Send + Sync>>>,
+    pub(crate) on_arrival: Mutex<Option<Arrival>>,
 }
 
 impl Network {

@@ -98,8 +98,8 @@ pub(crate) struct Paper {
     pub(crate) accounts: BTreeMap<AccountName, Account>,
     pub(crate) settings: DeliverySettings,
     editions: Mutex<Vec<Edition>>,
-    /// The file cannot be read at all just now.
-    broken: Mutex<bool>,
+    /// When the file could not be read at all, from and until.
+    broken: Mutex<Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>>,
     edits: AtomicU64,
     edited: Notify,
 }
@@ -120,7 +120,7 @@ impl Paper {
             accounts,
             settings,
             editions: Mutex::new(vec![(now, Arc::new(entries))]),
-            broken: Mutex::new(false),
+            broken: Mutex::default(),
             edits: AtomicU64::new(0),
             edited: Notify::new(),
         })
@@ -131,8 +131,15 @@ impl Paper {
         Arc::clone(&locked(&self.editions).last().expect("the first edition").1)
     }
 
-    /// Every edition that was in force at some time from `from` to `to`.
+    /// Every edition that was in force at some time from `from` to `to`. While the file cannot be read the last good one
+    /// stays in force.
     pub(crate) fn editions(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<Arc<Vec<Entry>>> {
+        let broken = locked(&self.broken);
+        let before = |from: &DateTime<Utc>| {
+            let during = broken.iter().filter(|(start, end)| start < from && end.is_none_or(|end| end >= *from));
+            during.map(|(start, _)| *start).min()
+        };
+        let from = std::iter::successors(Some(from), before).last().unwrap_or(from);
         let editions = locked(&self.editions);
         let ends = editions.iter().skip(1).map(|(at, _)| *at).chain([DateTime::<Utc>::MAX_UTC]);
         let in_force = editions.iter().zip(ends).filter(|((at, _), end)| *at <= to && *end >= from);
@@ -154,7 +161,14 @@ impl Paper {
 
     /// Breaks the whole file, or mends it.
     pub(crate) fn set_broken(&self, broken: bool) {
-        *locked(&self.broken) = broken;
+        let now = self.stage.now();
+        let mut times = locked(&self.broken);
+        match times.last_mut().filter(|(_, end)| end.is_none()) {
+            None if broken => times.push((now, None)),
+            Some((_, end)) if !broken => *end = Some(now),
+            _ => {}
+        }
+        drop(times);
         self.tell();
     }
 
@@ -165,7 +179,7 @@ impl Paper {
 
     /// What a daemon reads.
     pub(crate) fn world(&self) -> Present {
-        if *locked(&self.broken) {
+        if locked(&self.broken).last().is_some_and(|(_, end)| end.is_none()) {
             return Err("calendar.toml cannot be read".to_owned());
         }
         let entries = self.entries();

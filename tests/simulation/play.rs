@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use smm::engine::{Engine, run_daemon};
 use smm::ledger::Ledger;
 use smm::ledger::memory::{Machine, MemoryStore};
-use smm::model::PostId;
+use smm::model::{Delivery, PostId};
 use tokio::sync::Notify;
 
 use super::dice::Dice;
@@ -18,7 +18,7 @@ use super::operator::{Operator, uid};
 use super::paper::{Paper, Room, When};
 use super::process::{Desk, Host, HostClock, Process};
 use super::rest;
-use super::scenario::{Action, Scenario};
+use super::scenario::{Action, Bias, Scenario};
 use super::stage::{Stage, TrueClock, locked};
 use super::tally::Tally;
 use super::witness::Witness;
@@ -54,7 +54,7 @@ fn watch_for_panics() {
 }
 
 /// Plays a seed, on this thread.
-pub(crate) fn play(seed: u64) -> Played {
+pub(crate) fn play(seed: u64, bias: Bias) -> Played {
     watch_for_panics();
     PANICS.take();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -64,7 +64,7 @@ pub(crate) fn play(seed: u64) -> Played {
         .expect("a runtime without threads or sockets");
     let (log, tally, wrong) = runtime.block_on(async {
         let dice = Dice::new(seed);
-        let scenario = Scenario::of(&dice);
+        let scenario = Scenario::of(&dice, bias);
         let stage = Stage::new(seed, dice, scenario.weather, scenario.settings.lease, scenario.start);
         World::new(Arc::clone(&stage), scenario).run().await;
         stage.end()
@@ -199,6 +199,11 @@ impl World {
         self.operator.sweep(true).await;
     }
 
+    /// The identity that the ledger knows a row's account by.
+    pub(crate) fn bound(&self, row: &Delivery) -> Option<String> {
+        self.store.known(&row.account).binding.map(|binding| binding.uid)
+    }
+
     fn process(&self, machine: usize) -> Option<Arc<Process>> {
         locked(&self.servers[machine].process).clone()
     }
@@ -298,7 +303,7 @@ impl World {
 async fn keep_up(world: Arc<World>, server: Arc<Server>) {
     for number in 1.. {
         while locked(&server.down).is_some_and(|until| world.stage.now() < until) {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
         }
         let begun = world.stage.elapsed();
         let process = Process::new(Arc::clone(&world.stage), Arc::clone(&server.host), number);
@@ -314,7 +319,7 @@ async fn keep_up(world: Arc<World>, server: Arc<Server>) {
         world.stage.say(format_args!("{} {how}", process.name));
         // A service manager that has to start it again and again takes its time.
         let lived = world.stage.elapsed().saturating_sub(begun);
-        let wait = world.stage.dice.between(1, if lived < Duration::from_secs(60) { 1_000 } else { 60 });
+        let wait = world.stage.dice.between(1, if lived < Duration::from_mins(1) { 1_000 } else { 60 });
         tokio::time::sleep(Duration::from_secs(wait)).await;
     }
 }

@@ -186,7 +186,7 @@ impl Clock for HostClock {
             tokio::select! {
                 biased;
                 // A timer runs on a clock that nobody sets: the machine's clock is read again within a minute.
-                () = set => tokio::time::sleep(left.min(Duration::from_secs(60))).await,
+                () = set => tokio::time::sleep(left.min(Duration::from_mins(1))).await,
                 () = tokio::time::sleep(left) => {}
             }
         }

@@ -13,7 +13,7 @@ use super::stage::Stage;
 
 /// A person sees to everything this often, so many times.
 const SWEEPS: u32 = 72;
-const BETWEEN_SWEEPS: Duration = Duration::from_secs(3600);
+const BETWEEN_SWEEPS: Duration = Duration::from_hours(1);
 
 /// Nobody is down for longer, and neither is everybody's calendar unreadable for longer.
 const LONGEST_DOWN: TimeDelta = TimeDelta::days(25);
@@ -43,7 +43,8 @@ pub(crate) fn check(world: &World) {
         stage.count(row.state.as_str());
         let held = out.remove(&row.id).unwrap_or_default();
         is_once(stage, row, &held);
-        is_true(stage, row, &held);
+        let elsewhere = brought_by_another(world, row);
+        is_true(stage, row, &held, &elsewhere);
         is_settled(world, row);
     }
     everybody_was_told(world, &rows);
@@ -70,11 +71,24 @@ fn is_once(stage: &Stage, row: &Delivery, held: &[Held]) {
     }
 }
 
+/// Two accounts may turn out to be one identity: then what one of them has brought counts for both.
+fn brought_by_another(world: &World, row: &Delivery) -> Vec<Held> {
+    let Some(uid) = row.binding.as_ref().map(|binding| &binding.uid).or(world.bound(row).as_ref()).cloned() else {
+        return Vec::new();
+    };
+    let same = |held: &Held| {
+        let other = world.store.row(held.request.delivery);
+        held.request.uid == uid && other.is_some_and(|other| other.occurrence == row.occurrence)
+    };
+    world.networks[row.network.as_str()].held().into_iter().filter(same).collect()
+}
+
 /// What is out is what the row has receipts for, no more and no less.
-fn is_true(stage: &Stage, row: &Delivery, held: &[Held]) {
+fn is_true(stage: &Stage, row: &Delivery, held: &[Held], elsewhere: &[Held]) {
     let name = format!("{} ({}/{}, {})", row.id.short(), row.occurrence, row.account, row.state);
     for receipt in &row.receipts {
-        if !held.iter().any(|post| post.request.part == receipt.part && post.id == receipt.id) {
+        let mut all = held.iter().chain(elsewhere);
+        if !all.any(|post| post.request.part == receipt.part && post.id == receipt.id) {
             stage.wrong(format_args!(
                 "UNTRUE: {name} says that part {} is {}, which is not out",
                 receipt.part + 1,

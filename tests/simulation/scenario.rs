@@ -43,6 +43,15 @@ const RULES: [&str; 7] = [
     "0 3 1,15,29 * *",
 ];
 
+/// What a search looks at most: seeds decide the rest.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Bias {
+    /// These networks alone.
+    pub(crate) kinds: Option<&'static [Kind]>,
+    /// A ledger that several daemons share, and processes that are stopped so often, in a thousand steps.
+    pub(crate) stopped: Option<u64>,
+}
+
 /// Everything that a seed decides before anything runs.
 pub(crate) struct Scenario {
     pub(crate) start: DateTime<Utc>,
@@ -101,20 +110,25 @@ pub(crate) enum Action {
 
 impl Scenario {
     /// What the seed says.
-    pub(crate) fn of(dice: &Dice) -> Self {
+    pub(crate) fn of(dice: &Dice, bias: Bias) -> Self {
         let season = *dice.pick(&["2026-03-01T00:00:00Z", "2026-09-15T00:00:00Z"]);
         let start: DateTime<Utc> = season.parse().expect("a time");
         let start = start + TimeDelta::hours(i64::try_from(dice.below(240)).expect("hours"));
         let zone = Zone::parse(ZONES[dice.index(ZONES.len())]).expect("a zone");
-        let shared = dice.chance(SHARED);
-        let machines = if shared { 1 + dice.index(3) } else { 1 };
+        let shared = dice.chance(SHARED) || bias.stopped.is_some();
+        let machines = match bias.stopped {
+            Some(_) => 2,
+            None if shared => 1 + dice.index(3),
+            None => 1,
+        };
         let level = |low: u64, high: u64| if dice.chance(200) { 0 } else { dice.between(low, high) };
         let weather =
             Weather { network: level(50, 500), ledger: level(2, 40), crash: level(1, 12), freeze: level(1, 8) };
-        let accounts = accounts(dice);
+        let accounts = accounts(dice, bias.kinds.unwrap_or(&Kind::ALL));
         let entries = entries(dice, &accounts, &zone, start);
         // Leases are renewed every third of them, all the time: long ones make runs short.
-        let lease = Duration::from_secs(dice.between(4, 12) * 3600);
+        let hours = if bias.stopped.is_some() { 1 } else { dice.between(4, 12) };
+        let lease = Duration::from_secs(hours * 3600);
         let settings = DeliverySettings { lease, ..DeliverySettings::default() };
         let mut scenario = Self {
             start,
@@ -229,11 +243,11 @@ impl Scenario {
     }
 }
 
-fn accounts(dice: &Dice) -> BTreeMap<AccountName, Account> {
+fn accounts(dice: &Dice, kinds: &[Kind]) -> BTreeMap<AccountName, Account> {
     let count = dice.between(2, 6);
     let mut accounts = BTreeMap::new();
     for number in 0..count {
-        let kind = *dice.pick(&Kind::ALL);
+        let kind = *dice.pick(kinds);
         let name = AccountName::new(format!("{}-{number}", kind.id()));
         let mut account = Account::new(name.clone(), kind.id());
         if dice.chance(400) {
