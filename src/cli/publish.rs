@@ -132,8 +132,8 @@ async fn by_another(
         .filter(|row| !paused.contains(&None) && !paused.contains(&Some(row.account.clone())))
         .map(|row| row.id)
         .filter(|id| only.as_ref().is_none_or(|only| only.contains(id)))
-        // Whose turn comes later is not waited for either.
-        .filter(|id| !turns.contains_key(id))
+        // Whose turn comes later than that is not waited for either.
+        .filter(|id| turns.get(id).is_none_or(|turn| turn.at < began + OTHERS))
         .collect();
     let settled = wait_for(ledger, &SystemClock, &ids, began + OTHERS).await?;
     if settled.len() < ids.len()

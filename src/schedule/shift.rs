@@ -94,6 +94,7 @@ mod tests {
     use super::*;
     use crate::model::{LateThen, State};
     use crate::time::parse_hours;
+    use proptest::prelude::*;
     use std::time::Duration;
 
     /// Gives account `a` hours in UTC.
@@ -288,6 +289,50 @@ mod tests {
             assert!(row.due > last && row.due >= asked && row.due < asked + TimeDelta::minutes(1), "{row:?}");
             (last, world.now) = (row.due, row.due);
             world.state(row.occurrence.as_str(), State::Published);
+        }
+    }
+
+    proptest! {
+        /// Whatever the rule, the zone, the hours and the jitter: in the light, never early, each later than the last, and
+        /// what is left out lies in hours that another time stands for.
+        #[test]
+        fn a_shifted_series_is_never_early_never_dark_and_only_rises(
+            rule in prop::sample::select(vec!["0 * * * *", "30 2 * * *", "*/20 * * * *", "0 23 * * *", "15 0,12 * * mon-fri"]),
+            zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Beirut", "America/New_York"]),
+            hours in prop::sample::select(vec!["22:00-07:00", "sat-sun", "fri 18:00-mon 08:00", "02:00-03:00", "00:00-23:50"]),
+            jitter in prop::sample::select(vec![0_u64, 3, 60]),
+            days in 0_i64..365,
+        ) {
+            use super::super::occurrence::Series;
+            let mut world = World::known("2026-01-01T00:00:00Z", vec![cron("s", rule)]);
+            dark(&mut world, hours);
+            world.calendar.zone = Zone::parse(zone).unwrap();
+            let account = world.calendar.accounts.get_mut(&AccountName::new("a")).unwrap();
+            account.jitter = (jitter > 0).then(|| Duration::from_mins(jitter));
+            account.timezone = Some(zone.to_owned());
+            let account = &world.calendar.accounts[&AccountName::new("a")];
+            let blackout = Blackout::of(account).unwrap();
+            let plain = Series::new(&world.calendar.posts[0], &world.calendar.zone).unwrap();
+            let series = plain.shifted(Shift::of(&world.calendar.name, account));
+            let start = utc("2026-01-01T00:00:00Z").naive_utc() + TimeDelta::days(days);
+            let (mut after, mut last) = (start, DateTime::<Utc>::MIN_UTC);
+            for _ in 0..25 {
+                let found = series.next_after(after).unwrap();
+                let asked = plain.at(found.nominal).due;
+                prop_assert!(found.due >= asked, "never early: {:?}", found);
+                prop_assert!(found.due > last && found.nominal > after, "rises: {:?}", found);
+                prop_assert!(!blackout.covers(found.due), "in the light: {:?}", found);
+                let most = blackout.end(asked) + TimeDelta::minutes(15);
+                prop_assert!(found.due <= most, "no later than its grace: {:?}", found);
+                // What it stands for beside its own was dark, all of it up to here.
+                let mut left_out = plain.next_after(after).unwrap();
+                while left_out.nominal < found.nominal {
+                    prop_assert!(blackout.covers(left_out.due), "{:?} is lost", left_out);
+                    prop_assert!(blackout.end(left_out.due) >= asked, "{:?} is lost", left_out);
+                    left_out = plain.next_after(left_out.nominal).unwrap();
+                }
+                (after, last) = (found.nominal, found.due);
+            }
         }
     }
 }
