@@ -69,7 +69,7 @@ pub(super) fn resolve(
     }
     account.spacing = spacing.map(|spacing| Duration::from_secs(spacing.value.0));
     account.jitter = jitter.map(|jitter| Duration::from_secs(jitter.value.0));
-    account.blackout = blackout.map(|blackout| blackout_of(reader, blackout)).unwrap_or_default();
+    account.blackout = blackout.map(|blackout| blackout_of(reader, &blackout)).unwrap_or_default();
     account.timezone = timezone.map(|zone| zone_of(reader, zone));
     account.limits = limits.map(|limits| limits_of(limits.value)).unwrap_or_default();
     let places: Vec<_> = settings.0.iter().map(|(key, value)| (key.clone(), value.key)).collect();
@@ -90,7 +90,7 @@ pub(super) fn resolve(
 }
 
 /// The hours of all entries together, sorted and apart from each other.
-fn blackout_of(reader: &mut Reader<'_>, written: At<OneOrMany>) -> Vec<WeekSpan> {
+fn blackout_of(reader: &mut Reader<'_>, written: &At<OneOrMany>) -> Vec<WeekSpan> {
     let before = reader.errors;
     let mut spans = Vec::new();
     for entry in &written.value.0 {

@@ -11,10 +11,10 @@ use crate::time::Blackout;
 
 /// What is wrong with each post, for the accounts that it is wrong for. Only posts with one time that is to come are
 /// looked at: what a series says is not known to the minute.
-pub(super) fn late_by_spacing<'a>(
-    calendar: &'a Calendar,
+pub(super) fn late_by_spacing(
+    calendar: &Calendar,
     now: DateTime<Utc>,
-) -> HashMap<&'a PostId, Vec<(&'a AccountName, Problem)>> {
+) -> HashMap<&PostId, Vec<(&AccountName, Problem)>> {
     let mut found: HashMap<&PostId, Vec<(&AccountName, Problem)>> = HashMap::new();
     for (name, account) in &calendar.accounts {
         let Some(spacing) = account.spacing.and_then(|spacing| TimeDelta::from_std(spacing).ok()) else { continue };

@@ -485,7 +485,9 @@ impl<'a> Diff<'a> {
             // Blackout hours only make it later, so most rows are done with by now.
             let blackout = self.shifts.get(&row.account).and_then(Shift::blackout);
             let deadline = blackout.map_or(Some(plain), |hours| late::deadline(row.late, row.due, Some(hours)));
-            deadline.into_iter().for_each(|at| self.look_again(at));
+            if let Some(at) = deadline {
+                self.look_again(at);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Blackout hours, jitter, spacing and catching up, as commands show them.
 
+use std::fmt::Write as _;
+
 use chrono::{TimeDelta, Timelike as _, Utc};
 
 use crate::support::TestEnv;
@@ -11,7 +13,7 @@ const HEAD: &str =
 fn calendar(env: &TestEnv, settings: &str, posts: &[(&str, &str)]) {
     let mut text = format!("{HEAD}[accounts.site]\nnetwork = 'feed'\nfolder = 'public'\n{settings}\n");
     for (id, at) in posts {
-        text += &format!("[[posts]]\nid = '{id}'\nat = {at}\ntext = 'This is {id}.'\n");
+        let _ = writeln!(text, "[[posts]]\nid = '{id}'\nat = {at}\ntext = 'This is {id}.'");
     }
     env.write("calendar.toml", text);
 }
