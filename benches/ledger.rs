@@ -1,6 +1,9 @@
 //! Four durable writes for each delivery (planned, claimed, intent, receipt), beside bare `SQLite` with as many commits.
 //!
 //!     cargo bench --bench ledger
+//!     SMM_POSTGRES=postgres://… cargo bench --bench ledger
+//!
+//! With the address of a PostgreSQL, a database that may be written into, the same is done there too.
 //!
 //! Once one delivery after the other, once 64 at a time on 64 accounts, as a full minute has them. Both run in turn on the
 //! same disk (below the build folder), and the median of three is told with the ratio: figures of one run compare with
@@ -9,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -32,17 +36,29 @@ fn main() {
         for _ in 0..ROUNDS {
             let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
             bare.push(seconds(|| floor(folder.path(), count, group)));
-            ours.push(seconds(|| run(folder.path(), count, group)));
+            ours.push(seconds(|| run("sqlite", folder.path(), count, group)));
         }
-        let (ours, bare) = (median(ours), median(bare));
-        let rate = |seconds: f64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / seconds;
-        print(&format!(
-            "{group:>3} at a time: {:>7.0} deliveries/s, bare SQLite {:>7.0}/s, ratio {:.2}\n",
-            rate(ours),
-            rate(bare),
-            ours / bare
-        ));
+        tell("SQLite", count, group, median(ours), median(bare));
+        let Ok(url) = std::env::var("SMM_POSTGRES") else { continue };
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let mut ours = Vec::new();
+        let mut bare = Vec::new();
+        for _ in 0..ROUNDS {
+            bare.push(seconds(|| floor_of_postgres(&url, count, group)));
+            ours.push(seconds(|| run(&url, folder.path(), count, group)));
+        }
+        tell("PostgreSQL", count, group, median(ours), median(bare));
     }
+}
+
+fn tell(what: &str, count: usize, group: usize, ours: f64, bare: f64) {
+    let rate = |seconds: f64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / seconds;
+    print(&format!(
+        "{group:>3} at a time: {:>7.0} deliveries/s, bare {what} {:>7.0}/s, ratio {:.2}\n",
+        rate(ours),
+        rate(bare),
+        ours / bare
+    ));
 }
 
 #[expect(clippy::print_stdout, reason = "a bench tells its figures")]
@@ -62,7 +78,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn start() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_800_000_000, 0).expect("a time in 2027")
+    DateTime::from_timestamp(1_577_836_800, 0).expect("the first day of 2020")
 }
 
 fn planned(number: usize, account: &str) -> Delivery {
@@ -130,9 +146,12 @@ fn published(mut delivery: Delivery) -> Delivery {
 }
 
 /// The ledger's own road.
-fn run(folder: &Path, count: usize, group: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let ledger = ledger::open("sqlite", folder, OpenMode::ReadWrite).expect("a ledger");
+fn run(setting: &str, folder: &Path, count: usize, group: usize) {
+    /// A database is not new in each round, so its posts are.
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let begin = NUMBER.fetch_add(count, Ordering::SeqCst);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ledger = ledger::open(setting, folder, OpenMode::ReadWrite).expect("a ledger");
     let accounts: Vec<String> = (0..group).map(|index| format!("account-{index}")).collect();
     let request = ClaimRequest {
         owner: "bench".to_owned(),
@@ -144,7 +163,7 @@ fn run(folder: &Path, count: usize, group: usize) {
         burst: smm::ledger::Burst::default(),
     };
     runtime.block_on(async {
-        for first in (0..count).step_by(group) {
+        for first in (begin..begin + count).step_by(group) {
             let rows = accounts.iter().enumerate().map(|(index, name)| planned(first + index, name));
             let writes: Vec<Write> = rows.map(|row| change(row, 0, "planned")).collect();
             done(&ledger.write(&writes).await.expect("a write"));
@@ -205,4 +224,33 @@ fn floor(folder: &Path, count: usize, group: usize) {
             commit.commit().expect("a commit");
         }
     }
+}
+
+/// The same in PostgreSQL.
+fn floor_of_postgres(url: &str, count: usize, group: usize) {
+    const PUT: &str = "INSERT INTO smm_bench (id, step, row) VALUES ($1, $2, $3)
+         ON CONFLICT (id) DO UPDATE SET step = excluded.step, row = excluded.row";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let (mut client, connection) =
+            tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("the server answers");
+        let connection = tokio::spawn(connection);
+        let table = "DROP TABLE IF EXISTS smm_bench; CREATE TABLE smm_bench (id text PRIMARY KEY, step int, row text)";
+        client.batch_execute(table).await.expect("a table");
+        let put = client.prepare(PUT).await.expect("a statement");
+        for first in (0..count).step_by(group) {
+            for step in 0..4_i32 {
+                let commit = client.transaction().await.expect("a transaction");
+                for number in first..first + group {
+                    let row = planned(number, "fedi");
+                    let text = serde_json::to_string(&row).expect("JSON");
+                    commit.execute(&put, &[&row.id.to_string(), &step, &text]).await.expect("a row");
+                }
+                commit.commit().await.expect("a commit");
+            }
+        }
+        client.batch_execute("DROP TABLE smm_bench").await.expect("removed");
+        drop(client);
+        connection.await.expect("a task").expect("the server has not hung up");
+    });
 }

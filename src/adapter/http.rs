@@ -235,7 +235,9 @@ impl Answer {
     /// When the server wants to be asked again: `Retry-After`, in seconds or as a date.
     pub fn retry_after(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let value = self.header("retry-after")?.trim();
-        if let Ok(seconds) = value.parse::<u32>() {
+        if let Ok(seconds) = value.parse::<u64>() {
+            // A century is as good as any longer time: a person is asked long before.
+            let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
             return Some(now + chrono::Duration::seconds(i64::from(seconds)));
         }
         DateTime::parse_from_rfc2822(value).ok().map(|at| at.with_timezone(&Utc))
@@ -593,6 +595,31 @@ pub fn server_url(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_says_in_seconds_or_as_a_date_when_to_come_again() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+        let of = |value: &str| {
+            let mut headers = reqwest::header::HeaderMap::new();
+            headers.insert("retry-after", value.parse().expect("a header"));
+            let answer =
+                Answer { status: 429, body: Vec::new(), url: String::new(), cut: false, headers, hidden: Vec::new() };
+            answer.retry_after(now).map(|at| (at - now).num_seconds())
+        };
+        assert_eq!(of("120"), Some(120));
+        assert_eq!(of(" 0 "), Some(0));
+        assert_eq!(of("1000000000"), Some(1_000_000_000));
+        assert_eq!(of("99999999999999"), Some(i64::from(u32::MAX)));
+        assert_eq!(of("Fri, 15 Jan 2027 08:05:00 GMT"), Some(300));
+        assert_eq!(
+            of("Sun, 06 Nov 1994 08:49:37 GMT"),
+            Some(784_111_777 - 1_800_000_000),
+            "gone by: the back-off holds"
+        );
+        for garbage in ["soon", "-5", "1.5", "", "12 seconds", "Fri, 99 Jan 2027 08:05:00 GMT"] {
+            assert_eq!(of(garbage), None, "{garbage}");
+        }
+    }
 
     #[test]
     fn servers_are_https_or_loopback() {

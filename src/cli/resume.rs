@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::pause::{Paused, account, paused};
+use super::pause::{Paused, account, held_off, paused};
 use super::target::Beside;
 use super::workspace::{self, Settings};
 use super::{Exit, Failure, Format, Global, change, output};
 use crate::ledger::{Ledger, OpenMode, Query};
 use crate::model::AccountName;
+use crate::time::{Clock, SystemClock};
 
 /// Publish again on an account, or on all, after `smm pause`
 #[derive(Debug, clap::Args)]
@@ -51,7 +52,17 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
                 output::stderr(&output::printable(&text));
             }
         }
-        if was.is_some() || args.accept_change {
+        let left_alone = match &account {
+            Some(name) => !held_off(&*ledger, std::slice::from_ref(name), SystemClock.now()).await?.is_empty(),
+            None => false,
+        };
+        if left_alone && let Some(name) = &account {
+            ledger.hold_on(name).await?;
+            if !global.quiet {
+                output::stderr(&format!("{name} was left alone for a while; it is tried again now\n"));
+            }
+        }
+        if was.is_some() || args.accept_change || left_alone {
             change::ring(&*ledger).await;
         }
         if !global.quiet {
@@ -66,7 +77,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
                     names => format!("everything goes on, save what is paused by itself: {names}\n"),
                 },
                 (true, false) => format!("{what} goes on\n"),
-                (false, false) if args.accept_change => String::new(),
+                (false, false) if args.accept_change || left_alone => String::new(),
                 (false, false) => format!("{what} was not paused\n"),
             });
         }

@@ -12,9 +12,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// Lost outcomes in a row that open it.
 pub(super) const STRIKES: u32 = 5;
 
-/// The first wait is up to twice this; it doubles.
-const BASE: TimeDelta = TimeDelta::seconds(30);
-
 /// No wait is longer.
 const CAP: TimeDelta = TimeDelta::minutes(15);
 
@@ -74,8 +71,8 @@ impl Breaker {
         self.open.is_some()
     }
 
-    /// The next state. `share` of the longest wait, from 0 to 1, is what is waited.
-    pub(super) fn step(&self, outcome: Outcome, share: f64, now: DateTime<Utc>) -> (Self, Then) {
+    /// The next state. `base`: the first step of the back-off; `share` of the longest wait, from 0 to 1, is what is waited.
+    pub(super) fn step(&self, outcome: Outcome, base: TimeDelta, share: f64, now: DateTime<Utc>) -> (Self, Then) {
         match (outcome, self.open) {
             // One more look that was under way says nothing new.
             (Outcome::Lost, Some(until)) if now < until => (self.clone(), Then::Nothing),
@@ -86,7 +83,7 @@ impl Breaker {
                     return (Self { strikes, since: Some(since), ..self.clone() }, Then::Nothing);
                 }
                 let times = self.times.saturating_add(1);
-                let until = now + wait(times, share);
+                let until = now + wait(times, base, share);
                 let next = Self { strikes, times, since: Some(since), open: Some(until) };
                 (next, Then::Open { until, since, first: self.times == 0 })
             }
@@ -100,21 +97,24 @@ impl Breaker {
     }
 }
 
-/// Full jitter: anything up to the doubled step, but never less than a tenth of the first.
-fn wait(times: u32, share: f64) -> TimeDelta {
-    let doubled = BASE.checked_mul(1 << times.min(10)).unwrap_or(CAP).min(CAP);
+/// Full jitter: anything up to the doubled step, but never less than a tenth of the first. It begins at four times the
+/// back-off's first step: so many attempts have failed before.
+fn wait(times: u32, base: TimeDelta, share: f64) -> TimeDelta {
+    let doubled = base.checked_mul(2 << times.min(20)).unwrap_or(CAP).min(CAP);
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         reason = "at most 15 minutes of milliseconds"
     )]
     let jittered = TimeDelta::milliseconds((doubled.num_milliseconds() as f64 * share.clamp(0.0, 1.0)) as i64);
-    jittered.max(BASE / 10)
+    jittered.max(base / 10)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const BASE: TimeDelta = TimeDelta::seconds(5);
 
     fn at(seconds: i64) -> DateTime<Utc> {
         DateTime::from_timestamp(1_800_000_000 + seconds, 0).expect("a time")
@@ -124,7 +124,7 @@ mod tests {
     fn after(outcomes: &[Outcome]) -> (Breaker, Then) {
         let mut state = (Breaker::default(), Then::Nothing);
         for (second, outcome) in (0..).zip(outcomes) {
-            state = state.0.step(*outcome, 1.0, at(second));
+            state = state.0.step(*outcome, BASE, 1.0, at(second));
         }
         state
     }
@@ -134,12 +134,12 @@ mod tests {
         use Outcome::{Answered, Lost, Read};
         assert_eq!(after(&[Lost; 4]).1, Then::Nothing);
         assert_eq!(after(&[Lost, Lost, Lost, Lost, Answered, Lost, Lost, Lost, Lost]).1, Then::Nothing);
-        let opened = Then::Open { until: at(4 + 60), since: at(0), first: true };
+        let opened = Then::Open { until: at(4 + 20), since: at(0), first: true };
         assert_eq!(after(&[Lost; 5]).1, opened);
         // A read that works says nothing of posts that are lost.
         assert_eq!(
             after(&[Lost, Lost, Lost, Read, Lost, Lost]).1,
-            Then::Open { until: at(65), since: at(0), first: true }
+            Then::Open { until: at(25), since: at(0), first: true }
         );
     }
 
@@ -149,28 +149,28 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..6 {
             let Then::Open { until, .. } = then else { panic!("it stays open: {then:?}") };
-            let early = breaker.step(Outcome::Lost, 1.0, until - TimeDelta::seconds(1));
+            let early = breaker.step(Outcome::Lost, BASE, 1.0, until - TimeDelta::seconds(1));
             assert_eq!(early, (breaker.clone(), Then::Nothing), "a look that ends while it is open");
-            (breaker, then) = breaker.step(Outcome::Lost, 1.0, until);
+            (breaker, then) = breaker.step(Outcome::Lost, BASE, 1.0, until);
             let Then::Open { until: next, first, since } = then else { panic!("it stays open: {then:?}") };
             assert!(!first && since == at(0), "told once");
             waits.push((next - until).num_seconds());
         }
-        assert_eq!(waits, [120, 240, 480, 900, 900, 900]);
-        assert_eq!(wait(1, 0.0), TimeDelta::seconds(3), "never at once");
-        assert_eq!(wait(u32::MAX, 0.5), TimeDelta::seconds(450));
+        assert_eq!(waits, [40, 80, 160, 320, 640, 900]);
+        assert_eq!(wait(1, BASE, 0.0), TimeDelta::milliseconds(500), "never at once");
+        assert_eq!(wait(u32::MAX, BASE, 0.5), TimeDelta::seconds(450));
     }
 
     #[test]
     fn a_read_lets_posts_through_and_an_answer_closes_it() {
         let (open, _) = after(&[Outcome::Lost; 5]);
-        let (half, then) = open.step(Outcome::Read, 1.0, at(64));
-        assert_eq!(then, Then::Close { until: at(64) });
+        let (half, then) = open.step(Outcome::Read, BASE, 1.0, at(24));
+        assert_eq!(then, Then::Close { until: at(24) });
         assert!(!half.is_open());
-        let (again, then) = half.step(Outcome::Lost, 1.0, at(65));
-        assert_eq!(then, Then::Open { until: at(65 + 120), since: at(0), first: false }, "one is enough then");
+        let (again, then) = half.step(Outcome::Lost, BASE, 1.0, at(25));
+        assert_eq!(then, Then::Open { until: at(25 + 40), since: at(0), first: false }, "one is enough then");
         assert!(again.is_open());
-        let (closed, _) = half.step(Outcome::Answered, 1.0, at(65));
+        let (closed, _) = half.step(Outcome::Answered, BASE, 1.0, at(25));
         assert_eq!(closed, Breaker::default());
     }
 }

@@ -8,8 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::breaker::{Breaker, Outcome, Then};
 use super::core::Input;
+use super::driver::delta;
 use super::{Engine, alerts};
-use crate::adapter::{Fault, Refusal};
+use crate::adapter::{Fault, Refusal, RepeatSafety};
 use crate::model::{AccountName, Delivery, DeliveryId, ReasonCode, State};
 
 /// No account is left alone for longer at a time; what asks for more is held for a person.
@@ -108,7 +109,7 @@ impl Engine {
         let until = {
             let mut breakers = self.breakers.lock();
             let Some(known) = breakers.get_mut(account) else { return };
-            let (breaker, then) = known.breaker.step(Outcome::Read, 0.0, self.now());
+            let (breaker, then) = known.breaker.step(Outcome::Read, TimeDelta::zero(), 0.0, self.now());
             known.breaker = breaker;
             let Then::Close { until } = then else { return };
             until
@@ -126,9 +127,10 @@ impl Engine {
             return (Then::Nothing, was_open);
         }
         known.last = Some((row.id, row.version));
+        let base = delta(self.rules(RepeatSafety::None).back_off);
         let bytes = row.id.derive_bytes("breaker", 0, u32::try_from(row.version).unwrap_or(u32::MAX));
         let share = f64::from(u16::from_be_bytes([bytes[0], bytes[1]])) / f64::from(u16::MAX);
-        let (breaker, then) = known.breaker.step(outcome, share, self.now());
+        let (breaker, then) = known.breaker.step(outcome, base, share, self.now());
         known.breaker = breaker;
         (then, was_open || known.breaker.is_open())
     }

@@ -202,7 +202,7 @@ pub(super) async fn of_many_writes_over_one_version_one_is_taken(store: Box<dyn 
 pub(super) async fn of_many_who_begin_one_part_one_does(store: Box<dyn Store>) {
     let ledger = store.open();
     let mut rows = Vec::new();
-    for name in ["fedi", "fediverse", "mastodon", "toot"] {
+    for name in ["fedi", "fediverse", "second", "third"] {
         let planned = put(&*ledger, &row("launch", name, 0)).await;
         rows.push(take(&*ledger, &planned, 1).await);
     }
