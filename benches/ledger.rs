@@ -3,7 +3,7 @@
 //!     cargo bench --bench ledger
 //!     SMM_POSTGRES=postgres://… cargo bench --bench ledger
 //!
-//! With the address of a PostgreSQL, a database that may be written into, the same is done there too.
+//! With the address of a `PostgreSQL`, a database that may be written into, the same is done there too.
 //!
 //! Once one delivery after the other, once 64 at a time on 64 accounts, as a full minute has them. Both run in turn on the
 //! same disk (below the build folder), and the median of three is told with the ratio: figures of one run compare with
@@ -226,7 +226,7 @@ fn floor(folder: &Path, count: usize, group: usize) {
     }
 }
 
-/// The same in PostgreSQL.
+/// The same in `PostgreSQL`.
 fn floor_of_postgres(url: &str, count: usize, group: usize) {
     const PUT: &str = "INSERT INTO smm_bench (id, step, row) VALUES ($1, $2, $3)
          ON CONFLICT (id) DO UPDATE SET step = excluded.step, row = excluded.row";

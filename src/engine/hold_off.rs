@@ -57,12 +57,10 @@ impl Engine {
                 }
                 if first {
                     let alert = alerts::account_down(&row.account, said(input), since);
-                    match self.ledger.raise(&alert).await {
-                        Ok(()) => self.alarm.ring(),
-                        Err(error) => {
-                            tracing::error!(account = %row.account, %error, "the ledger does not take an alert")
-                        }
+                    if let Err(error) = self.ledger.raise(&alert).await {
+                        tracing::error!(account = %row.account, %error, "the ledger does not take an alert");
                     }
+                    self.alarm.ring();
                 }
             }
             Then::Close { until } => {
@@ -152,8 +150,9 @@ impl Engine {
 /// What an input says of the network. `None`: nothing.
 fn outcome(input: &Input) -> Option<Outcome> {
     let of = |fault: &Fault, answered| match fault {
-        Fault::NotSent(_) | Fault::Unknown(_) => Some(Outcome::Lost),
-        Fault::Refused { refusal: Refusal::Busy, retry_at: None, .. } => Some(Outcome::Lost),
+        Fault::NotSent(_) | Fault::Unknown(_) | Fault::Refused { refusal: Refusal::Busy, retry_at: None, .. } => {
+            Some(Outcome::Lost)
+        }
         Fault::Refused { refusal: Refusal::Secret, .. } => None,
         Fault::Refused { .. } => Some(answered),
     };

@@ -130,7 +130,7 @@ fn without_a_ledger_nothing_is_known_and_nothing_is_made() {
     assert_eq!(status.stdout, "nothing is planned and nothing was published\n");
     assert_eq!(
         env.smm(&["status", "--format", "json"]).expect(0).json(),
-        json!({"deliveries": [], "paused": [], "alerts": []})
+        json!({"deliveries": [], "paused": [], "held_off": [], "alerts": []})
     );
     assert_eq!(env.smm(&["history"]).expect(0).stderr, "nothing has happened yet\n");
     env.smm(&["show", "launch"]).expect(1);

@@ -65,7 +65,7 @@ impl Ballast {
         let mut file = lock::private(&self.path)?;
         // Bytes that no file system stores in less room than they have.
         let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut block = [0_u8; 64 * 1024];
+        let mut block = vec![0_u8; 64 * 1024];
         for _ in 0..SIZE / block.len() {
             for bytes in block.chunks_exact_mut(8) {
                 state ^= state << 13;

@@ -110,6 +110,7 @@ pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     identity_of(&std::fs::metadata(path).ok()?)
 }
 
+#[cfg_attr(unix, expect(clippy::unnecessary_wraps, reason = "other systems do not tell"))]
 fn identity_of(facts: &std::fs::Metadata) -> Option<(u64, u64)> {
     #[cfg(unix)]
     {

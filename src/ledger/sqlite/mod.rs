@@ -370,6 +370,6 @@ impl Ledger for SqliteLedger {
     }
 
     async fn rung(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -1,5 +1,6 @@
 //! Alerts: raised with what makes them necessary, told once to each target, kept until that has worked.
 
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the nouns and samples of every case"))]
 use super::*;
 
 fn alert(key: &str, raised: i64, tell_at: i64, delivery: Option<&Delivery>) -> Alert {

@@ -1,5 +1,6 @@
 //! Who is next, and when.
 
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the nouns and samples of every case"))]
 use super::*;
 
 pub(super) async fn a_claim_takes_the_earliest_that_is_ready(store: Box<dyn Store>) {

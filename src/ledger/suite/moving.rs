@@ -1,5 +1,8 @@
 //! Moving a ledger: all of it goes over, or nothing is sent from it.
 
+use std::fmt::Write as _;
+
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the nouns and samples of every case"))]
 use super::*;
 
 /// A ledger in which there is one of each kind of thing.
@@ -76,7 +79,7 @@ async fn full(ledger: &dyn Ledger) {
 async fn answers(ledger: &dyn Ledger) -> String {
     let mut all = String::new();
     let mut note = |what: &dyn std::fmt::Debug| {
-        all.push_str(&format!("{what:?}\n"));
+        writeln!(all, "{what:?}").expect("a string takes everything");
     };
     let rows = ledger.deliveries(&Query::default()).await.expect("rows");
     for row in &rows {

@@ -1,5 +1,6 @@
 //! Who publishes, and what becomes of what somebody left behind.
 
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the nouns and samples of every case"))]
 use super::*;
 
 pub(super) async fn one_process_publishes(store: Box<dyn Store>) {

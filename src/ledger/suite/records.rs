@@ -1,5 +1,6 @@
 //! What is known of accounts and calendars.
 
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the nouns and samples of every case"))]
 use super::*;
 
 pub(super) async fn bindings_hold(store: Box<dyn Store>) {

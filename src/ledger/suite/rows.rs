@@ -1,5 +1,6 @@
 //! Deliveries, intents, receipts and their history.
 
+#[cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "the nouns and samples of every case"))]
 use super::*;
 
 pub(super) async fn what_is_written_is_read(store: Box<dyn Store>) {
