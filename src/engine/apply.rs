@@ -1,11 +1,14 @@
 //! Makes the ledger agree with the calendar: [`crate::schedule`] says how, this stores it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 
 use super::{Engine, alerts};
 use crate::ledger::{LedgerError, Query, Write, Written};
-use crate::model::{Delivery, Event, Origin, State};
+use crate::model::{Account, AccountName, Delivery, Event, Origin, State};
 use crate::schedule::{Change, ChangeKind, schedule};
+use crate::time::Blackout;
 use crate::trial::point;
 
 /// Rows stored in one transaction.
@@ -51,7 +54,7 @@ impl Engine {
             point("apply");
             let mut stale = false;
             for group in wanted.changes.chunks(GROUP) {
-                let writes: Vec<Write> = group.iter().map(|change| write(change, now)).collect();
+                let writes: Vec<Write> = group.iter().map(|change| write(change, &calendar.accounts, now)).collect();
                 let rings = writes.iter().any(|write| write.alert.is_some());
                 for (change, written) in group.iter().zip(self.ledger.write(&writes).await?) {
                     if written == Written::Done {
@@ -80,7 +83,7 @@ impl Engine {
     }
 }
 
-fn write(change: &Change, now: DateTime<Utc>) -> Write {
+fn write(change: &Change, accounts: &BTreeMap<AccountName, Account>, now: DateTime<Utc>) -> Write {
     let row = &change.after;
     let detail = match (&row.reason, change.kind) {
         (Some(reason), _) => reason.message.clone(),
@@ -90,9 +93,10 @@ fn write(change: &Change, now: DateTime<Utc>) -> Write {
     let event =
         Event { at: now, delivery: row.id, kind: kind.to_owned(), state: row.state, detail, actor: "smm".to_owned() };
     let before = change.before.as_ref();
-    let alert = alerts::of(before, row, &event).or_else(|| {
+    let hours = accounts.get(&row.account).and_then(Blackout::of);
+    let alert = alerts::of(before, row, &event, hours.as_ref()).or_else(|| {
         let newly = before.is_none_or(|before| !before.released);
-        newly.then(|| alerts::late_from_the_start(row, now)).flatten()
+        newly.then(|| alerts::late_from_the_start(row, hours.as_ref(), now)).flatten()
     });
     Write { alert, ..Write::new(row.clone(), before.map_or(0, |before| before.version), event) }
 }

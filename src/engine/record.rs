@@ -9,6 +9,7 @@ use super::{Engine, alerts};
 use crate::adapter::{Fault, Refusal};
 use crate::ledger::{LedgerError, Write, Written};
 use crate::model::{Delivery, Event, State};
+use crate::time::Blackout;
 use crate::trial::{Guard, point};
 
 /// What the ledger does not take is offered to it again after at most so long.
@@ -49,7 +50,8 @@ impl Engine {
     /// Stores the next row over the one that was read, and what somebody has to be told of it.
     pub(super) async fn store(&self, row: &Delivery, after: Delivery, event: Event) -> Result<Written, LedgerError> {
         let (id, at) = (row.id, event.at);
-        let alert = alerts::of(Some(row), &after, &event);
+        let hours = self.world().accounts.get(&row.account).and_then(Blackout::of);
+        let alert = alerts::of(Some(row), &after, &event, hours.as_ref());
         let rings = alert.is_some();
         let mut write = Write { alert, ..Write::new(after, row.version, event) };
         let mut written = self.ledger.write(std::slice::from_ref(&write)).await?.pop();

@@ -10,6 +10,7 @@ use super::rule::{Waits, late_at, late_key, overdue};
 use crate::engine::{COMMAND_CALENDAR, Engine};
 use crate::ledger::{LedgerError, Query};
 use crate::model::{AccountName, CalendarName, Delivery, State};
+use crate::time::Blackout;
 
 impl Engine {
     /// Raises what is late of these rows, and of what `smm post` has put into the ledger. Gives when the next one will be, if
@@ -28,8 +29,11 @@ impl Engine {
         let (mut next, mut late): (Option<DateTime<Utc>>, Vec<&Delivery>) = (None, Vec::new());
         let mut all: Vec<&Delivery> = rows.collect();
         all.extend(&posted);
+        let world = self.world();
+        let hours: HashMap<&AccountName, Blackout> =
+            world.accounts.iter().filter_map(|(name, account)| Some((name, Blackout::of(account)?))).collect();
         for row in all {
-            match late_at(row) {
+            match late_at(row, hours.get(&row.account)) {
                 Some(at) if at <= now => late.push(row),
                 Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 None => {}

@@ -161,7 +161,7 @@ mod tests {
             detail: String::new(),
             actor: "smm".to_owned(),
         };
-        of(Some(&before), &after, &event).expect("an alert")
+        of(Some(&before), &after, &event, None).expect("an alert")
     }
 
     #[test]

@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 pub use message::Message;
-pub use process::{account_down, calendar_broken, clock_jumped, ledger_older};
+pub use process::{account_down, calendar_broken, ledger_older};
 pub(super) use rule::{late_from_the_start, of};
 pub use target::{Sender, Senders, Target};
 pub use teller::{Pace, Teller, tell};

@@ -33,13 +33,6 @@ pub fn ledger_older(seen: &Mark, found: &Mark, now: DateTime<Utc>) -> Alert {
     alert("ledger", key, now, &message, help)
 }
 
-/// The machine's clock has jumped, from `from` to `to`.
-pub fn clock_jumped(from: DateTime<Utc>, to: DateTime<Utc>) -> Alert {
-    let message = format!("the machine's clock has jumped from {} to {}", utc(from), utc(to));
-    let help = "see that the machine's clock is right, and what `smm status` says".to_owned();
-    alert("clock", format!("clock/{}", to.timestamp_millis()), to, &message, help)
-}
-
 /// Nothing is sent to an account for a while, since `since`.
 pub fn account_down(account: &AccountName, why: &str, since: DateTime<Utc>) -> Alert {
     let message = format!("account `{account}` does not answer since {}, so nothing is sent to it: {why}", utc(since));

@@ -16,6 +16,7 @@ use crate::ledger::Alert;
 use crate::model::{Delivery, Event, LateThen, ReasonCode, State};
 use crate::schedule::span;
 use crate::text::is_hidden;
+use crate::time::Blackout;
 
 /// An outcome that is unknown is told after so long, unless it is settled by then.
 const UNKNOWN: TimeDelta = TimeDelta::minutes(1);
@@ -26,8 +27,14 @@ const ON_TIME: u64 = 60;
 /// Most characters of a message.
 const LONGEST: usize = 600;
 
-/// The alert that goes with a row's change; `before`: the row as it is stored, `None` when it is new.
-pub(in crate::engine) fn of(before: Option<&Delivery>, after: &Delivery, event: &Event) -> Option<Alert> {
+/// The alert that goes with a row's change; `before`: the row as it is stored, `None` when it is new. `hours`: its account's
+/// blackout hours, which are no lateness.
+pub(in crate::engine) fn of(
+    before: Option<&Delivery>,
+    after: &Delivery,
+    event: &Event,
+    hours: Option<&Blackout>,
+) -> Option<Alert> {
     let version = before.map_or(0, |before| before.version) + 1;
     let happened = |kind: &str, key: String, tell_at: DateTime<Utc>, what: String, help: String| {
         Some(alert(after, kind, key, (event.at, tell_at), &what, help))
@@ -69,7 +76,7 @@ pub(in crate::engine) fn of(before: Option<&Delivery>, after: &Delivery, event: 
             }
         }
         State::Published if before.is_none_or(|before| before.state != State::Published) && counts(after) => {
-            let at = after.published_at.filter(|at| grace_end(after).is_some_and(|end| *at >= end))?;
+            let at = after.published_at.filter(|at| grace_end(after, hours).is_some_and(|end| *at >= end))?;
             let what = format!("published {} late", late_by(after, at));
             let help = "nothing is to be done; `late` in the calendar decides what becomes of late posts".to_owned();
             happened("late", late_key(after), event.at, what, help)
@@ -110,8 +117,12 @@ pub(super) fn overdue(row: &Delivery, waits: &Waits, now: DateTime<Utc>) -> Aler
 }
 
 /// The alert of a delivery that was late already when it came into the ledger, and goes out all the same.
-pub(in crate::engine) fn late_from_the_start(row: &Delivery, now: DateTime<Utc>) -> Option<Alert> {
-    let late = row.state == State::Planned && row.released && grace_end(row).is_some_and(|end| now >= end);
+pub(in crate::engine) fn late_from_the_start(
+    row: &Delivery,
+    hours: Option<&Blackout>,
+    now: DateTime<Utc>,
+) -> Option<Alert> {
+    let late = row.state == State::Planned && row.released && grace_end(row, hours).is_some_and(|end| now >= end);
     late.then(|| {
         let what = format!("late by {} when it was first seen; published all the same", late_by(row, now));
         let help = format!("nothing is to be done; `smm show {}` tells how it went", row.id.short());
@@ -120,9 +131,9 @@ pub(in crate::engine) fn late_from_the_start(row: &Delivery, now: DateTime<Utc>)
 }
 
 /// When a delivery that is on its way by itself is late; `None`: it is not on its way, or a person has sent it on.
-pub(super) fn late_at(row: &Delivery) -> Option<DateTime<Utc>> {
+pub(super) fn late_at(row: &Delivery, hours: Option<&Blackout>) -> Option<DateTime<Utc>> {
     let on_its_way = matches!(row.state, State::Planned | State::Claimed | State::Sending);
-    (on_its_way && counts(row)).then(|| grace_end(row)).flatten()
+    (on_its_way && counts(row)).then(|| grace_end(row, hours)).flatten()
 }
 
 /// Whoever released it knows that it is late. What is published however late was released by nobody.
@@ -131,9 +142,14 @@ fn counts(row: &Delivery) -> bool {
 }
 
 /// The first moment at which it is late.
-fn grace_end(row: &Delivery) -> Option<DateTime<Utc>> {
+fn grace_end(row: &Delivery, hours: Option<&Blackout>) -> Option<DateTime<Utc>> {
     let grace = i64::try_from(row.late.grace_seconds.max(ON_TIME)).ok()?;
-    row.due.checked_add_signed(TimeDelta::try_seconds(grace)?)?.checked_add_signed(TimeDelta::seconds(1))
+    let grace = TimeDelta::try_seconds(grace)?;
+    let end = match hours.filter(|_| !row.any_hour) {
+        Some(hours) => hours.after(row.due, grace)?,
+        None => row.due.checked_add_signed(grace)?,
+    };
+    end.checked_add_signed(TimeDelta::seconds(1))
 }
 
 /// One for each time that a delivery has had: late, and out late, is one happening.
@@ -234,7 +250,7 @@ mod tests {
     /// What is raised when this happens to a row, and the row after it.
     fn when(row: &Delivery, input: &Input, rules: &Rules, seconds: i64) -> (Delivery, Option<Alert>) {
         let (after, event, _) = step(row, input, rules, super::super::super::samples::after(seconds));
-        let alert = of(Some(row), &after, &event);
+        let alert = of(Some(row), &after, &event, None);
         (Delivery { version: row.version + 1, ..after }, alert)
     }
 
@@ -255,7 +271,7 @@ mod tests {
         assert_eq!((alert.kind.as_str(), alert.at, alert.tell_at), ("failed", after(2), after(2)));
         assert_eq!(alert.message, "launch → fedi (some-network), due Tue 2026-12-01 09:00 UTC: failed: no");
         assert!(alert.help.contains(&format!("`smm retry {}`", row.id.short())), "{}", alert.help);
-        assert_eq!(of(Some(&row), &row, &event(&row)), None, "nothing has changed");
+        assert_eq!(of(Some(&row), &row, &event(&row), None), None, "nothing has changed");
         // Tried again and failed again: another happening.
         let again = Delivery { version: 9, ..sending(1, &rules) };
         let (_, second) = when(&again, &said(Refusal::Invalid), &rules, 60);
@@ -277,18 +293,18 @@ mod tests {
             (ReasonCode::Throttled, "`smm show"),
         ] {
             let held = in_state(State::Held, code);
-            let alert = of(Some(&planned()), &held, &event(&held)).unwrap_or_else(|| panic!("{code:?}"));
+            let alert = of(Some(&planned()), &held, &event(&held), None).unwrap_or_else(|| panic!("{code:?}"));
             assert_eq!(alert.kind, "held");
             assert!(alert.help.contains(word) && alert.help.contains(&id), "{code:?}: {}", alert.help);
             assert!(alert.message.ends_with("held: why it is so"), "{}", alert.message);
-            assert!(of(None, &held, &event(&held)).is_some(), "a new row too");
+            assert!(of(None, &held, &event(&held), None).is_some(), "a new row too");
         }
         let (late, first) = (in_state(State::Held, ReasonCode::Late), in_state(State::Held, ReasonCode::FirstRun));
-        assert!(of(Some(&first), &late, &event(&late)).is_some(), "for another reason");
+        assert!(of(Some(&first), &late, &event(&late), None).is_some(), "for another reason");
         let edited = Delivery { reason: Some(Reason::new(ReasonCode::Late, "3 h late")), ..late.clone() };
-        assert_eq!(of(Some(&late), &edited, &event(&edited)), None, "for the same reason");
+        assert_eq!(of(Some(&late), &edited, &event(&edited), None), None, "for the same reason");
         let missed = in_state(State::Missed, ReasonCode::Superseded);
-        let alert = of(None, &missed, &event(&missed)).expect("an alert");
+        let alert = of(None, &missed, &event(&missed), None).expect("an alert");
         assert_eq!(alert.kind, "missed");
         assert!(alert.help.contains(&format!("`smm retry {id}`")), "{}", alert.help);
     }
@@ -296,15 +312,15 @@ mod tests {
     #[test]
     fn nobody_is_told_of_what_goes_well() {
         let rules = rules(RepeatSafety::LookUp);
-        assert_eq!(of(None, &planned(), &event(&planned())), None);
+        assert_eq!(of(None, &planned(), &event(&planned()), None), None);
         let sending = sending(1, &rules);
-        assert_eq!(of(Some(&claimed()), &sending, &event(&sending)), None);
+        assert_eq!(of(Some(&claimed()), &sending, &event(&sending), None), None);
         let (row, alert) = when(&sending, &Input::Answered(receipt(0)), &rules, 5);
         assert_eq!((row.state, alert), (State::Published, None));
         let (row, alert) = when(&claimed(), &Input::NotPrepared(Fault::NotSent("refused".into())), &rules, 5);
         assert_eq!((row.state, alert), (State::Planned, None), "it is tried again");
         let cancelled = in_state(State::Cancelled, ReasonCode::Removed);
-        assert_eq!(of(Some(&planned()), &cancelled, &event(&cancelled)), None);
+        assert_eq!(of(Some(&planned()), &cancelled, &event(&cancelled), None), None);
     }
 
     #[test]
@@ -344,7 +360,7 @@ mod tests {
         let last = alert.expect("an alert");
         assert!(last.key != first.key && last.tell_at == after(45), "{last:?}");
         assert!(last.help.starts_with("look at the account"), "{}", last.help);
-        assert_eq!(of(Some(&row), &row, &event(&row)), None, "once");
+        assert_eq!(of(Some(&row), &row, &event(&row), None), None, "once");
     }
 
     #[test]
@@ -362,7 +378,7 @@ mod tests {
         let rules = rules(RepeatSafety::LookUp);
         let late = Late { grace_seconds: 300, then: LateThen::Publish };
         let row = Delivery { late, ..planned() };
-        assert_eq!(late_at(&row), Some(after(301)));
+        assert_eq!(late_at(&row, None), Some(after(301)));
         let told = overdue(&row, &Waits::Paused("holiday".into()), after(400));
         assert_eq!(told.kind, "late");
         assert!(told.message.ends_with("not out yet, 6 min 40 s late: paused: holiday"), "{}", told.message);
@@ -372,28 +388,42 @@ mod tests {
         let alert = alert.expect("an alert");
         assert!(alert.message.ends_with("published 1 h 6 min late"), "{}", alert.message);
         assert_eq!(alert.key, told.key, "so it is told once");
-        assert_eq!(late_at(&out), None);
+        assert_eq!(late_at(&out, None), None);
         assert_eq!(when(&sending, &Input::Answered(receipt(0)), &rules, 300).1, None, "within its grace");
         // A grace of nothing is not a promise to the second.
         let strict = Delivery { late: Late { grace_seconds: 0, then: LateThen::Publish }, ..planned() };
-        assert_eq!(late_at(&strict), Some(after(61)));
+        assert_eq!(late_at(&strict, None), Some(after(61)));
         let moved = Delivery { due: after(3600), ..row.clone() };
         assert_ne!(late_key(&moved), told.key, "its new time is another happening");
         let endless = Delivery { late: Late { grace_seconds: u64::MAX, then: LateThen::Publish }, ..planned() };
-        assert_eq!(late_at(&endless), None);
+        assert_eq!(late_at(&endless, None), None);
+    }
+
+    #[test]
+    fn blackout_hours_are_no_lateness() {
+        let mut account = crate::model::Account::new(planned().account, "some-network");
+        account.blackout = crate::time::parse_hours("09:00-12:00").expect("hours");
+        let hours = Blackout::of(&account).expect("hours");
+        let row = Delivery { late: Late { grace_seconds: 900, then: LateThen::Publish }, ..planned() };
+        assert_eq!(late_at(&row, Some(&hours)), Some(after(3 * 3600 + 901)));
+        let rules = rules(RepeatSafety::LookUp);
+        let sending = Delivery { late: row.late, ..sending(1, &rules) };
+        let (out, event, _) = step(&sending, &Input::Answered(receipt(0)), &rules, after(3 * 3600 + 60));
+        assert_eq!(of(Some(&sending), &out, &event, Some(&hours)), None);
+        assert!(of(Some(&sending), &out, &event, None).is_some());
     }
 
     #[test]
     fn whoever_released_it_knows_that_it_is_late() {
         let rules = rules(RepeatSafety::LookUp);
         let released = Delivery { released: true, ..sending(1, &rules) };
-        assert_eq!(late_at(&released), None);
+        assert_eq!(late_at(&released, None), None);
         assert_eq!(when(&released, &Input::Answered(receipt(0)), &rules, 9000).1, None);
         let unasked = Delivery { released: true, ..planned() };
-        assert_eq!(late_from_the_start(&unasked, after(60)), None);
-        let alert = late_from_the_start(&unasked, after(9000)).expect("an alert");
+        assert_eq!(late_from_the_start(&unasked, None, after(60)), None);
+        let alert = late_from_the_start(&unasked, None, after(9000)).expect("an alert");
         assert!(alert.message.contains("late by 2 h 30 min when it was first seen"), "{}", alert.message);
-        assert_eq!(late_from_the_start(&planned(), after(9000)), None, "not on its way");
+        assert_eq!(late_from_the_start(&planned(), None, after(9000)), None, "not on its way");
     }
 
     #[test]
@@ -421,7 +451,7 @@ mod tests {
             reason: Some(evil),
             ..lost(&rules(RepeatSafety::None))
         };
-        let alert = of(Some(&planned()), &row, &event(&row)).expect("an alert");
+        let alert = of(Some(&planned()), &row, &event(&row), None).expect("an alert");
         assert!(!alert.message.contains(char::is_control), "{:?}", alert.message);
     }
 }
