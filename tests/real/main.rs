@@ -21,6 +21,7 @@ mod wire;
 
 mod kill;
 mod ledger;
+mod mail;
 mod publish;
 mod servers;
 mod shared;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
     pg("a_server_that_took_over_sends_nothing", || run(shared::a_server_that_took_over_sends_nothing()));
     pg("races_have_one_winner", || run(shared::races_have_one_winner()));
     pg("killed_at_any_moment", kill::killed_at_any_moment);
+    add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use smm::adapter::http::{Answer, Body, Http, HttpSettings, Request};
 
 /// Where `tests/real/install` puts what it installs.
-fn real() -> PathBuf {
+pub fn real() -> PathBuf {
     std::env::var_os("SMM_REAL")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/real"), PathBuf::from)
 }
@@ -288,7 +288,7 @@ async fn sign_in(url: &str, user: &str, password: &str) -> String {
     token["access_token"].as_str().expect("a token").to_owned()
 }
 
-fn wait_for(host: &str) {
+pub fn wait_for(host: &str) {
     let start = Instant::now();
     while std::net::TcpStream::connect(host).is_err() {
         assert!(start.elapsed() < Duration::from_secs(10), "{host} does not listen");

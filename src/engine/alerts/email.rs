@@ -241,14 +241,12 @@ mod tests {
                     _ => answer,
                 };
                 said.push(line);
-                match answer {
-                    Some("") => std::future::pending().await,
-                    Some(answer) => {
-                        if write.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
-                            break;
-                        }
-                    }
-                    None => {}
+                if answer == Some("") {
+                    std::future::pending::<()>().await;
+                }
+                let answer = answer.map(|answer| format!("{answer}\r\n")).unwrap_or_default();
+                if write.write_all(answer.as_bytes()).await.is_err() {
+                    break;
                 }
             }
             said

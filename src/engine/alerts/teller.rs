@@ -516,7 +516,7 @@ mod tests {
 
     #[tokio::test]
     async fn two_processes_do_not_tell_twice() {
-        let store = MemoryStore::shared(Duration::from_secs(60), Arc::new(SystemClock));
+        let store = MemoryStore::shared(Duration::from_mins(1), Arc::new(SystemClock));
         let (one, other) = (engine(&store), engine(&store));
         let (ear, second) = (Arc::new(Ear::default()), Arc::new(Ear::default()));
         let tellers = [

@@ -42,7 +42,8 @@ pub(super) async fn meet(session: &impl GenericClient, targets: &[String], now: 
     session
         .execute(
             "INSERT INTO targets (name, since) SELECT DISTINCT name, $2::timestamptz FROM unnest($1::text[]) AS new (name)
-             ORDER BY name ON CONFLICT (name) DO NOTHING",
+             ORDER BY name
+             ON CONFLICT (name) DO UPDATE SET since = excluded.since WHERE targets.since > excluded.since",
             &[&targets, &down(now)],
         )
         .await?;

@@ -188,6 +188,11 @@ pub(super) async fn a_new_target_is_told_nothing_old(store: Box<dyn Store>) {
     assert_eq!(ledger.next_tell(&mail).await, Ok(Some(at(30))));
     ledger.meet(&mail, at(40)).await.expect("known already");
     assert_eq!(handed(&*ledger, "mail", 50).await, ["new"]);
+    ledger.told("mail", &["new".to_owned()], &Told::Yes, at(51)).await.expect("stored");
+    // The clock was set back since: what happens by it is no past.
+    ledger.meet(&mail, at(15)).await.expect("met by an earlier time");
+    ledger.raise(&alert("back", 16, 16, None)).await.expect("raised");
+    assert_eq!(handed(&*ledger, "mail", 52).await, ["back"]);
 }
 
 pub(super) async fn the_alerts_of_a_delivery_say_who_knows(store: Box<dyn Store>) {

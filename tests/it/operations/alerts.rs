@@ -286,7 +286,7 @@ fn status_fails_while_an_alert_is_untold_for_long() {
         let request = TellRequest { target: hook.clone(), now, until: now, limit: 10 };
         assert_eq!(ledger.tell(&request).await.expect("answers").len(), 1);
         let told = Told::NotYet { again: now + TimeDelta::minutes(1), error: "HTTP 500".to_owned() };
-        ledger.told(&hook, &[alert.key.clone()], &told, now).await.expect("answers");
+        ledger.told(&hook, std::slice::from_ref(&alert.key), &told, now).await.expect("answers");
     });
     drop(ledger);
     site.smm(&["status"]).expect(0);
