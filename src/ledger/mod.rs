@@ -14,6 +14,26 @@
 //! A ledger is either *exclusive*, for one publishing process whose lock proves every earlier one dead, or *shared*: then
 //! claims are leases in the ledger's own time, and only a lapsed lease lets somebody else take a delivery over.
 
+//!
+//! What is kept where, and what each protects against. `L` stands for the ledger's file, or for a name in the state folder
+//! that follows from a server's address ([`Opening::beside`]).
+//!
+//! | what | where | against |
+//! |---|---|---|
+//! | intents, before each call | the ledger, durable | a crash after which nobody knows that something was sent |
+//! | receipts, after each call | the ledger, durable | sending again what is out, under another name of the account too |
+//! | evidence ([`Evidence`]) | `L.evidence/`, one file for each process, not synced | a process that is killed between an answer and its record: no look-up, and no person, is needed then |
+//! | the mark ([`MarkFile`]) | `L.mark`, on each machine | a ledger that was restored, rolled back, deleted or replaced: nothing is sent until a person has adopted it ([`Age`]) |
+//! | the lock | `L.lock` (an embedded ledger) | two processes that publish from one file; holding it proves the last one dead |
+//! | leases and fences | the ledger (a shared one), in its own time | a process that was frozen and goes on after somebody else took over |
+//!
+//! Each line holds without those after it. Evidence and mark live outside of the ledger, since they are about its loss.
+//! Neither is synced at each step: a killed process loses nothing of them, and a loss of power leaves less evidence or a
+//! lower mark, which falls back to the rule of the network's class and never to a wrong word. A state folder that is
+//! restored whole takes its mark with it, which cannot be noticed; then look-ups and keys are what is left. A ledger of a
+//! newer version is refused ([`LedgerError::Newer`]), so that going back to an older smm does not read what it does not
+//! know.
+
 mod age;
 mod alert;
 mod evidence;

@@ -52,6 +52,7 @@ mod restored;
 #[cfg(target_os = "linux")]
 mod rig;
 mod schema;
+mod transfer;
 mod twitter_text;
 mod usage;
 mod zones;

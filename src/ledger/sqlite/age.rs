@@ -65,8 +65,11 @@ pub(super) fn watch(file: Arc<MarkFile>) -> impl FnMut(&Connection) + Send {
 /// The file, and what is in it.
 pub(super) fn about(conn: &Connection, path: &Path) -> Result<About> {
     let mut about = About::new("SQLite", path.display().to_string());
-    about.version = schema::version(conn)?;
     about.bytes = open::size(path);
+    if about.bytes.is_none() {
+        return Ok(about);
+    }
+    about.version = schema::version(conn)?;
     let mut statement = conn.prepare_cached("SELECT state, count(*) FROM deliveries GROUP BY state")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
