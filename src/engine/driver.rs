@@ -84,6 +84,8 @@ pub struct Engine {
     pub(super) lease: Duration,
     /// When the leases were last surely renewed, on [`Clock::elapsed`].
     pub(super) renewed: Mutex<Duration>,
+    /// From when on they were renewed without a gap in which they may have ended: a lease that is over is not renewed.
+    pub(super) unbroken: Mutex<Duration>,
     /// That the machine's clock differs was told.
     pub(super) skew_told: AtomicBool,
     trust: Mutex<Trust>,
@@ -118,6 +120,7 @@ impl Engine {
             owner: owner.into(),
             lease: settings.lease,
             renewed: Mutex::default(),
+            unbroken: Mutex::default(),
             skew_told: AtomicBool::new(false),
             trust: Mutex::default(),
             settings: RwLock::new(settings),

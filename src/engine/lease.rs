@@ -22,7 +22,11 @@ impl Engine {
     pub(super) async fn renew(&self) -> Result<(), LedgerError> {
         let before = self.clock.elapsed();
         self.ledger.renew(&self.owner).await?;
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = before;
+        let last = std::mem::replace(&mut *self.renewed.lock().unwrap_or_else(PoisonError::into_inner), before);
+        if before >= last + self.lease {
+            // What was begun earlier may be somebody else's by now, although this has worked.
+            *self.unbroken.lock().unwrap_or_else(PoisonError::into_inner) = before;
+        }
         self.sync().await
     }
 
@@ -65,6 +69,9 @@ impl Engine {
             return true;
         }
         let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+        if leased < *self.unbroken.lock().unwrap_or_else(PoisonError::into_inner) {
+            return false;
+        }
         let over = leased.max(renewed) + self.lease;
         self.clock.elapsed() + self.settings().timeout + MARGIN < over
     }

@@ -405,6 +405,28 @@ async fn nothing_is_sent_after_the_lease() {
     assert_eq!((stage.net.out().len(), stage.states()), (1, vec![State::Published]));
 }
 
+/// Stopped for as long as a lease, and the first thing that it does when it goes on is to renew: that works, and says
+/// nothing of what it had claimed before.
+#[tokio::test]
+async fn a_lease_that_ended_in_a_gap_is_not_trusted_again() {
+    let stage = Stage::new(true, 1);
+    let engine = stage.engine("me");
+    engine.renew().await.expect("the ledger answers");
+    let claimed = stage.clock.elapsed();
+    for _ in 0..3 {
+        stage.clock.pass(Duration::from_secs(59));
+        engine.renew().await.expect("the ledger answers");
+        assert!(engine.is_lease_long_enough(claimed), "it was renewed before its end each time");
+    }
+    stage.clock.pass(Duration::from_secs(60));
+    engine.renew().await.expect("the ledger answers");
+    let again = stage.clock.elapsed();
+    stage.clock.pass(Duration::from_secs(1));
+    engine.renew().await.expect("the ledger answers");
+    assert!(!engine.is_lease_long_enough(claimed), "somebody else may have taken it meanwhile");
+    assert!(engine.is_lease_long_enough(again), "what was claimed since is not concerned");
+}
+
 #[tokio::test]
 async fn a_slow_start_renews_the_lease_before_it_sends() {
     let stage = Stage::new(true, 1);
