@@ -19,6 +19,7 @@ mod support;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod daemons;
 mod kill;
 mod ledger;
 mod mail;
@@ -65,6 +66,8 @@ fn main() -> ExitCode {
     pg("a_transaction_that_stands_still_is_ended", || run(shared::a_transaction_that_stands_still_is_ended()));
     pg("a_restored_ledger_sends_nothing", || run(shared::a_restored_ledger_sends_nothing()));
     pg("a_server_that_took_over_sends_nothing", || run(shared::a_server_that_took_over_sends_nothing()));
+    pg("three_daemons_publish_each_post_once", || daemons::each_post_once(daemons::Harm::Daemons));
+    pg("a_server_that_crashes_costs_no_post", || daemons::each_post_once(daemons::Harm::Server));
     pg("races_have_one_winner", || run(shared::races_have_one_winner()));
     pg("killed_at_any_moment", kill::killed_at_any_moment);
     add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));
