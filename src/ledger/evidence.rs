@@ -349,9 +349,8 @@ mod tests {
     }
 
     /// As a process that is killed leaves it: the lock is gone, the file is there.
-    fn killed(evidence: EvidenceFolder) {
-        let mut own = evidence.own();
-        own.file = None;
+    fn killed(evidence: &EvidenceFolder) {
+        evidence.own().file = None;
     }
 
     #[test]
@@ -368,7 +367,7 @@ mod tests {
         }
         first.recorded(&attempt(1));
         assert_eq!(first.find(&attempt(2)), Some(Brought::NotSent), "of a living process, too");
-        killed(first);
+        killed(&first);
 
         let second = EvidenceFolder::new(&place);
         assert_eq!(second.find(&attempt(1)), Some(receipt("a")));
@@ -409,7 +408,7 @@ mod tests {
         let evidence = EvidenceFolder::new(folder.path());
         evidence.keep(&attempt(1), &receipt("a"));
         evidence.keep(&attempt(2), &receipt("b"));
-        killed(evidence);
+        killed(&evidence);
         let path = files(folder.path()).remove(0);
         let whole = std::fs::read(&path).expect("a file");
         let first = whole.iter().position(|byte| *byte == b'\n').expect("two lines");
@@ -442,7 +441,7 @@ mod tests {
         let files = files(folder.path());
         assert_eq!(files.len(), 1);
         assert!(std::fs::metadata(&files[0]).expect("a file").len() < LONG + 8_000);
-        killed(evidence);
+        killed(&evidence);
         assert_eq!(EvidenceFolder::new(folder.path()).find(&attempt(0)), Some(receipt("kept")));
     }
 

@@ -32,7 +32,7 @@ pub enum Record {
         /// Its name.
         name: AccountName,
         /// What is known of it.
-        known: AccountRecord,
+        known: Box<AccountRecord>,
     },
     /// Everything is paused.
     Paused {

@@ -74,12 +74,15 @@ fn a_huge_answer_is_read_to_the_limit_and_no_further() {
     assert_eq!(row.state, State::Unknown, "{row:?}");
 }
 
+/// The least and the most; `None`: longer than anybody waits.
+type Wait = Option<(TimeDelta, TimeDelta)>;
+
 #[test]
 fn every_form_of_too_many() {
     let hour = TimeDelta::hours(1);
     let in_an_hour = (Utc::now() + hour).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    // The header, and the least and the most that is waited; `None`: longer than anybody waits.
-    let cases: [(Option<&str>, Option<(TimeDelta, TimeDelta)>); 7] = [
+    // The header, and how long is waited.
+    let cases: [(Option<&str>, Wait); 7] = [
         (Some("120"), Some((TimeDelta::seconds(118), hour))),
         (Some(&in_an_hour), Some((TimeDelta::minutes(59), hour * 2))),
         (Some("Thu, 01 Jan 1970 00:00:00 GMT"), Some((TimeDelta::zero(), TimeDelta::minutes(1)))),

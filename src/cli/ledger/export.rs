@@ -33,7 +33,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         // In another place nothing would be known of what it lacks.
         older::refuse(&*ledger).await?;
         if args.file == Path::new("-") {
-            return write(&*ledger, &mut |text| Ok(output::stdout(text)), global).await;
+            let mut print = |text: &str| {
+                output::stdout(text);
+                Ok(())
+            };
+            return write(&*ledger, &mut print, global).await;
         }
         let file = new(&args.file)?;
         let mut out = BufWriter::new(&file);

@@ -12,7 +12,9 @@ impl Tables {
             self.calendars.iter().map(|(name, known)| Record::Calendar { name: name.clone(), known: known.clone() }),
         );
         records.extend(
-            self.accounts.iter().map(|(name, known)| Record::Account { name: name.clone(), known: known.clone() }),
+            self.accounts
+                .iter()
+                .map(|(name, known)| Record::Account { name: name.clone(), known: Box::new(known.clone()) }),
         );
         records
             .extend(self.paused.iter().map(|(since, reason)| Record::Paused { since: *since, reason: reason.clone() }));
@@ -76,7 +78,7 @@ impl Tables {
                 self.calendars.insert(name.clone(), known.clone());
             }
             Record::Account { name, known } => {
-                self.accounts.insert(name.clone(), known.clone());
+                self.accounts.insert(name.clone(), (**known).clone());
             }
             Record::Paused { since, reason } => self.paused = Some((*since, reason.clone())),
             Record::Adopted { at } => self.adopted = Some(*at),

@@ -86,7 +86,7 @@ impl Section {
             Self::Accounts => {
                 let name = AccountName::new(row.get::<_, String>(0));
                 let known = accounts::account(session, &name).await?;
-                Record::Account { name, known }
+                Record::Account { name, known: Box::new(known) }
             }
             Self::Paused => Record::Paused { since: row.get(0), reason: row.get(1) },
             Self::Adopted => Record::Adopted { at: row.get(0) },

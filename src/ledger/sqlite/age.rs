@@ -85,7 +85,7 @@ pub(super) fn about(conn: &Connection, path: &Path) -> Result<About> {
 #[cfg(test)]
 mod tests {
     use super::super::SqliteLedger;
-    use crate::ledger::{Age, Ledger, Mark, MarkFile, OpenMode, Write, Written, with_ending};
+    use crate::ledger::{Age, Ledger, Mark, MarkFile, OpenMode, Query, Write, Written, with_ending};
     use crate::model::{
         AccountName, Binding, CalendarName, Delivery, Event, Frozen, Intent, Late, OccurrenceName, Origin, PostId,
         State,
@@ -268,7 +268,7 @@ mod tests {
             assert_eq!(seen.sequence, post + 1, "raised before the write is answered");
         }
         // A write that is refused raises nothing.
-        let refused = Delivery { version: 99, ..ledger.deliveries(&Default::default()).await.expect("rows").remove(0) };
+        let refused = Delivery { version: 99, ..ledger.deliveries(&Query::default()).await.expect("rows").remove(0) };
         let event = ledger.events(None, 1).await.expect("events").remove(0);
         assert_eq!(ledger.write(&[Write::new(refused, 99, event)]).await, Ok(vec![Written::Stale]));
         assert_eq!(mark.read().map(|mark| mark.sequence), Some(5));

@@ -39,7 +39,7 @@ const SECTIONS: [Section; 11] = [
         read: |conn, row| {
             let name = AccountName::new(row.get::<_, String>(0)?);
             let known = accounts::account(conn, &name)?;
-            Ok(Record::Account { name, known })
+            Ok(Record::Account { name, known: Box::new(known) })
         },
     },
     Section {
