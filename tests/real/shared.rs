@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use smm::ledger::{Age, Burst, ClaimRequest, Ledger, LedgerError, OpenMode, Opening, Query, Write, Written};
 use smm::model::{
     AccountName, Binding, CalendarName, Delivery, Event, Frozen, Intent, Late, OccurrenceName, Origin, PostId, State,
+    Unknown,
 };
 
 use crate::postgres::{Postgres, Stop};
@@ -324,6 +325,45 @@ pub async fn a_server_that_took_over_sends_nothing() {
     assert!(store.open().claim(&request(&["fedi"])).await.is_err());
     store.open().adopt(at(5)).await.expect("adopted");
     assert_eq!(store.open().age().await, Ok(Age::Current));
+}
+
+/// An unknown that is sent again was not claimed: it is refused while somebody else is at work on its account, and when a
+/// call began there after it was decided. Else it begins a lease, and its account is busy.
+pub async fn a_repeat_waits_for_its_account() {
+    let server = Postgres::start(&[]);
+    let store = Place::new(&server);
+    let (ours, theirs) = (store.open(), store.open());
+    let mut unknown = put(&*ours, &sending(&put(&*ours, &planned("a", "fedi")).await)).await;
+    unknown.state = State::Unknown;
+    unknown.owner = None;
+    unknown.unknown = Some(Unknown { since: at(2), looks: 1, next_look: None, repeated: false, witnessed: false });
+    let unknown = put(&*ours, &unknown).await;
+    let repeat = |decided: i64| {
+        let mut again = sending(&unknown);
+        let intent = again.intent.as_mut().expect("an intent");
+        (intent.at, again.owner) = (at(decided), Some("worker".to_owned()));
+        [change(&again, "repeat")]
+    };
+    for post in ["b", "c"] {
+        put(&*theirs, &planned(post, "fedi")).await;
+    }
+    let claimed = theirs.claim(&request(&["fedi"])).await.expect("a claim").remove(0);
+    assert_eq!(ours.write(&repeat(10)).await, Ok(vec![Written::Stale]), "another delivery is claimed");
+    let mut begun = sending(&claimed);
+    begun.intent.as_mut().expect("an intent").at = at(11);
+    let begun = put(&*theirs, &begun).await;
+    assert_eq!(ours.write(&repeat(12)).await, Ok(vec![Written::Stale]), "another delivery is being sent");
+    let mut done = begun;
+    (done.state, done.owner) = (State::Published, None);
+    put(&*theirs, &done).await;
+    assert_eq!(ours.write(&repeat(10)).await, Ok(vec![Written::Stale]), "a call has begun since it was decided");
+    assert_eq!(ours.delivery(unknown.id).await, Ok(Some(unknown.clone())), "nothing was written");
+    let sql = |sql: &str| server.sql(database(&store.url), sql);
+    assert_eq!(sql("SELECT count(*) FROM smm.intents"), "2");
+    assert_eq!(ours.write(&repeat(12)).await, Ok(vec![Written::Done]));
+    let leased = format!("SELECT lease_until > clock_timestamp() FROM smm.deliveries WHERE id = '{}'", unknown.id);
+    assert_eq!(sql(&leased), "t");
+    assert!(theirs.claim(&request(&["fedi"])).await.expect("an answer").is_empty(), "its account is busy");
 }
 
 /// Of many that try at the very same moment one comes through, and all hear so without an error.

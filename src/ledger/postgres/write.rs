@@ -100,7 +100,7 @@ async fn write_round(
         let stored = if is_new {
             insert(transaction, &rows, terms.lease).await?
         } else {
-            update(transaction, &rows, terms.lease, false).await?
+            update(transaction, &rows, terms.lease, Begins::Nothing).await?
         };
         for index in indices {
             let done = stored.contains(&writes[index].delivery.id);
@@ -244,16 +244,33 @@ pub(super) async fn insert(
     stored.iter().map(|row| Ok(id_of(row.get(0))?)).collect()
 }
 
-/// Moves rows on that are locked. Gives those that were. `leased`: none whose lease is over.
+/// What begins with an update, and so what it has to find.
+#[derive(Debug, Clone, Copy)]
+enum Begins {
+    Nothing,
+    /// The call of a claimed row: its lease must last.
+    Call,
+    /// A repeat, decided at this time: it was not claimed, so nobody else may be at work on its account nor have begun a
+    /// call there since. (What began before was seen by whoever decided, and with it the spacing.) The account's row is
+    /// locked by now, so no claim can come between.
+    Repeat(DateTime<Utc>),
+}
+
+/// Moves rows on that are locked. Gives those that were.
 async fn update(
     transaction: &Transaction<'_>,
     writes: &[&Write],
     lease: Duration,
-    leased: bool,
+    begins: Begins,
 ) -> Result<BTreeSet<DeliveryId>> {
     if writes.is_empty() {
         return Ok(BTreeSet::new());
     }
+    let repeat = match begins {
+        Begins::Repeat(at) => Some(up(at)),
+        Begins::Nothing | Begins::Call => None,
+    };
+    let leased = !matches!(begins, Begins::Nothing);
     let columns = Columns::of(writes)?;
     let statement = transaction
         .prepare_cached(
@@ -264,6 +281,10 @@ async fn update(
              FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::bigint[], $6::bigint[],
                  $7::text[], $9::text[]) AS new (id, due, ready, state, version, fence, owner, row)
              WHERE d.id = new.id AND (NOT $10 OR d.lease_until IS NULL OR d.lease_until > clock_timestamp())
+                 AND ($11::timestamptz IS NULL OR NOT EXISTS (
+                     SELECT 1 FROM deliveries b
+                     WHERE b.account = d.account AND b.id <> d.id AND b.state IN ('claimed', 'sending')
+                 ) AND NOT EXISTS (SELECT 1 FROM accounts a WHERE a.name = d.account AND a.last_sent > $11))
              RETURNING d.id",
         )
         .await?;
@@ -281,6 +302,7 @@ async fn update(
                 &lease.as_secs_f64(),
                 &columns.row,
                 &leased,
+                &repeat,
             ],
         )
         .await?;
@@ -349,8 +371,12 @@ async fn store_special(part: &Transaction<'_>, row: &Special<'_>, terms: &Terms,
         }
         *began = Some((number, down(intent.at)));
     }
-    let leased = row.new.is_some() && Guard::Fence.holds();
-    if row.present.is_some() && !update(part, &[row.write], terms.lease, leased).await?.contains(&next.id) {
+    let begins = match row.new.filter(|_| Guard::Fence.holds()) {
+        None => Begins::Nothing,
+        Some(intent) if open.is_some() => Begins::Repeat(intent.at),
+        Some(_) => Begins::Call,
+    };
+    if row.present.is_some() && !update(part, &[row.write], terms.lease, begins).await?.contains(&next.id) {
         return Ok(Written::Stale);
     }
     // After the index has let us through: a statement that sees what was committed until then.
