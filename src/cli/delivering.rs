@@ -3,14 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use super::Failure;
 use super::workspace::{self, Settings};
 use crate::adapter::http::HttpSettings;
 use crate::calendar::Config;
 use crate::engine::alerts::{Pace, Senders, Teller};
-use crate::engine::{Engine, Networks, World};
-use crate::ledger::{EvidenceFolder, Ledger, LedgerError, with_ending};
+use crate::engine::{Engine, Networks, Pass, Passed, Signals, World, wait_for};
+use crate::ledger::{EvidenceFolder, Ledger, LedgerError, Query, with_ending};
+use crate::model::{Delivery, DeliveryId, State};
 use crate::time::{Clock, SyncedClock, SystemClock};
+
+/// What another process publishes is waited for so long.
+const OTHERS: TimeDelta = TimeDelta::seconds(60);
 
 /// An engine over the real networks. The caller holds the ledger's lock; `owner` is what the ledger calls this process.
 pub(super) fn engine(
@@ -38,6 +44,49 @@ pub(super) async fn begin(engine: &Engine, teller: &Teller) -> Result<(), Failur
     }
     tell_all(teller).await;
     Err(doubted())
+}
+
+/// Publishes what is due. Beside it another process may publish from a shared ledger, and be faster with some of it: that is
+/// waited for, within a minute, and counts as touched.
+pub(super) async fn pass(engine: &Arc<Engine>, pass: &Pass, signals: &mut Signals) -> Result<Passed, Failure> {
+    let deadline = SystemClock.now() + OTHERS;
+    let mut passed = engine.pass(pass, signals.stop()).await?;
+    while !(engine.ledger().is_exclusive() || passed.stopped || passed.doubted) && SystemClock.now() < deadline {
+        let ids = with_others(engine, pass).await?;
+        if ids.is_empty() {
+            break;
+        }
+        let ledger = &**engine.ledger();
+        tokio::select! {
+            settled = wait_for(ledger, &SystemClock, &ids, deadline) => add(&mut passed, settled?),
+            () = signals.stop() => {
+                passed.stopped = true;
+                break;
+            }
+        }
+        // Behind what they had there may be more of ours: their accounts were busy.
+        let again = engine.pass(pass, signals.stop()).await?;
+        (passed.stopped, passed.doubted) = (again.stopped, again.doubted);
+        add(&mut passed, again.touched);
+    }
+    Ok(passed)
+}
+
+/// The deliveries of a pass that another process is at work on.
+async fn with_others(engine: &Engine, pass: &Pass) -> Result<Vec<DeliveryId>, LedgerError> {
+    let query = Query { states: vec![State::Claimed, State::Sending], ..Query::default() };
+    let (rows, calendars) = (engine.ledger().deliveries(&query).await?, engine.world().calendars());
+    let ours = |row: &&Delivery| match &pass.only {
+        Some(only) => only.contains(&row.id),
+        None => calendars.contains(&row.calendar),
+    };
+    Ok(rows.iter().filter(ours).map(|row| row.id).collect())
+}
+
+/// What was seen later replaces what was seen before.
+fn add(passed: &mut Passed, rows: Vec<Delivery>) {
+    passed.touched.retain(|row| rows.iter().all(|newer| newer.id != row.id));
+    passed.touched.extend(rows);
 }
 
 /// The machine's clock is not to be believed.

@@ -80,7 +80,7 @@ async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledge
         release_backlog(&**ledger, &calendar.name, only.as_deref(), engine.now(), &actor).await?;
     }
     let pass = Pass { only: only.clone(), wait: args.wait };
-    let passed = engine.pass(&pass, signals.stop()).await?;
+    let passed = delivering::pass(&engine, &pass, &mut signals).await?;
     if passed.stopped {
         output::stderr("stopped before everything was published\n");
     }

@@ -4,16 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 use smm::adapter::suite::Fake;
 use smm::ledger::{OpenMode, Opening, Query};
 use smm::model::State;
 
 use crate::postgres::{Postgres, Stop};
-use crate::process::{Daemon, pause, serve, wait};
-use crate::support::TestEnv;
+use crate::process::{Daemon, Ends, ends, pause, serve, signal, stopped, wait};
+use crate::support::{Run, TestEnv};
 
 const ACCOUNTS: usize = 100;
 
@@ -33,11 +35,12 @@ struct Scene {
     machines: Vec<TestEnv>,
     secrets: Vec<(String, String)>,
     posts: usize,
+    due: DateTime<Utc>,
 }
 
 impl Scene {
-    fn new() -> Self {
-        let posts = std::env::var("SMM_SHARED_POSTS").ok().and_then(|posts| posts.parse().ok()).unwrap_or(1_000);
+    /// So many posts for so many accounts in turn, due in so many seconds.
+    fn new(posts: usize, accounts: usize, due: i64) -> Self {
         let server = Postgres::start(&[]);
         server.database("shared");
         let url = server.url("shared");
@@ -49,7 +52,7 @@ impl Scene {
         let mut config =
             format!("ledger = \"{url}\"\n[delivery]\ntimeout = \"2s\"\nsettle = \"1s\"\nlease = \"15s\"\n");
         let (mut fakes, mut secrets) = (BTreeMap::new(), Vec::new());
-        for number in 0..ACCOUNTS {
+        for number in 0..accounts {
             let network = if number % 2 == 0 { "bluesky" } else { "mastodon" };
             let fake = serve(smm::networks::find(network).expect("built in").fake()).expect("it has a fake");
             let (name, account) = (format!("a{number}"), fake.account());
@@ -66,11 +69,11 @@ impl Scene {
             }
             fakes.insert(name, fake);
         }
-        let due = Utc::now() + TimeDelta::seconds(12);
+        let due = Utc::now() + TimeDelta::seconds(due);
         let mut calendar = "name = \"shared\"\ntimezone = \"UTC\"\n".to_owned();
         for post in 0..posts {
             let at = due.format("%Y-%m-%dT%H:%M:%S");
-            let to = post % ACCOUNTS;
+            let to = post % accounts;
             let _ = write!(
                 calendar,
                 "\n[[posts]]\nid = \"p{post}\"\nat = {at}\nto = [\"a{to}\"]\ntext = \"Number {post}.\"\n"
@@ -81,13 +84,17 @@ impl Scene {
             machine.write("smm.toml", &config);
             machine.write("calendar.toml", &calendar);
         }
-        Self { server, url, fakes, machines, secrets, posts }
+        Self { server, url, fakes, machines, secrets, posts, due: due.trunc_subsecs(0) }
+    }
+
+    fn command(&self, machine: usize) -> Command {
+        let mut command = self.machines[machine].command();
+        command.envs(self.secrets.iter().cloned());
+        command
     }
 
     fn daemon(&self, machine: usize) -> Daemon {
-        let mut command = self.machines[machine].command();
-        command.envs(self.secrets.iter().cloned());
-        Daemon::start(command)
+        Daemon::start(self.command(machine))
     }
 
     fn published(&self) -> usize {
@@ -143,7 +150,19 @@ impl Scene {
             }
             assert!(held.is_empty(), "on {name}, but not in the ledger: {held:?}");
         }
-        eprintln!("{} deliveries, {unsettled} left to a person", rows.len());
+        let last = rows.iter().filter_map(|row| row.published_at).max().expect("some are out");
+        let by = self.server.sql(
+            "shared",
+            "SELECT count(DISTINCT delivery) || ' by ' || split_part(detail, ', process', 2)
+             FROM smm.events WHERE kind = 'claimed' GROUP BY detail ORDER BY detail",
+        );
+        eprintln!(
+            "{} posts on {} accounts, the last one out {} s after they were due, {unsettled} left to a person; claimed: {}",
+            rows.len(),
+            self.fakes.len(),
+            (last - self.due).as_seconds_f64(),
+            by.replace('\n', "; ").replace(" by  ", " by process "),
+        );
         assert!(unsettled * 20 <= rows.len(), "{unsettled} of {} are left to a person", rows.len());
         // A repeat of the same request is not another post.
         let close = self.server.sql(
@@ -158,7 +177,9 @@ impl Scene {
 }
 
 pub fn each_post_once(harm: Harm) {
-    let mut scene = Scene::new();
+    let posts = std::env::var("SMM_SHARED_POSTS").ok().and_then(|posts| posts.parse().ok()).unwrap_or(1_000);
+    // All begin within the minute in which they count as on time: what is overdue goes out five at a time.
+    let mut scene = Scene::new(posts, ACCOUNTS, 12);
     let mut daemons: Vec<Daemon> = (0..3).map(|machine| scene.daemon(machine)).collect();
     let part = |percent: usize| scene.posts * percent / 100;
     let (soon, later) = (part(20), part(40));
@@ -183,4 +204,53 @@ pub fn each_post_once(harm: Harm) {
     for daemon in daemons {
         daemon.kill();
     }
+}
+
+/// Beside a daemon that has claimed what they would publish, `smm publish` and `smm post` wait for it and tell its result.
+pub fn post_and_publish_beside_a_daemon() {
+    let scene = Scene::new(1, 1, 3);
+    let stops = |machine: usize, point: &str| {
+        let mut command = scene.command(machine);
+        command.env("SMM_TRIAL_POINT", format!("{point}:1:stop"));
+        command
+    };
+    let run = |mut command: Command, args: &[&str]| {
+        let spawned = command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        Ends(spawned.expect("smm starts"))
+    };
+    let output = |mut command: Ends| {
+        let status = ends(&mut command.0, Duration::from_secs(30));
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        command.0.stdout.take().expect("a pipe").read_to_string(&mut stdout).expect("UTF-8");
+        command.0.stderr.take().expect("a pipe").read_to_string(&mut stderr).expect("UTF-8");
+        Run { status: status.code().unwrap_or(-1), stdout, stderr }
+    };
+    let released = |daemon: &Daemon, command: &mut Ends| {
+        pause(1_500);
+        assert!(command.0.try_wait().expect("a child of ours").is_none(), "it does not wait");
+        daemon.signal("CONT");
+    };
+    let told = |run: Run| {
+        let rows = run.expect(0).json();
+        assert_eq!(rows["deliveries"][0]["state"], "published", "{rows}");
+    };
+
+    let daemon = Daemon::start(stops(0, "intent"));
+    daemon.stopped();
+    let mut publish = run(scene.command(1), &["publish", "--format", "json"]);
+    released(&daemon, &mut publish);
+    told(output(publish));
+    drop(daemon);
+
+    // The post is in the ledger, and its command is kept from claiming it until the daemon has.
+    let mut post = run(stops(1, "claim"), &["post", "--to", "a0", "--format", "json", "Beside a daemon."]);
+    stopped(&post.0);
+    let daemon = Daemon::start(stops(0, "intent"));
+    daemon.stopped();
+    signal(&post.0, "CONT");
+    released(&daemon, &mut post);
+    told(output(post));
+
+    let out: Vec<String> = wait(scene.fakes["a0"].posts()).into_iter().map(|post| post.text).collect();
+    assert_eq!(out.len(), 2, "{out:?}");
 }

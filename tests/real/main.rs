@@ -68,6 +68,8 @@ fn main() -> ExitCode {
     pg("a_server_that_took_over_sends_nothing", || run(shared::a_server_that_took_over_sends_nothing()));
     pg("three_daemons_publish_each_post_once", || daemons::each_post_once(daemons::Harm::Daemons));
     pg("a_server_that_crashes_costs_no_post", || daemons::each_post_once(daemons::Harm::Server));
+    pg("a_repeat_waits_for_its_account", || run(shared::a_repeat_waits_for_its_account()));
+    pg("post_and_publish_beside_a_daemon", daemons::post_and_publish_beside_a_daemon);
     pg("races_have_one_winner", || run(shared::races_have_one_winner()));
     pg("killed_at_any_moment", kill::killed_at_any_moment);
     add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));

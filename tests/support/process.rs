@@ -83,8 +83,7 @@ impl Daemon {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
+        signal(&self.child, name);
     }
 
     /// Ends it in order; gives what it had to say until then.
@@ -101,16 +100,7 @@ impl Daemon {
     #[cfg(target_os = "linux")]
     #[track_caller]
     pub(crate) fn stopped(&self) {
-        let stat = format!("/proc/{}/stat", self.child.id());
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            let text = std::fs::read_to_string(&stat).expect("it lives");
-            if text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
-                return;
-            }
-            assert!(Instant::now() < end, "it did not stop: {text} {:?}", self.said());
-            pause(5);
-        }
+        stopped(&self.child);
     }
 
     pub(crate) fn kill(mut self) {
@@ -124,6 +114,28 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits until a process has stopped itself at a fail point.
+#[cfg(target_os = "linux")]
+#[track_caller]
+pub(crate) fn stopped(child: &Child) {
+    let stat = format!("/proc/{}/stat", child.id());
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let text = std::fs::read_to_string(&stat).expect("it lives");
+        if text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T')) {
+            return;
+        }
+        assert!(Instant::now() < end, "process {} did not stop: {text}", child.id());
+        pause(5);
+    }
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.expect("kill runs").success());
 }
 
 /// Waits until a process ends by itself.

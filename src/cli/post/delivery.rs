@@ -141,7 +141,7 @@ pub(super) async fn publish(
             let teller = delivering::teller(&engine, config).await?;
             let pass = Pass { only: Some(ids.to_vec()), wait: WAIT };
             let progress = progress(global, ids.len());
-            let passed = engine.pass(&pass, signals.stop()).await?;
+            let passed = delivering::pass(&engine, &pass, &mut signals).await?;
             progress.finish_and_clear();
             if passed.stopped {
                 output::stderr("stopped before everything was published; `smm publish` goes on with it\n");
