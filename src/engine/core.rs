@@ -224,15 +224,15 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
             next.not_before = None;
             next.attempts += 1;
             if next.receipts.is_empty() {
-                next.binding = Some(binding.clone());
+                next.binding = Some(Box::new(binding.clone()));
             }
-            next.intent = Some(Intent {
+            next.intent = Some(Box::new(Intent {
                 frozen: frozen.clone(),
                 binding: binding.clone(),
                 attempt: next.attempts,
                 first_at: now,
                 at: now,
-            });
+            }));
             ("intent", part_of(&next, frozen.part), Next::Send)
         }
         Input::AlreadyOut { by, plan, receipt } => {

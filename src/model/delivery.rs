@@ -291,9 +291,10 @@ pub struct Delivery {
     pub prepared: Vec<Prepared>,
     /// To whom its first part was sent: the others go to nobody else.
     #[serde(default)]
-    pub binding: Option<Binding>,
-    /// The open intent, while sending or unknown.
-    pub intent: Option<Intent>,
+    pub binding: Option<Box<Binding>>,
+    /// The open intent, while sending or unknown. In a box, as what it is bound to: few rows have one, and a calendar's
+    /// rows are read all at once.
+    pub intent: Option<Box<Intent>>,
     /// What is out, by part.
     pub receipts: Vec<Receipt>,
     /// What is known of an unknown.

@@ -71,7 +71,7 @@ impl<'a> Detail<'a> {
             variation: row.variation,
             parts: plan.map(|plan| plan.parts()),
             plan: row.plan.as_ref(),
-            intent: row.intent.as_ref(),
+            intent: row.intent.as_deref(),
             unknown: row.unknown.as_ref(),
             published_at: row.published_at,
             events: events.iter().map(|event| EventView::new(event, Some(row))).collect(),

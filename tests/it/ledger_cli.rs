@@ -60,7 +60,7 @@ fn unknown(post: &str, account: &str) -> Delivery {
     row.attempts = 1;
     row.reason = Some(Reason::new(ReasonCode::LostAnswer, "the connection was cut"));
     row.unknown = Some(Unknown { since: when, looks: 0, next_look: None, repeated: false, witnessed: true });
-    row.intent = Some(Intent {
+    row.intent = Some(Box::new(Intent {
         frozen: Frozen { part: 0, key: "k-1".to_owned(), request: json!({"status": "hello"}) },
         binding: Binding {
             network: "mastodon".to_owned(),
@@ -71,7 +71,7 @@ fn unknown(post: &str, account: &str) -> Delivery {
         attempt: 1,
         first_at: when,
         at: when,
-    });
+    }));
     row
 }
 

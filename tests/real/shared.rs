@@ -71,7 +71,7 @@ fn sending(row: &Delivery) -> Delivery {
     let mut next = row.clone();
     next.state = State::Sending;
     next.attempts += 1;
-    next.intent = Some(Intent {
+    next.intent = Some(Box::new(Intent {
         frozen: Frozen { part: 0, key: row.id.to_string(), request: serde_json::json!({"status": "hello"}) },
         binding: Binding {
             network: "some-network".to_owned(),
@@ -82,7 +82,7 @@ fn sending(row: &Delivery) -> Delivery {
         attempt: next.attempts,
         first_at: at(1),
         at: at(1),
-    });
+    }));
     next
 }
 

@@ -118,7 +118,8 @@ impl Tables {
         }
         let claimed = present.is_some_and(|row| row.state == State::Claimed);
         let open = self.intents.iter().rposition(|kept| kept.open && kept.delivery == next.id);
-        let new = next.intent.clone().filter(|intent| open.is_none_or(|at| self.intents[at].intent != *intent));
+        let new =
+            next.intent.as_deref().cloned().filter(|intent| open.is_none_or(|at| self.intents[at].intent != *intent));
         if let Some(intent) = &new {
             if claimed && !self.has_lease(next.id, lease, now) && Guard::Fence.holds() {
                 return Written::Stale;
@@ -130,7 +131,7 @@ impl Tables {
         next.version = write.expect + 1;
         let binding = match open {
             Some(at) => {
-                if next.intent.as_ref() != Some(&self.intents[at].intent) {
+                if next.intent.as_deref() != Some(&self.intents[at].intent) {
                     self.intents[at].open = false;
                 }
                 Some(self.intents[at].intent.binding.clone())

@@ -327,7 +327,7 @@ async fn write_special(
     terms: &Terms,
 ) -> Result<(Written, Began)> {
     let open = present.and_then(|present| present.open.as_ref());
-    let new = write.delivery.intent.as_ref().filter(|intent| open.is_none_or(|(_, open)| open != *intent));
+    let new = write.delivery.intent.as_deref().filter(|intent| open.is_none_or(|(_, open)| open != *intent));
     // What is refused in the middle is taken back, and the rest of the batch stays.
     let part = transaction.savepoint("part").await?;
     let mut began = None;
@@ -348,7 +348,7 @@ async fn store_special(part: &Transaction<'_>, row: &Special<'_>, terms: &Terms,
         return Ok(Written::Stale);
     }
     if let Some((seq, intent)) = open
-        && next.intent.as_ref() != Some(intent)
+        && next.intent.as_deref() != Some(intent)
     {
         let statement = part.prepare_cached("UPDATE intents SET open = false WHERE seq = $1").await?;
         part.execute(&statement, &[seq]).await?;

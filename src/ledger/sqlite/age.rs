@@ -125,7 +125,7 @@ mod tests {
             Delivery::planned(calendar, id, occurrence, account, "some-network", origin, due, due.naive_utc(), late);
         row.state = State::Sending;
         row.attempts = 1;
-        row.intent = Some(Intent {
+        row.intent = Some(Box::new(Intent {
             frozen: Frozen { part: 0, key: post.to_owned(), request: serde_json::Value::Null },
             binding: Binding {
                 network: "some-network".to_owned(),
@@ -136,7 +136,7 @@ mod tests {
             attempt: 1,
             first_at: due,
             at: due,
-        });
+        }));
         put(ledger, &row).await;
     }
 

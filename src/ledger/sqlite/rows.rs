@@ -95,7 +95,7 @@ fn write_one(conn: &Connection, write: &Write, intents: bool) -> Result<Written>
         return Ok(Written::Stale);
     }
     let open = if present.is_some() { open_intent(conn, &id)? } else { None };
-    let new = next.intent.as_ref().filter(|intent| open.as_ref().is_none_or(|(_, open)| open != *intent));
+    let new = next.intent.as_deref().filter(|intent| open.as_ref().is_none_or(|(_, open)| open != *intent));
     if let Some(intent) = new {
         if !intents {
             return Err(in_doubt());
@@ -107,7 +107,7 @@ fn write_one(conn: &Connection, write: &Write, intents: bool) -> Result<Written>
     next.version = write.expect + 1;
     store(conn, &next, &id)?;
     if let Some((seq, intent)) = &open
-        && next.intent.as_ref() != Some(intent)
+        && next.intent.as_deref() != Some(intent)
     {
         conn.prepare_cached("UPDATE intents SET open = 0 WHERE seq = ?")?.execute([seq])?;
     }

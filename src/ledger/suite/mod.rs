@@ -213,13 +213,13 @@ fn sending(delivery: &Delivery, uid: &str, part: u16, when: i64) -> Delivery {
     next.attempts += 1;
     next.state = State::Sending;
     next.owner.get_or_insert_with(|| "worker".to_owned());
-    next.intent = Some(Intent {
+    next.intent = Some(Box::new(Intent {
         frozen: Frozen { part, key: format!("key-{part}"), request: serde_json::json!({"status": "hello"}) },
         binding: binding(uid),
         attempt: next.attempts,
         first_at: at(when),
         at: at(when),
-    });
+    }));
     next
 }
 

@@ -223,7 +223,7 @@ fn a_full_disk_is_told_and_passes() {
     let mut large = planned("large", "fedi");
     large.plan = Some(serde_json::Value::String("x".repeat(1_000_000)));
     let mut small = planned("small", "fedi");
-    small.intent = Some(intent());
+    small.intent = Some(Box::new(intent()));
     small.state = State::Sending;
     let refused = run(ledger.write(&[change(large.clone())])).unwrap_err().to_string();
     assert!(refused.contains("the disk is full"), "{refused} ({held} pages)");
@@ -240,7 +240,7 @@ fn nothing_is_sent_over_a_failed_disk() {
     ledger.writer().unwrap().doubt().store(true, Ordering::SeqCst);
     row.version = 1;
     row.state = State::Sending;
-    row.intent = Some(intent());
+    row.intent = Some(Box::new(intent()));
     let refused = run(ledger.write(&[change(row.clone())])).unwrap_err().to_string();
     assert!(refused.contains("nothing more is sent"), "{refused}");
     // What was sent before may still be recorded.
@@ -303,7 +303,7 @@ fn request(account: &str) -> ClaimRequest {
 /// A row whose intent is about to be written.
 fn sending(mut row: Delivery) -> Delivery {
     row.state = State::Sending;
-    row.intent = Some(intent());
+    row.intent = Some(Box::new(intent()));
     row
 }
 
@@ -312,7 +312,7 @@ fn the_history_cannot_be_changed() {
     let folder = folder();
     let ledger = open(&folder);
     let mut row = planned("launch", "fedi");
-    row.intent = Some(intent());
+    row.intent = Some(Box::new(intent()));
     row.state = State::Sending;
     run(ledger.write(&[change(row)])).unwrap();
     let conn = Connection::open(folder.path().join("ledger.db")).unwrap();
