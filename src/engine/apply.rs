@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::{Engine, alerts};
 use crate::ledger::{LedgerError, Query, Write, Written};
 use crate::model::{Account, AccountName, Delivery, Event, Origin, State};
-use crate::schedule::{Change, ChangeKind, schedule};
+use crate::schedule::{Change, ChangeKind, Schedule, schedule};
 use crate::time::Blackout;
 use crate::trial::point;
 
@@ -52,23 +52,29 @@ impl Engine {
             let record = self.ledger.calendar(&calendar.name).await?;
             let wanted = schedule(calendar, &ids, &rows, &record, now);
             point("apply");
-            let mut stale = false;
+            let (mut stale, mut stored) = (false, Vec::with_capacity(wanted.changes.len()));
             for group in wanted.changes.chunks(GROUP) {
                 let writes: Vec<Write> = group.iter().map(|change| write(change, &calendar.accounts, now)).collect();
                 let rings = writes.iter().any(|write| write.alert.is_some());
                 for (change, written) in group.iter().zip(self.ledger.write(&writes).await?) {
-                    if written == Written::Done {
+                    let is_stored = written == Written::Done;
+                    if is_stored {
                         log(change);
-                        changes.push((change.kind, change.after.clone()));
-                    } else {
-                        stale = true;
                     }
+                    stale |= !is_stored;
+                    stored.push(is_stored);
                 }
                 if rings {
                     self.alarm.ring();
                 }
             }
+            // Moved, not copied: a new calendar may have a hundred thousand of them.
+            let of = |wanted: Schedule| {
+                let both = wanted.changes.into_iter().zip(stored);
+                both.filter(|(_, is_stored)| *is_stored).map(|(change, _)| (change.kind, change.after))
+            };
             if stale {
+                changes.extend(of(wanted));
                 continue;
             }
             // Last, so that an end in the middle is met by the same comparison again.
@@ -77,7 +83,9 @@ impl Engine {
             }
             point("applied");
             let late = self.raise_late(wanted.rows(&rows), now).await?;
-            return Ok(Applied { changes, again: wanted.again.into_iter().chain(late).min() });
+            let again = wanted.again.into_iter().chain(late).min();
+            changes.extend(of(wanted));
+            return Ok(Applied { changes, again });
         }
         Err(LedgerError::Busy("others keep changing the deliveries of this calendar; try again".to_owned()))
     }
