@@ -1,18 +1,21 @@
-//! Four durable writes for each delivery (planned, claimed, intent, receipt), beside bare `SQLite` with as many commits.
+//! Claims and settlements per second, beside a raw loop of the same commits on the same disk.
 //!
 //!     cargo bench --bench ledger
 //!     SMM_POSTGRES=postgres://… cargo bench --bench ledger
 //!
-//! With the address of a `PostgreSQL`, a database that may be written into, the same is done there too.
+//! A delivery costs three durable steps: its claim, its intent, its receipt. Workers take turns at that over 100 accounts,
+//! each claiming one or ten at a time and handing in every step of every delivery by itself, as the daemon does. The raw
+//! loop claims as many in one commit and writes an intent and a receipt for each: in `SQLite`, which has one writer, those
+//! that come together in one commit; in `PostgreSQL` each in a commit of its own, on a connection for each worker. Both run
+//! in turn on the same disk, and the median of three is told with the ratio: figures of one run compare with each other,
+//! not with those of another machine. The figure to hold is half of the raw loop.
 //!
-//! Once one delivery after the other, once 64 at a time on 64 accounts, as a full minute has them. Both run in turn on the
-//! same disk (below the build folder), and the median of three is told with the ratio: figures of one run compare with
-//! each other, not with those of another machine.
+//! `PostgreSQL` is the server whose address is given (of a database that may be written into), or one that is started for
+//! this where it is installed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -21,55 +24,71 @@ use smm::model::{
     AccountName, Binding, CalendarName, Delivery, Event, Frozen, Intent, Late, OccurrenceName, Origin, PostId, Receipt,
     State,
 };
+use tokio::task::JoinSet;
+
+use postgres::Postgres;
+
+#[path = "../tests/support/postgres.rs"]
+mod postgres;
 
 const ROUNDS: usize = 3;
-const GROUP: usize = 64;
+const ACCOUNTS: usize = 100;
+
+/// How the work is shared out.
+#[derive(Clone, Copy)]
+struct Shape {
+    workers: usize,
+    /// Asked for in one claim.
+    claim: usize,
+    /// Deliveries in all.
+    count: usize,
+}
 
 fn main() {
     // `cargo test --benches` only wants to see it run.
-    let deliveries = if std::env::args().any(|arg| arg == "--bench") { 1_280 } else { GROUP };
-    for group in [1, GROUP] {
-        // A group needs one commit where single deliveries need 64: more of them, for a time that can be read.
-        let count = if group == 1 { deliveries / 4 } else { deliveries * 4 };
-        let mut ours = Vec::new();
-        let mut bare = Vec::new();
-        for _ in 0..ROUNDS {
+    let is_bench = std::env::args().any(|arg| arg == "--bench");
+    let (rounds, part) = if is_bench { (ROUNDS, 1) } else { (1, 20) };
+    let shapes = [(1, 1, 200), (8, 1, 400), (1, 10, 500), (8, 10, 1_000)];
+    let shapes = shapes.map(|(workers, claim, count)| Shape { workers, claim, count: count / part });
+    for shape in shapes {
+        let (mut ours, mut raw) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
             let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-            bare.push(seconds(|| floor(folder.path(), count, group)));
-            ours.push(seconds(|| run("sqlite", folder.path(), count, group)));
+            raw.push(raw_sqlite(folder.path(), shape));
+            ours.push(run("sqlite", folder.path(), shape));
         }
-        tell("SQLite", count, group, median(ours), median(bare));
-        let Ok(url) = std::env::var("SMM_POSTGRES") else { continue };
-        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-        let mut ours = Vec::new();
-        let mut bare = Vec::new();
-        for _ in 0..ROUNDS {
-            bare.push(seconds(|| floor_of_postgres(&url, count, group)));
-            ours.push(seconds(|| run(&url, folder.path(), count, group)));
+        tell("SQLite", shape, median(ours), median(raw));
+    }
+    let given = std::env::var("SMM_POSTGRES").ok();
+    let server = (given.is_none() && Postgres::programs().is_some()).then(|| Postgres::start(&[]));
+    let Some(url) = given.or_else(|| server.as_ref().map(|server| server.url("postgres"))) else {
+        return print("PostgreSQL: not installed, and SMM_POSTGRES gives no address\n");
+    };
+    for shape in shapes {
+        let (mut ours, mut raw) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+            raw.push(raw_postgres(&url, shape));
+            ours.push(run(&url, folder.path(), shape));
         }
-        tell("PostgreSQL", count, group, median(ours), median(bare));
+        tell("PostgreSQL", shape, median(ours), median(raw));
     }
 }
 
-fn tell(what: &str, count: usize, group: usize, ours: f64, bare: f64) {
+fn tell(what: &str, shape: Shape, ours: f64, raw: f64) {
+    let Shape { workers, claim, count } = shape;
     let rate = |seconds: f64| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) / seconds;
     print(&format!(
-        "{group:>3} at a time: {:>7.0} deliveries/s, bare {what} {:>7.0}/s, ratio {:.2}\n",
+        "{what:>10}, {workers} workers, claims of {claim:>2}: {:>6.0} claimed and settled/s, raw loop {:>6.0}/s, ratio {:.2}\n",
         rate(ours),
-        rate(bare),
-        ours / bare
+        rate(raw),
+        raw / ours
     ));
 }
 
 #[expect(clippy::print_stdout, reason = "a bench tells its figures")]
 fn print(text: &str) {
     print!("{text}");
-}
-
-fn seconds(work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    work();
-    start.elapsed().as_secs_f64()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -81,14 +100,14 @@ fn start() -> DateTime<Utc> {
     DateTime::from_timestamp(1_577_836_800, 0).expect("the first day of 2020")
 }
 
-fn planned(number: usize, account: &str) -> Delivery {
+fn planned(calendar: &CalendarName, number: usize, account: &AccountName) -> Delivery {
     let post = PostId::new(format!("post-{number}"));
     let due = start() + TimeDelta::milliseconds(i64::try_from(number).unwrap_or(0));
     Delivery::planned(
-        CalendarName::new("bench"),
+        calendar.clone(),
         post.clone(),
         OccurrenceName::once(&post),
-        AccountName::new(account),
+        account.clone(),
         "mastodon",
         Origin::Calendar,
         due,
@@ -112,7 +131,7 @@ fn change(delivery: Delivery, expect: u64, kind: &str) -> Write {
 fn sending(mut delivery: Delivery) -> Delivery {
     delivery.state = State::Sending;
     delivery.attempts = 1;
-    delivery.intent = Some(Intent {
+    delivery.intent = Some(Box::new(Intent {
         frozen: Frozen {
             part: 0,
             key: delivery.id.to_string(),
@@ -127,7 +146,7 @@ fn sending(mut delivery: Delivery) -> Delivery {
         attempt: 1,
         first_at: start(),
         at: start(),
-    });
+    }));
     delivery
 }
 
@@ -145,112 +164,185 @@ fn published(mut delivery: Delivery) -> Delivery {
     delivery
 }
 
-/// The ledger's own road.
-fn run(setting: &str, folder: &Path, count: usize, group: usize) {
-    /// A database is not new in each round, so its posts are.
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    let begin = NUMBER.fetch_add(count, Ordering::SeqCst);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+/// The ledger's own road. Gives the seconds that the work took, without making the rows.
+fn run(setting: &str, folder: &Path, shape: Shape) -> f64 {
+    let runtime = runtime();
     let ledger = ledger::open(setting, folder, OpenMode::ReadWrite).expect("a ledger");
-    let accounts: Vec<String> = (0..group).map(|index| format!("account-{index}")).collect();
+    let accounts: Vec<AccountName> = (0..ACCOUNTS).map(|index| AccountName::new(format!("account-{index}"))).collect();
+    // A server's database is not new in each round, so its calendar is.
+    let calendar = CalendarName::new(format!("bench-{}", Utc::now().timestamp_micros()));
     let request = ClaimRequest {
         owner: "bench".to_owned(),
         now: start() + TimeDelta::days(1),
-        accounts: accounts.iter().map(|name| (AccountName::new(name), 0)).collect::<BTreeMap<_, _>>(),
-        limit: group,
+        accounts: accounts.iter().map(|name| (name.clone(), 0)).collect::<BTreeMap<_, _>>(),
+        limit: shape.claim,
         only: None,
-        calendars: Vec::new(),
+        calendars: vec![calendar.clone()],
         burst: smm::ledger::Burst::default(),
     };
-    runtime.block_on(async {
-        for first in (begin..begin + count).step_by(group) {
-            let rows = accounts.iter().enumerate().map(|(index, name)| planned(first + index, name));
-            let writes: Vec<Write> = rows.map(|row| change(row, 0, "planned")).collect();
-            done(&ledger.write(&writes).await.expect("a write"));
-            let claimed = ledger.claim(&request).await.expect("a claim");
-            assert_eq!(claimed.len(), group);
-            let rows = each(&ledger, claimed, sending).await;
-            each(&ledger, rows, published).await;
+    runtime.block_on(tokio::task::LocalSet::new().run_until(async {
+        let rows = (0..shape.count).map(|number| planned(&calendar, number, &accounts[number % ACCOUNTS]));
+        let writes: Vec<Write> = rows.map(|row| change(row, 0, "planned")).collect();
+        for writes in writes.chunks(500) {
+            done(&ledger.write(writes).await.expect("a write"));
         }
-    });
+        let begin = Instant::now();
+        let mut workers = JoinSet::new();
+        for _ in 0..shape.workers {
+            workers.spawn_local(work(Arc::clone(&ledger), request.clone()));
+        }
+        let settled: usize = workers.join_all().await.into_iter().sum();
+        assert_eq!(settled, shape.count);
+        begin.elapsed().as_secs_f64()
+    }))
 }
 
-/// Changes every row by a request of its own, all at the same time: the ledger makes one commit of what waits.
-async fn each(ledger: &Arc<dyn Ledger>, rows: Vec<Delivery>, next: fn(Delivery) -> Delivery) -> Vec<Delivery> {
-    let tasks = rows.into_iter().map(|row| {
-        let ledger = Arc::clone(ledger);
-        async move {
-            let expect = row.version;
-            let mut row = next(row);
-            done(&ledger.write(&[change(row.clone(), expect, "changed")]).await.expect("a write"));
-            row.version = expect + 1;
-            row
-        }
-    });
-    let local = tokio::task::LocalSet::new();
-    let handles: Vec<_> = tasks.map(|task| local.spawn_local(task)).collect();
-    local
-        .run_until(async {
-            let mut rows = Vec::with_capacity(handles.len());
-            for handle in handles {
-                rows.push(handle.await.expect("a task"));
+/// Claims and settles until there is nothing left. Gives how many.
+async fn work(ledger: Arc<dyn Ledger>, request: ClaimRequest) -> usize {
+    let mut settled = 0;
+    loop {
+        let claimed = ledger.claim(&request).await.expect("a claim");
+        if claimed.is_empty() {
+            // Others may have accounts whose next row comes after theirs.
+            if ledger.next_ready(&request).await.expect("an answer").is_none() {
+                return settled;
             }
-            rows
-        })
-        .await
+            tokio::task::yield_now().await;
+            continue;
+        }
+        let mut tasks = JoinSet::new();
+        for row in claimed {
+            tasks.spawn_local(settle(Arc::clone(&ledger), row));
+        }
+        settled += tasks.join_all().await.len();
+    }
+}
+
+/// The intent and the receipt of one delivery.
+async fn settle(ledger: Arc<dyn Ledger>, row: Delivery) {
+    let expect = row.version;
+    let mut row = sending(row);
+    done(&ledger.write(&[change(row.clone(), expect, "intent")]).await.expect("a write"));
+    row.version = expect + 1;
+    let row = published(row);
+    done(&ledger.write(&[change(row, expect + 1, "receipt")]).await.expect("a write"));
 }
 
 fn done(answers: &[Written]) {
     assert!(answers.iter().all(|answer| *answer == Written::Done), "{answers:?}");
 }
 
-/// The same number of commits, rows and bytes without anything else.
-fn floor(folder: &Path, count: usize, group: usize) {
-    let mut conn = rusqlite::Connection::open(folder.join("bare.db")).expect("a file");
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+/// What the raw loops store for a delivery.
+fn text(number: usize) -> String {
+    let row = planned(&CalendarName::new("bench"), number, &AccountName::new("fedi"));
+    serde_json::to_string(&row).expect("JSON")
+}
+
+/// The same commits, rows and bytes without anything else.
+fn raw_sqlite(folder: &Path, shape: Shape) -> f64 {
+    let mut conn = rusqlite::Connection::open(folder.join("raw.db")).expect("a file");
     conn.pragma_update(None, "journal_mode", "wal").expect("write-ahead logging");
     conn.pragma_update(None, "synchronous", "full").expect("durable commits");
-    conn.execute_batch("CREATE TABLE rows (id TEXT PRIMARY KEY, step INTEGER, row TEXT) STRICT").expect("a table");
-    for first in (0..count).step_by(group) {
-        for step in 0..4 {
+    let table = "CREATE TABLE rows (id INTEGER PRIMARY KEY, step INTEGER, row TEXT) STRICT;
+         CREATE INDEX open ON rows (step, id) WHERE step < 3";
+    conn.execute_batch(table).expect("a table");
+    let rows = conn.transaction().expect("a transaction");
+    for number in 0..shape.count {
+        let row = text(number);
+        rows.execute("INSERT INTO rows (step, row) VALUES (0, ?)", [row]).expect("a row");
+    }
+    rows.commit().expect("a commit");
+    let begin = Instant::now();
+    let together = shape.workers * shape.claim;
+    for _ in (0..shape.count).step_by(together) {
+        for step in 0..3 {
             let commit = conn.transaction().expect("a transaction");
-            for number in first..first + group {
-                let row = planned(number, "fedi");
-                let text = serde_json::to_string(&row).expect("JSON");
+            let claimed: Vec<(i64, String)> = commit
+                .prepare_cached("SELECT id, row FROM rows WHERE step = ? ORDER BY id LIMIT ?")
+                .and_then(|mut open| {
+                    let found = open.query_map([step, i64::try_from(together).unwrap_or(i64::MAX)], |row| {
+                        Ok((row.get(0)?, row.get(1)?))
+                    })?;
+                    found.collect()
+                })
+                .expect("rows");
+            for (id, row) in claimed {
                 commit
-                    .prepare_cached("INSERT OR REPLACE INTO rows (id, step, row) VALUES (?, ?, ?)")
-                    .and_then(|mut insert| insert.execute(rusqlite::params![row.id.to_string(), step, text]))
+                    .prepare_cached("UPDATE rows SET step = ?, row = ? WHERE id = ?")
+                    .and_then(|mut update| update.execute(rusqlite::params![step + 1, row, id]))
                     .expect("a row");
             }
             commit.commit().expect("a commit");
         }
     }
+    begin.elapsed().as_secs_f64()
 }
 
 /// The same in `PostgreSQL`.
-fn floor_of_postgres(url: &str, count: usize, group: usize) {
-    const PUT: &str = "INSERT INTO smm_bench (id, step, row) VALUES ($1, $2, $3)
-         ON CONFLICT (id) DO UPDATE SET step = excluded.step, row = excluded.row";
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(async {
-        let (mut client, connection) =
-            tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("the server answers");
-        let connection = tokio::spawn(connection);
-        let table = "DROP TABLE IF EXISTS smm_bench; CREATE TABLE smm_bench (id text PRIMARY KEY, step int, row text)";
-        client.batch_execute(table).await.expect("a table");
-        let put = client.prepare(PUT).await.expect("a statement");
-        for first in (0..count).step_by(group) {
-            for step in 0..4_i32 {
-                let commit = client.transaction().await.expect("a transaction");
-                for number in first..first + group {
-                    let row = planned(number, "fedi");
-                    let text = serde_json::to_string(&row).expect("JSON");
-                    commit.execute(&put, &[&row.id.to_string(), &step, &text]).await.expect("a row");
-                }
-                commit.commit().await.expect("a commit");
-            }
+fn raw_postgres(url: &str, shape: Shape) -> f64 {
+    runtime().block_on(tokio::task::LocalSet::new().run_until(async {
+        let client = connect(url).await;
+        client
+            .batch_execute(
+                "DROP TABLE IF EXISTS raw_loop;
+                 CREATE TABLE raw_loop (id bigint PRIMARY KEY, step int NOT NULL, row text NOT NULL);
+                 CREATE INDEX ON raw_loop (id) WHERE step = 0",
+            )
+            .await
+            .expect("a table");
+        let rows: Vec<String> = (0..shape.count).map(text).collect();
+        client
+            .execute(
+                "INSERT INTO raw_loop SELECT n, 0, t FROM unnest($1::text[]) WITH ORDINALITY AS r (t, n)",
+                &[&rows],
+            )
+            .await
+            .expect("rows");
+        let mut clients = Vec::new();
+        for _ in 0..shape.workers {
+            clients.push(connect(url).await);
         }
-        client.batch_execute("DROP TABLE smm_bench").await.expect("removed");
-        drop(client);
-        connection.await.expect("a task").expect("the server has not hung up");
-    });
+        let begin = Instant::now();
+        let mut workers = JoinSet::new();
+        for client in clients {
+            workers.spawn_local(raw_worker(client, shape.claim));
+        }
+        let settled: usize = workers.join_all().await.into_iter().sum();
+        assert_eq!(settled, shape.count);
+        let seconds = begin.elapsed().as_secs_f64();
+        client.batch_execute("DROP TABLE raw_loop").await.expect("removed");
+        seconds
+    }))
+}
+
+async fn raw_worker(client: tokio_postgres::Client, claim: usize) -> usize {
+    const CLAIM: &str = "UPDATE raw_loop SET step = 1 WHERE id IN (
+         SELECT id FROM raw_loop WHERE step = 0 ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING id, row";
+    let claiming = client.prepare(CLAIM).await.expect("a statement");
+    let settling = client.prepare("UPDATE raw_loop SET step = $2, row = $3 WHERE id = $1").await.expect("a statement");
+    let mut settled = 0;
+    loop {
+        let limit = i64::try_from(claim).unwrap_or(i64::MAX);
+        let claimed = client.query(&claiming, &[&limit]).await.expect("rows");
+        if claimed.is_empty() {
+            return settled;
+        }
+        for row in &claimed {
+            let (id, row): (i64, String) = (row.get(0), row.get(1));
+            for step in 2..4_i32 {
+                client.execute(&settling, &[&id, &step, &row]).await.expect("a row");
+            }
+            settled += 1;
+        }
+    }
+}
+
+async fn connect(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.expect("the server answers");
+    tokio::task::spawn_local(async move { connection.await.expect("the server has not hung up") });
+    client
 }
