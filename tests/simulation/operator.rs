@@ -5,15 +5,16 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use smm::engine::core::open_part;
-use smm::engine::{PersonCommand, person};
-use smm::ledger::memory::MemoryLedger;
-use smm::ledger::{Ledger as _, Query, Write, Written};
+use smm::engine::{PersonCommand, adopt, person};
+use smm::ledger::memory::{Around, Call, Machine, MemoryLedger};
+use smm::ledger::{Age, Ledger as _, LedgerError, Query, Write, Written};
 use smm::model::{AccountName, Delivery, ReasonCode, State};
 
 use super::link::Networks;
-use super::stage::Stage;
+use super::stage::{Stage, locked};
 use super::witness::Witness;
 
 /// A person looks at an account not sooner than this after the call.
@@ -28,6 +29,30 @@ pub(crate) struct Operator {
 }
 
 impl Operator {
+    /// The ledger was set back to an older state. `machine`: what its machine remembers.
+    pub(crate) async fn restored(&self, machine: &Arc<Machine>) {
+        *locked(&self.witness.restored) = true;
+        let age = self.witness.store.open_on(Arc::clone(machine), Arc::new(Sound)).age().await;
+        // When nothing was sent since, it is as good as the other one.
+        if matches!(age, Ok(Age::Older { .. })) {
+            self.stage.fault("older ledger");
+            *locked(&self.witness.older) = true;
+        }
+    }
+
+    /// Takes the ledger as it is, as `smm ledger adopt` on its machine does.
+    pub(crate) async fn adopt(&self, machine: &Arc<Machine>) {
+        if !*locked(&self.witness.older) {
+            return;
+        }
+        let ledger = self.witness.store.open_on(Arc::clone(machine), Arc::new(Sound));
+        let held = adopt(&ledger, self.stage.now(), "ann").await.expect("a ledger without faults");
+        self.stage.say(format_args!("ann: adopts the ledger, {} deliveries wait for her", held.len()));
+        self.stage.count("ledgers adopted");
+        *locked(&self.witness.older) = false;
+        self.ring().await;
+    }
+
     async fn rows(&self) -> Vec<Delivery> {
         self.ledger.deliveries(&Query::default()).await.expect("a ledger without faults")
     }
@@ -35,6 +60,12 @@ impl Operator {
     /// Does something to a delivery, if it is allowed and nobody was faster.
     pub(crate) async fn command(&self, row: &Delivery, command: &PersonCommand) -> bool {
         let now = self.stage.now();
+        let sends = matches!(command, PersonCommand::Retry | PersonCommand::Release);
+        let is_out = || self.networks[row.network.as_str()].find(row.id, open_part(row)).is_some();
+        // After a restore she looks at the account first.
+        if sends && *locked(&self.witness.restored) && is_out() {
+            return false;
+        }
         let Ok((after, event)) = person(row, command, now, "ann") else { return false };
         self.stage.say(format_args!("ann: {command:?} for {}", row.id.short()));
         let written =
@@ -140,6 +171,20 @@ impl Operator {
                 network.issue(account, &uid(account));
             }
         }
+    }
+}
+
+/// A handle on which everything works.
+struct Sound;
+
+#[async_trait]
+impl Around for Sound {
+    async fn before(&self, _: Call) -> Result<(), LedgerError> {
+        Ok(())
+    }
+
+    async fn after(&self, _: Call) -> Result<(), LedgerError> {
+        Ok(())
     }
 }
 

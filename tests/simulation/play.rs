@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Timelike as _, Utc};
 use smm::engine::{Engine, run_daemon};
 use smm::ledger::Ledger;
-use smm::ledger::memory::{Machine, MemoryStore};
+use smm::ledger::memory::{Machine, MemoryStore, Snapshot};
 use smm::model::{Delivery, PostId};
 use tokio::sync::Notify;
 
@@ -95,6 +95,7 @@ pub(crate) struct World {
     pub(crate) witness: Arc<Witness>,
     servers: Vec<Arc<Server>>,
     operator: Operator,
+    backup: Mutex<Option<Snapshot>>,
 }
 
 impl World {
@@ -140,7 +141,7 @@ impl World {
             networks: Arc::clone(&networks),
             witness: Arc::clone(&witness),
         };
-        Self { stage, scenario, store, paper, networks, witness, servers, operator }
+        Self { stage, scenario, store, paper, networks, witness, servers, operator, backup: Mutex::default() }
     }
 
     async fn run(self) {
@@ -264,6 +265,17 @@ impl World {
             Action::Outage(kind, minutes) => {
                 self.stage.outage(kind.id(), self.stage.now() + TimeDelta::minutes(*minutes));
             }
+            Action::Backup => *locked(&self.backup) = Some(self.store.snapshot()),
+            Action::RestoreLedger => {
+                if let Some(process) = self.process(0) {
+                    process.kill();
+                }
+                if let Some(backup) = locked(&self.backup).take() {
+                    self.store.restore(&backup);
+                }
+                self.operator.restored(&self.servers[0].memory).await;
+            }
+            Action::Adopt => self.operator.adopt(&self.servers[0].memory).await,
             Action::Expire(account) => {
                 self.stage.fault("token expired");
                 self.network_of(account).expire(account);

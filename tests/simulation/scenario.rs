@@ -50,6 +50,8 @@ pub(crate) struct Bias {
     pub(crate) kinds: Option<&'static [Kind]>,
     /// A ledger that several daemons share, and processes that are stopped so often, in a thousand steps.
     pub(crate) stopped: Option<u64>,
+    /// The ledger of one machine is set back to an older state while its daemon is down, and adopted later.
+    pub(crate) restored: bool,
 }
 
 /// Everything that a seed decides before anything runs.
@@ -106,6 +108,11 @@ pub(crate) enum Action {
     Expire(AccountName),
     /// The token in the account's file is another account's.
     Swap(AccountName),
+    /// The first machine's ledger is copied.
+    Backup,
+    /// Its daemon is killed, and the ledger is the copy when it starts again.
+    RestoreLedger,
+    Adopt,
 }
 
 impl Scenario {
@@ -115,7 +122,7 @@ impl Scenario {
         let start: DateTime<Utc> = season.parse().expect("a time");
         let start = start + TimeDelta::hours(i64::try_from(dice.below(240)).expect("hours"));
         let zone = Zone::parse(ZONES[dice.index(ZONES.len())]).expect("a zone");
-        let shared = dice.chance(SHARED) || bias.stopped.is_some();
+        let shared = (dice.chance(SHARED) || bias.stopped.is_some()) && !bias.restored;
         let machines = match bias.stopped {
             Some(_) => 2,
             None if shared => 1 + dice.index(3),
@@ -140,9 +147,12 @@ impl Scenario {
             accounts,
             entries,
             actions: Vec::new(),
-            clocks_step: dice.chance(CLOCKS),
+            clocks_step: dice.chance(CLOCKS) && !bias.restored,
         };
         scenario.plan(dice);
+        if bias.restored {
+            scenario.restore(dice);
+        }
         scenario
     }
 
@@ -168,6 +178,22 @@ impl Scenario {
             let seconds = u64::try_from(DAYS * 86_400).expect("days");
             self.start + TimeDelta::seconds(i64::try_from(dice.below(seconds)).expect("seconds"))
         }
+    }
+
+    /// A backup, some days later its restoring, and a person who adopts it in the end. What no ledger can know of is left
+    /// out: posts that are moved after the backup, and parts of a thread that came after it.
+    fn restore(&mut self, dice: &Dice) {
+        let minutes =
+            |low: u64, high: u64| TimeDelta::minutes(i64::try_from(dice.between(low, high)).expect("some days"));
+        let backup = self.start + minutes(2 * 1440, 40 * 1440);
+        let restored = backup + minutes(60, 7 * 1440);
+        let adopted = restored + minutes(20, 2 * 1440);
+        self.actions.retain(|(at, action)| *at < backup || !matches!(action, Action::Move(..)));
+        for entry in &mut self.entries {
+            entry.more = 0;
+        }
+        self.actions.extend([(backup, Action::Backup), (restored, Action::RestoreLedger), (adopted, Action::Adopt)]);
+        self.actions.sort_by_key(|(at, _)| *at);
     }
 
     fn plan(&mut self, dice: &Dice) {

@@ -49,6 +49,8 @@ pub(crate) struct Witness {
     last: Mutex<BTreeMap<AccountName, (DeliveryId, DateTime<Utc>)>>,
     /// A ledger of the past is in place, and nobody has adopted it.
     pub(crate) older: Mutex<bool>,
+    /// It was set back at some time: rows may not know what is out.
+    pub(crate) restored: Mutex<bool>,
 }
 
 impl Witness {
@@ -60,6 +62,7 @@ impl Witness {
             sent: Mutex::default(),
             last: Mutex::default(),
             older: Mutex::new(false),
+            restored: Mutex::new(false),
         });
         let weak = Arc::downgrade(&witness);
         witness.store.witness(Arc::new(move |before, after| {
