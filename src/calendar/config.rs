@@ -64,6 +64,8 @@ pub struct DeliverySettings {
     pub lease: Duration,
     /// Link cards may be made of pages at addresses that are not public.
     pub private_pages: bool,
+    /// How many posts of an account begin within ten minutes while it catches up.
+    pub catch_up: u32,
 }
 
 /// In a shared ledger a lease is longer than a call's time limit by this: time to write the intent, and for the call to
@@ -77,6 +79,7 @@ impl Default for DeliverySettings {
             settle: Duration::from_mins(2),
             lease: Duration::from_mins(1),
             private_pages: false,
+            catch_up: 5,
         }
     }
 }
@@ -230,6 +233,15 @@ fn ledger_of(reader: &mut Reader<'_>, ledger: &At<String>, config: &Path) -> Str
 
 fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery, shared: bool) -> DeliverySettings {
     let default = DeliverySettings::default();
+    let catch_up = raw.catch_up.map_or(default.catch_up, |posts| match u32::try_from(posts.value) {
+        Ok(count @ 1..=10_000) => count,
+        _ => {
+            reader
+                .error(codes::BAD_VALUE, posts.span, format!("{} posts are not between 1 and 10000", posts.value))
+                .help("5 hold when nothing is said");
+            default.catch_up
+        }
+    });
     let mut value = |length: Option<At<Length>>, default: Duration, least: u64, most: u64| {
         let Some(length) = length else { return default };
         let seconds = length.value.0;
@@ -246,6 +258,7 @@ fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery, shared: bool) -> Deliv
         settle: value(raw.settle, default.settle, 1, 86400),
         lease: value(raw.lease, default.lease, 5, 3600),
         private_pages: raw.private_pages.is_some_and(|allowed| allowed.value),
+        catch_up,
     };
     let least = settings.timeout + LEASE_MARGIN;
     if shared

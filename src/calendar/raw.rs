@@ -291,6 +291,8 @@ table! {
         /// Link cards may be made of pages at addresses that are not public, such as those of an intranet. No when
         /// absent, since anybody may propose a link.
         private_pages: bool,
+        /// How many posts of an account may begin within ten minutes while it catches up after downtime. 5 when absent.
+        catch_up: u64,
     }
 }
 

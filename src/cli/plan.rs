@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::output::{self, Stream};
 use super::workspace::{CalendarArg, Workspace, block_on, last_sent};
 use super::{Exit, Failure, Global, older};
-use crate::ledger::{OpenMode, Query};
+use crate::ledger::{Burst, OpenMode, Query};
 use crate::model::{Origin, Severity};
 use crate::report::{Plan, Scope};
 use crate::schedule::schedule;
@@ -65,7 +65,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
 
     let next = schedule(calendar, &workspace.loaded.ids, &rows, &record, now);
     let limit = args.limit.or((args.format != Format::Json).then_some(LINES));
-    let scope = Scope { until, per_series: args.limit.unwrap_or(PER_SERIES), limit };
+    let burst = Burst::of(workspace.config()?.delivery.catch_up);
+    let scope = Scope { until, per_series: args.limit.unwrap_or(PER_SERIES), limit, burst };
     let plan = Plan::new(calendar, &rows, &record, &last_sent, &next, now, scope);
     match args.format {
         Format::Human => output::stdout(&plan.human(output::colours(Stream::Stdout))),

@@ -43,6 +43,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let workspace = Workspace::read(&args.calendar, global)?;
     let calendar = workspace.sound_calendar()?;
     let ledger = workspace.settings.ledger(OpenMode::ReadWrite)?;
+    let burst = Burst::of(workspace.config()?.delivery.catch_up);
     let began = SystemClock.now();
     let (rows, touched) = workspace::block_on(async {
         older::refuse(&*ledger).await?;
@@ -57,9 +58,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         // What went out lately counts, whatever is shown.
         let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
         let all = ledger.deliveries(&query).await?;
-        Ok(turns(&all, &calendar.accounts, &last_sent, Burst::default(), SystemClock.now()))
+        Ok(turns(&all, &calendar.accounts, &last_sent, burst, SystemClock.now()))
     })?;
-    print(args, global, &rows, &touched, &turns)
+    print(args, global, &rows, &touched, &turns, burst)
 }
 
 /// What became of it: the deliveries that were due, and which of them this run has touched.
@@ -125,7 +126,7 @@ async fn by_another(
     // What it will find when it reads the calendar as it is now.
     let wanted = schedule(calendar, &workspace.loaded.ids, &rows, &record, began).apply(&rows);
     let last_sent = workspace::last_sent(ledger, calendar.accounts.values()).await?;
-    let turns = turns(&wanted, &calendar.accounts, &last_sent, Burst::default(), began);
+    let turns = turns(&wanted, &calendar.accounts, &last_sent, Burst::of(workspace.config()?.delivery.catch_up), began);
     let ids: Vec<DeliveryId> = wanted
         .iter()
         .filter(|row| row.ready_at() <= began && !row.state.is_final() && (args.backlog || row.state != State::Held))
@@ -209,6 +210,7 @@ fn print(
     rows: &[Delivery],
     touched: &BTreeSet<DeliveryId>,
     turns: &HashMap<DeliveryId, Turn>,
+    burst: Burst,
 ) -> Result<Exit, Failure> {
     let now = SystemClock.now();
     match args.format {
@@ -235,7 +237,7 @@ fn print(
                 output::stdout(&status.human(true, output::colours(Stream::Stdout)));
             }
             if !global.quiet {
-                left(rows, turns, now);
+                left(rows, turns, burst, now);
             }
         }
     }
@@ -245,7 +247,7 @@ fn print(
 }
 
 /// Says what is left for later although it is due, and when to come back for it.
-fn left(rows: &[Delivery], turns: &HashMap<DeliveryId, Turn>, now: DateTime<Utc>) {
+fn left(rows: &[Delivery], turns: &HashMap<DeliveryId, Turn>, burst: Burst, now: DateTime<Utc>) {
     let waiting: Vec<&Turn> =
         rows.iter().filter(|row| row.ready_at() <= now).filter_map(|row| turns.get(&row.id)).collect();
     let Some(next) = waiting.iter().min_by_key(|turn| turn.at) else { return };
@@ -257,7 +259,6 @@ fn left(rows: &[Delivery], turns: &HashMap<DeliveryId, Turn>, now: DateTime<Utc>
     };
     let why = match next.wait {
         Wait::Burst => {
-            let burst = Burst::default();
             format!("an account catches up with at most {} posts in {}", burst.posts, duration_of(burst.within))
         }
         Wait::Spacing => "the account's spacing".to_owned(),

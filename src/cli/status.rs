@@ -41,6 +41,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let settings = Settings::read(global, &args.calendar.file());
     let (name, accounts) = calendar(args, global, &settings)?;
+    let burst = Burst::of(settings.config()?.delivery.catch_up);
     let targets: Vec<String> = settings.config()?.alerts.iter().map(|alert| alert.name.clone()).collect();
     let ledger = settings.ledger(OpenMode::ReadOnly)?;
     workspace::block_on(async {
@@ -51,7 +52,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let held_off = held_off(&*ledger, &named, now).await?;
         let untold = ledger.untold(&targets).await?;
         let last_sent = workspace::last_sent(&*ledger, accounts.values()).await?;
-        let turns = turns(&rows, &accounts, &last_sent, Burst::default(), now);
+        let turns = turns(&rows, &accounts, &last_sent, burst, now);
         let age = ledger.age().await?;
         let status = Status::new(&rows, paused, now).held_off(held_off).untold(&untold).turns(&turns).age(&age);
         let needy = status.count(State::needs_person);

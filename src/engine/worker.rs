@@ -390,7 +390,7 @@ impl Worker {
             calendars: world.calendars(),
             limit: TOGETHER - self.tasks.len().min(TOGETHER),
             only: self.only.clone(),
-            burst: Burst::default(),
+            burst: Burst::of(self.engine.settings().catch_up),
         }
     }
 

@@ -270,6 +270,13 @@ pub struct Burst {
     pub within: u64,
 }
 
+impl Burst {
+    /// So many posts in ten minutes.
+    pub fn of(posts: u32) -> Self {
+        Self { posts, ..Self::default() }
+    }
+}
+
 impl Default for Burst {
     /// Five posts in ten minutes, for what was ready more than a minute ago.
     fn default() -> Self {

@@ -24,6 +24,8 @@ pub struct Scope {
     pub per_series: usize,
     /// Lines of what is to come; `None`: all.
     pub limit: Option<usize>,
+    /// How fast accounts catch up.
+    pub burst: Burst,
 }
 
 /// A plan.
@@ -112,7 +114,7 @@ impl Plan {
             let row = Delivery { reason: time.reason, ..row };
             Line::new(row, What::Later)
         }));
-        let turns = turns(lines.iter().map(|line| &line.row), &calendar.accounts, last_sent, Burst::default(), now);
+        let turns = turns(lines.iter().map(|line| &line.row), &calendar.accounts, last_sent, scope.burst, now);
         for line in &mut lines {
             line.turn = turns.get(&line.row.id).copied();
             if calendar.accounts.get(&line.row.account).is_some_and(|account| account.jitter.is_some()) {
@@ -405,7 +407,7 @@ mod tests {
             &BTreeMap::new(),
             &next,
             now,
-            Scope { until: None, per_series: 2, limit },
+            Scope { until: None, per_series: 2, limit, burst: Burst::default() },
         )
     }
 
@@ -477,7 +479,7 @@ mod tests {
         let now = "2026-03-27T12:00:00Z".parse().unwrap();
         let record = CalendarRecord::default();
         let next = schedule(&empty, &[], &[], &record, now);
-        let scope = Scope { until: Some(now), per_series: 5, limit: None };
+        let scope = Scope { until: Some(now), per_series: 5, limit: None, burst: Burst::default() };
         assert_eq!(
             Plan::new(&empty, &[], &record, &BTreeMap::new(), &next, now, scope).human(false),
             "nothing is planned; times in Europe/Berlin; the ledger has not seen this calendar before\n"

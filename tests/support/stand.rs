@@ -165,7 +165,9 @@ impl Stand {
     /// Over this ledger; `delivery` are further lines of `[delivery]`.
     pub(crate) fn over(ledger: &str, delivery: &str, kinds: &[Kind]) -> Self {
         let nets: Vec<Net> = kinds.iter().map(|kind| Net::start(*kind)).collect();
-        let mut config = format!("ledger = \"{ledger}\"\n[delivery]\ntimeout = \"2s\"\nsettle = \"1s\"\n{delivery}\n");
+        let mut config = format!(
+            "ledger = \"{ledger}\"\n[delivery]\ntimeout = \"2s\"\nsettle = \"1s\"\ncatch_up = 10000\n{delivery}\n"
+        );
         let mut secrets = BTreeMap::new();
         for net in &nets {
             let account = net.fake.account();
