@@ -70,7 +70,7 @@ impl Trouble {
         match self {
             Self::Server(error) => {
                 error.is_closed()
-                    || error.source().is_some_and(|cause| cause.is::<std::io::Error>())
+                    || error.source().is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
                     || self.code().is_some_and(|code| {
                         *code == SqlState::ADMIN_SHUTDOWN
                             || *code == SqlState::CRASH_SHUTDOWN

@@ -1,5 +1,6 @@
 //! Deliveries as they are read, and the history.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +22,7 @@ pub(super) async fn deliveries(session: &Object, query: &Query) -> std::result::
     let mut values: Vec<Box<dyn ToSql + Sync + Send>> = Vec::new();
     let mut narrow = |column: &str, value: Box<dyn ToSql + Sync + Send>| {
         values.push(value);
-        sql.push_str(&format!(" AND {column} ${}", values.len()));
+        let _ = write!(sql, " AND {column} ${}", values.len());
     };
     if let Some(calendar) = &query.calendar {
         narrow("calendar =", Box::new(calendar.as_str().to_owned()));
@@ -40,13 +41,13 @@ pub(super) async fn deliveries(session: &Object, query: &Query) -> std::result::
     if !query.states.is_empty() {
         let states: Vec<&'static str> = query.states.iter().map(|state| state.as_str()).collect();
         values.push(Box::new(states));
-        sql.push_str(&format!(" AND state = ANY(${})", values.len()));
+        let _ = write!(sql, " AND state = ANY(${})", values.len());
     }
     match query.latest {
         None => sql.push_str(" ORDER BY due, id"),
         Some(count) => {
             values.push(Box::new(i64::try_from(count).unwrap_or(i64::MAX)));
-            sql.push_str(&format!(" ORDER BY due DESC, id DESC LIMIT ${}", values.len()));
+            let _ = write!(sql, " ORDER BY due DESC, id DESC LIMIT ${}", values.len());
         }
     }
     let statement = session.prepare_cached(&sql).await?;
