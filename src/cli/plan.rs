@@ -5,10 +5,10 @@ use chrono::{DateTime, Utc};
 use super::output::{self, Stream};
 use super::workspace::{CalendarArg, Workspace, block_on, last_sent};
 use super::{Exit, Failure, Global, older};
+use crate::engine::compare;
 use crate::ledger::{Burst, OpenMode, Query};
 use crate::model::{Origin, Severity};
 use crate::report::{Plan, Scope};
-use crate::schedule::schedule;
 use crate::time::{Clock as _, SystemClock, Zone, parse_human_in};
 
 /// Show what will go out when, against the ledger
@@ -55,15 +55,16 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let until = args.until.as_deref().map(|text| until(text, &calendar.zone, now)).transpose()?;
 
     let ledger = workspace.settings.ledger(OpenMode::ReadOnly)?;
-    let (rows, record, last_sent, age) = block_on(async {
+    let (rows, record, last_sent, age, next) = block_on(async {
         let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
         let last_sent = last_sent(&*ledger, calendar.accounts.values()).await?;
         let age = ledger.age().await?;
-        Ok((ledger.deliveries(&query).await?, ledger.calendar(&calendar.name).await?, last_sent, age))
+        let mut rows = ledger.deliveries(&query).await?;
+        rows.retain(|row| row.origin == Origin::Calendar);
+        let record = ledger.calendar(&calendar.name).await?;
+        let next = compare(&*ledger, calendar, &workspace.loaded.ids, &rows, &record, now).await?;
+        Ok((rows, record, last_sent, age, next))
     })?;
-    let rows: Vec<_> = rows.into_iter().filter(|row| row.origin == Origin::Calendar).collect();
-
-    let next = schedule(calendar, &workspace.loaded.ids, &rows, &record, now);
     let limit = args.limit.or((args.format != Format::Json).then_some(LINES));
     let burst = Burst::of(workspace.config()?.delivery.catch_up);
     let scope = Scope { until, per_series: args.limit.unwrap_or(PER_SERIES), limit, burst };

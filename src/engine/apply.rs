@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::{Engine, alerts};
-use crate::ledger::{LedgerError, Query, Write, Written};
-use crate::model::{Account, AccountName, Delivery, Event, Origin, State};
+use crate::calendar::Calendar;
+use crate::ledger::{CalendarRecord, Ledger, LedgerError, Query, Write, Written};
+use crate::model::{Account, AccountName, Delivery, Event, Origin, PostId, State};
 use crate::schedule::{Change, ChangeKind, Schedule, schedule};
 use crate::time::Blackout;
 use crate::trial::point;
@@ -50,7 +51,7 @@ impl Engine {
                 ids.extend(rows.iter().map(|row| row.post.clone()));
             }
             let record = self.ledger.calendar(&calendar.name).await?;
-            let wanted = schedule(calendar, &ids, &rows, &record, now);
+            let wanted = compare(&*self.ledger, calendar, &ids, &rows, &record, now).await?;
             point("apply");
             let (mut stale, mut stored) = (false, Vec::with_capacity(wanted.changes.len()));
             for group in wanted.changes.chunks(GROUP) {
@@ -89,6 +90,28 @@ impl Engine {
         }
         Err(LedgerError::Busy("others keep changing the deliveries of this calendar; try again".to_owned()))
     }
+}
+
+/// What has to be done so that the ledger agrees with the calendar: [`schedule`], and, where the ledger sees the calendar
+/// for the first time, what other calendars in it say. `rows`, `ids` and `record` as there.
+pub async fn compare(
+    ledger: &dyn Ledger,
+    calendar: &Calendar,
+    ids: &[PostId],
+    rows: &[Delivery],
+    record: &CalendarRecord,
+    now: DateTime<Utc>,
+) -> Result<Schedule, LedgerError> {
+    let mut wanted = schedule(calendar, ids, rows, record, now);
+    if record.first_seen.is_none() && wanted.has_due(now) {
+        let states = vec![State::Published, State::Sending, State::Unknown];
+        let mut others = ledger.deliveries(&Query { states, ..Query::default() }).await?;
+        others.retain(|row| row.calendar != calendar.name);
+        if let Some(like) = wanted.hold_renamed(&others, now) {
+            tracing::warn!(calendar = %calendar.name, %like, "it looks like another calendar under a new name; what is due is held");
+        }
+    }
+    Ok(wanted)
 }
 
 fn write(change: &Change, accounts: &BTreeMap<AccountName, Account>, now: DateTime<Utc>) -> Write {

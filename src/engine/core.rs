@@ -18,6 +18,18 @@
 //! | key | look after the settle time; not there: the same key once, while its window lasts; then as look-up |
 //! | two-step, look-up | two looks a settle time apart; both empty and the sender surely dead: once more, then a person |
 //! | none | a person |
+//!
+//! A key's window and the clock. The window is counted from the first intent's time, with a tenth of it to spare, and ends at
+//! once for a clock that shows a time before that. A clock that was set back, but not behind the history, could make a key
+//! look younger than it is; three things keep that from counting:
+//!
+//! - the process that wrote the intent counts by the time that has passed as well, which nobody sets: too old by either is
+//!   too old, and the key is then no better than none;
+//! - the processes of a shared ledger go by that ledger's clock, whatever their machines show;
+//! - a process that starts anew on an exclusive ledger does not believe a clock more than five minutes behind the history,
+//!   which each look adds to. What it can be wrong by within that is not covered by the tenth of a short window. It is by
+//!   the look before: no key is used again unless its sender is done, the settle time is over and the network was looked at
+//!   and has not got it. With a key that it has forgotten such a repeat is a first request, and not a second.
 
 pub(super) mod late;
 
@@ -155,6 +167,54 @@ pub enum Next {
 }
 
 /// Every edge of a delivery's life. Staying in a state is an edge too where work goes on inside it.
+///
+/// | from | to | because |
+/// |---|---|---|
+/// | planned | planned | the calendar moved or edited it; a person wants it at once |
+/// | planned | claimed | it is due, and a process has it now |
+/// | planned | published | an answer came late: it was out although it was thought not to be |
+/// | planned | held | it is late and its rule is `hold`; the ledger is new, or an older one was adopted |
+/// | planned | missed | it is late and its rule is `skip`; a later time of its series took its place |
+/// | planned | cancelled | the calendar no longer has it; a person cancelled it |
+/// | claimed | claimed | its text was chosen, or something was prepared for it |
+/// | claimed | planned | it was given back, or its process died, before anything was sent; it was refused for now |
+/// | claimed | sending | its intent is durable: from here on it may be out |
+/// | claimed | published | another delivery has brought the same to the same identity |
+/// | claimed | failed | it was refused for good before anything was sent |
+/// | claimed | held | it cannot be composed, its account or its credentials changed, or it became late meanwhile |
+/// | claimed | missed | it became late meanwhile, and its rule is `skip` |
+/// | claimed | cancelled | a person cancelled it before anything was sent |
+/// | sending | claimed | a part is out, and the same process goes on with the next |
+/// | sending | planned | nothing was sent, or the network said "later", and no earlier attempt is open |
+/// | sending | published | the network confirmed its last part |
+/// | sending | failed | the network said no for good, and no earlier attempt is open |
+/// | sending | held | the network does not take the credentials, or asks for a long wait, and no earlier attempt is open |
+/// | sending | unknown | the answer was lost, or its process died: it may be out |
+/// | unknown | unknown | a look told nothing yet; a repeat had to wait; its sender told that its call is over |
+/// | unknown | sending | the same request is sent again, as its class allows |
+/// | unknown | planned | a part of a thread was found; a person said that it is not out, and wants it sent |
+/// | unknown | published | a look has found it, its answer came late, or a person said that it is out |
+/// | unknown | failed | the first attempt is not there, and the second was refused |
+/// | unknown | held | a person said that it is not out, and it is late by now |
+/// | unknown | missed | the same, where its rule is `skip` |
+/// | held | held | the calendar moved or edited it |
+/// | held | planned | a person released it; it was moved to a time that is in time |
+/// | held | published | an answer came late |
+/// | held | missed | its rule became `skip`, or it was moved, and it is late by that |
+/// | held | cancelled | the calendar no longer has it; a person cancelled it |
+/// | failed | failed | an answer came late for a part of a thread whose rest has failed |
+/// | failed | planned | a person retries it |
+/// | failed | published | an answer came late |
+/// | failed | cancelled | a person gave it up |
+/// | missed | missed | an answer came late for a part of a thread whose rest is missed |
+/// | missed | planned | a person wants it all the same |
+/// | missed | published | an answer came late |
+/// | missed | cancelled | a person gave it up |
+/// | cancelled | cancelled | an answer came late for a part of a thread whose rest is cancelled |
+/// | cancelled | planned | a person retries it; it came back into the calendar |
+/// | cancelled | published | an answer came late |
+/// | cancelled | held | it came back into the calendar and is late, or may be out |
+/// | cancelled | missed | it came back into the calendar, is late, and its rule is `skip` |
 pub fn allowed(from: State, to: State) -> bool {
     use State::{Cancelled, Claimed, Failed, Held, Missed, Planned, Published, Sending, Unknown};
     matches!(

@@ -81,8 +81,14 @@ pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(),
                 News::Stop => break,
             },
             () = timer => {}
+            error = engine.is_lost() => {
+                tracing::error!(%error, "stopping; calls under way are waited for");
+                drain(&engine, &mut worker).await;
+                return Err(error);
+            }
             ended = worker.ended(), if worker.is_working() => {
                 if let Err(error) = ended {
+                    engine.heed_loss(&error);
                     tracing::error!(%error, "the ledger does not answer");
                 }
             }
@@ -97,9 +103,7 @@ pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(),
 /// Begins nothing more, and lets what is under way end.
 async fn drain(engine: &Engine, worker: &mut Worker) {
     systemd::stopping();
-    engine.stop();
-    let timeout = TimeDelta::from_std(engine.settings().timeout).unwrap_or(TimeDelta::minutes(1));
-    worker.drain(engine.now() + timeout).await;
+    engine.drain(worker).await;
 }
 
 /// Does what is to be done now. Gives when there is more, if nothing happens before.

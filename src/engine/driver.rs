@@ -7,10 +7,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::watch;
 
 use super::alerts::Alarm;
 use super::connect::{Connector, Folders};
@@ -21,10 +22,11 @@ use super::jump::Trust;
 use super::links::{Link, Links, Trouble};
 use super::record::Halt;
 use super::source::Source;
+use super::window::Begun;
 use crate::adapter::{Fault, Plan, Progress, Refusal, RepeatSafety, StepKind};
 use crate::calendar::{Calendar, DeliverySettings, Loaded};
 use crate::compose::Instance;
-use crate::ledger::{Attempt, Brought, Evidence, Ledger, NoEvidence, Written};
+use crate::ledger::{Attempt, Brought, Evidence, Ledger, LedgerError, NoEvidence, Written};
 use crate::model::{Account, AccountName, CalendarName, Delivery, Frozen, Origin, PostId, Prepared, Receipt};
 use crate::time::{Blackout, Clock};
 use crate::trial::{Guard, point};
@@ -100,6 +102,12 @@ pub struct Engine {
     stopping: AtomicBool,
     /// A row was given back since it may not be what the calendar says any more.
     outdated: AtomicBool,
+    /// The intents that this process has written and that are open.
+    pub(super) begun: Begun,
+    /// Why this process must not go on with its ledger, once that is so.
+    pub(super) lost: watch::Sender<Option<LedgerError>>,
+    /// How long what came of a call is offered to a ledger that does not take it; `None`: until the process is stopped.
+    pub(super) patience: OnceLock<Duration>,
 }
 
 impl Engine {
@@ -132,6 +140,9 @@ impl Engine {
             older_told: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             outdated: AtomicBool::new(false),
+            begun: Begun::default(),
+            lost: watch::Sender::new(None),
+            patience: OnceLock::new(),
         }
     }
 
@@ -234,6 +245,12 @@ impl Engine {
         };
         let source = match self.source(&row, &world).await? {
             Ok(source) => source,
+            // Another machine's calendar may be newer and have it: that one shall find it free.
+            Err(why) if self.is_of_others(&row, &world) => {
+                let fault = Fault::NotSent(format!("{} cannot send it: {why}", self.owner));
+                self.advance(&row, &Input::NotPrepared(fault), &rules).await?;
+                return Ok(());
+            }
             Err(why) => {
                 self.advance(&row, &Input::CannotCompose(why), &rules).await?;
                 return Ok(());
@@ -267,6 +284,11 @@ impl Engine {
         let Some(plan) = self.plan(&mut row, &source, account, &link, &rules).await? else { return Ok(()) };
         let Some(prepared) = self.prepare(&mut row, &plan, &link, &rules).await? else { return Ok(()) };
         self.send_parts(row, &world, &source, &plan, prepared, &link, &rules, leased).await
+    }
+
+    /// Whether a row can only be of a version of the calendar that another process reads.
+    fn is_of_others(&self, row: &Delivery, world: &World) -> bool {
+        row.origin == Origin::Calendar && !self.ledger.is_exclusive() && !world.ids.contains(&row.post)
     }
 
     /// The frozen plan, or a new one from the post as it is now. `None`: it cannot be composed, which is written.
@@ -388,8 +410,10 @@ impl Engine {
             let early = if Guard::Intent.holds() { None } else { Some(self.call(&frozen, link).await) };
             let input = Input::Intent { plan: stored.clone(), frozen, binding: link.binding.clone() };
             let (sending, event, _) = core::step(&row, &input, rules, now);
+            let elapsed = self.clock.elapsed();
             match self.store(&row, sending.clone(), event).await? {
                 Written::Done => {
+                    self.begun.keep(&sending, elapsed);
                     row = Delivery { version: row.version + 1, ..sending };
                 }
                 Written::AlreadyOut { by, receipt } => {
@@ -464,7 +488,7 @@ impl Engine {
         let frozen = if Guard::Freeze.holds() { frozen } else { self.freeze_anew(row, link).await.unwrap_or(frozen) };
         if Guard::Deadline.holds() && !self.is_lease_long_enough(leased) {
             let why = "the lease would have ended before the call: smm was kept from going on".to_owned();
-            return self.insist(row, Input::Faulted(Fault::NotSent(why)), rules).await;
+            return self.insist(row, Input::Faulted(Fault::NotSent(why)), rules).await.unwrap_or(None);
         }
         tracing::debug!(delivery = %row.id.short(), post = %row.post, account = %row.account, part = frozen.part + 1, "sending");
         let answer = self.call(&frozen, link).await;
@@ -505,8 +529,12 @@ impl Engine {
         if let Input::Faulted(Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) = &input {
             self.forget(&row.account).await;
         }
-        let recorded = self.insist(row, input, rules).await;
+        // What the ledger did not take is still known to the evidence.
+        let recorded = self.insist(row, input, rules).await.ok()?;
         self.evidence.recorded(&attempt);
+        if let Some((row, _)) = &recorded {
+            self.begun.left(row);
+        }
         recorded
     }
 

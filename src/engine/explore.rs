@@ -6,8 +6,10 @@
 //! settle time; with [`Case::deadline`] no call begins that could outlive its lease. Time itself stands still, so a key's
 //! window does not end here; `model_check` has that.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::fmt::Write as _;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::late::{Late, late};
@@ -66,26 +68,94 @@ impl Case {
     }
 }
 
+thread_local! {
+    static NUMBERS: RefCell<HashMap<String, u32>> = RefCell::default();
+}
+
+/// The same number for the same text.
+fn number(text: String) -> u32 {
+    NUMBERS.with_borrow_mut(|numbers| {
+        let next = u32::try_from(numbers.len()).expect("few");
+        *numbers.entry(text).or_insert(next)
+    })
+}
+
+/// Something that many worlds share, with the number of all that counts for the same.
+#[derive(Debug, Clone)]
+struct Shared<T>(Arc<(u32, T)>);
+
+impl<T> Shared<T> {
+    fn number(&self) -> u32 {
+        self.0.0
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0.1
+    }
+}
+
+type Row = Shared<Delivery>;
+type Told = Shared<Input>;
+
+impl From<Delivery> for Row {
+    /// All but the version is told apart: that one counts only by how far it is behind.
+    fn from(row: Delivery) -> Self {
+        let unknown = row.unknown.as_ref().map(|unknown| {
+            let look = unknown.next_look.map(|at| (at - start()).num_seconds().min(120));
+            (unknown.looks, unknown.repeated, unknown.witnessed, look)
+        });
+        let code = row.reason.as_ref().map(|reason| reason.code);
+        let text = format!(
+            "{:?} {} {} {} {} {code:?} {unknown:?}",
+            row.state,
+            row.attempts,
+            row.failures,
+            row.fence,
+            row.receipts.len()
+        );
+        Self(Arc::new((number(text), row)))
+    }
+}
+
+impl From<Input> for Told {
+    fn from(input: Input) -> Self {
+        Self(Arc::new((number(format!("{input:?}")), input)))
+    }
+}
+
 /// What a process is about to do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 enum Doing {
     Nothing,
-    WriteIntent(Delivery),
-    Call(Delivery),
-    Wait(Delivery),
+    WriteIntent(Row),
+    Call(Row),
+    Wait(Row),
     /// What was sent, the row as it was last read, and what came of it.
-    Record(Delivery, Delivery, Input),
-    GiveBack(Delivery),
-    WriteLook(Delivery, Verdict),
-    Repeat(Delivery),
+    Record(Row, Row, Told),
+    GiveBack(Row),
+    WriteLook(Row, Verdict),
+    Repeat(Row),
 }
+
+impl Doing {
+    fn is_nothing(&self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+}
+
+/// What tells a world from others, with the processes in any order.
+type Key = (u32, bool, Vec<[u64; 6]>, Vec<Flying>, u32, u32);
 
 /// A call on its way: of which claim and attempt, and whether the server has looked at its key.
 type Flying = (u64, u32, bool);
 
 #[derive(Debug, Clone)]
 struct World {
-    row: Delivery,
+    row: Row,
     /// The lease of who has it lasts.
     leased: bool,
     doing: Vec<Doing>,
@@ -106,7 +176,7 @@ enum Wrong {
 impl World {
     fn start(case: &Case) -> Self {
         let doing = vec![Doing::Nothing; case.daemons];
-        Self { row: planned(), leased: false, doing, net: Vec::new(), out: 0, crashes: case.crashes }
+        Self { row: planned().into(), leased: false, doing, net: Vec::new(), out: 0, crashes: case.crashes }
     }
 
     fn wrong(&self) -> Option<Wrong> {
@@ -118,44 +188,31 @@ impl World {
         }
     }
 
-    /// What tells it from others, with the processes in any order.
-    fn key(&self) -> String {
-        let row = |row: &Delivery| {
-            let unknown = row.unknown.as_ref().map(|unknown| {
-                let look = unknown.next_look.map(|at| (at - start()).num_seconds().min(120));
-                (unknown.looks, unknown.repeated, unknown.witnessed, look)
-            });
-            let code = row.reason.as_ref().map(|reason| reason.code);
-            let behind = self.row.version - row.version.min(self.row.version);
-            format!(
-                "{:?} {} {} {} {behind} {} {code:?} {unknown:?}",
-                row.state,
-                row.attempts,
-                row.failures,
-                row.fence,
-                row.receipts.len()
-            )
-        };
-        let mut doing: Vec<String> = self
+    fn key(&self) -> Key {
+        let row = |row: &Row| [row.number().into(), self.row.version - row.version.min(self.row.version)];
+        let of = |kind: u64, [number, behind]: [u64; 2]| [kind, number, behind, 0, 0, 0];
+        let mut doing: Vec<[u64; 6]> = self
             .doing
             .iter()
             .map(|doing| match doing {
-                Doing::Nothing => String::new(),
-                Doing::WriteIntent(it) => format!("i{}", row(it)),
-                Doing::Call(it) => format!("c{}", row(it)),
-                Doing::Wait(it) => format!("w{}", row(it)),
-                Doing::Record(sent, it, input) => format!("r{} {} {input:?}", row(sent), row(it)),
-                Doing::GiveBack(it) => format!("g{}", row(it)),
-                Doing::WriteLook(it, verdict) => format!("l{} {verdict:?}", row(it)),
-                Doing::Repeat(it) => format!("a{}", row(it)),
+                Doing::Nothing => [0; 6],
+                Doing::WriteIntent(it) => of(1, row(it)),
+                Doing::Call(it) => of(2, row(it)),
+                Doing::Wait(it) => of(3, row(it)),
+                Doing::Record(sent, it, told) => {
+                    let ([sent, sent_behind], [it, behind]) = (row(sent), row(it));
+                    [4, sent, sent_behind, it, behind, told.number().into()]
+                }
+                Doing::GiveBack(it) => of(5, row(it)),
+                Doing::WriteLook(it, Verdict::Done(_)) => of(6, row(it)),
+                Doing::WriteLook(it, _) => of(7, row(it)),
+                Doing::Repeat(it) => of(8, row(it)),
             })
             .collect();
         doing.sort_unstable();
         let mut net = self.net.clone();
         net.sort_unstable();
-        let mut key = row(&self.row);
-        let _ = write!(key, "|{}|{doing:?}|{net:?}|{}|{}", self.leased, self.out, self.crashes);
-        key
+        (self.row.number(), self.leased, doing, net, self.out, self.crashes)
     }
 
     /// Nothing that was sent is on its way any more.
@@ -168,7 +225,7 @@ impl World {
         if read.version != self.row.version && case.fence {
             return false;
         }
-        self.row = Delivery { version: self.row.version + 1, fence: self.row.fence, ..next.clone() };
+        self.row = Delivery { version: self.row.version + 1, fence: self.row.fence, ..next.clone() }.into();
         true
     }
 
@@ -186,13 +243,13 @@ fn next(case: &Case, world: &World) -> Vec<(String, World)> {
     // A call that is under way ends before its lease; without the deadline it may outlive it.
     let calling = world.doing.iter().any(|doing| matches!(doing, Doing::Wait(_)));
     let alone = case.daemons == 1;
-    let dead = alone && world.doing[0] == Doing::Nothing;
+    let dead = alone && world.doing[0].is_nothing();
     if world.leased && held && if alone { dead } else { !(case.deadline && calling) } {
         all.push(("the lease lapses".to_owned(), World { leased: false, ..world.clone() }));
     }
     for daemon in 0..world.doing.len() {
         let says = |what: &str| format!("{daemon} {what}");
-        if world.crashes > 0 && world.doing[daemon] != Doing::Nothing {
+        if world.crashes > 0 && !world.doing[daemon].is_nothing() {
             let mut next = world.with(daemon, Doing::Nothing);
             next.crashes -= 1;
             all.push((says("dies"), next));
@@ -211,10 +268,9 @@ fn daemon_next(case: &Case, world: &World, daemon: usize, add: &mut dyn FnMut(&s
         Doing::Nothing => {
             if row.state == State::Planned && row.fence < case.claims {
                 let mut next = world.clone();
-                next.row.state = State::Claimed;
-                next.row.owner = Some("me".into());
-                next.row.fence += 1;
-                next.row.version += 1;
+                let (fence, version) = (row.fence + 1, row.version + 1);
+                let owner = Some("me".into());
+                next.row = Delivery { state: State::Claimed, owner, fence, version, ..Delivery::clone(row) }.into();
                 next.leased = true;
                 next.doing[daemon] = Doing::WriteIntent(next.row.clone());
                 add("claims", next);
@@ -262,11 +318,11 @@ fn daemon_next(case: &Case, world: &World, daemon: usize, add: &mut dyn FnMut(&s
         }
         Doing::WriteIntent(read) => {
             let (sending, _, _) = step(read, &intent(read, 1), &rules, start());
-            add("writes no intent", world.with(daemon, Doing::Call(sending)));
+            add("writes no intent", world.with(daemon, Doing::Call(sending.into())));
         }
         Doing::Call(sent) => {
             let may = !case.deadline || (world.leased && sent.version == row.version) || !case.intent;
-            let fault = |fault| Doing::Record(sent.clone(), sent.clone(), Input::Faulted(fault));
+            let fault = |fault| Doing::Record(sent.clone(), sent.clone(), Input::Faulted(fault).into());
             if may {
                 let mut next = world.with(daemon, Doing::Wait(sent.clone()));
                 next.net.push((sent.fence, sent.attempts, false));
@@ -276,9 +332,9 @@ fn daemon_next(case: &Case, world: &World, daemon: usize, add: &mut dyn FnMut(&s
         }
         Doing::Wait(sent) => {
             let lost = Input::Faulted(Fault::Unknown("no answer".into()));
-            add("waits in vain", world.with(daemon, Doing::Record(sent.clone(), sent.clone(), lost)));
+            add("waits in vain", world.with(daemon, Doing::Record(sent.clone(), sent.clone(), lost.into())));
         }
-        Doing::Record(sent, read, input) => record(case, world, daemon, (sent, read, input), add),
+        Doing::Record(sent, read, told) => record(case, world, daemon, (sent, read, told), add),
         Doing::GiveBack(ours) => {
             let mut next = world.with(daemon, Doing::Nothing);
             if row.fence == ours.fence && row.state == State::Sending && row.attempts == ours.attempts {
@@ -315,21 +371,22 @@ fn record(
     case: &Case,
     world: &World,
     daemon: usize,
-    (sent, read, input): (&Delivery, &Delivery, &Input),
+    (sent, read, told): (&Row, &Row, &Told),
     add: &mut dyn FnMut(&str, World),
 ) {
-    let rules = case.rules();
+    let (rules, input) = (case.rules(), &**told);
     let mut next = world.with(daemon, Doing::Nothing);
     // Without an intent it is this write that tells of the call at all.
-    let expect = if case.intent { read.clone() } else { Delivery { version: world.row.version, ..read.clone() } };
-    let resolved = Delivery { unknown: None, ..read.clone() };
+    let expect =
+        Delivery { version: if case.intent { read.version } else { world.row.version }, ..Delivery::clone(read) };
+    let resolved = Delivery { unknown: None, ..Delivery::clone(read) };
     let from =
-        if case.unresolved || !matches!(input, Input::Faulted(Fault::Refused { .. })) { read } else { &resolved };
+        if case.unresolved || !matches!(input, Input::Faulted(Fault::Refused { .. })) { &**read } else { &resolved };
     let (after, _, _) = step(from, input, &rules, start());
     if case.intent || world.row.fence == sent.fence {
         if next.store(case, &expect, &after) {
             if next.crashes > 0 {
-                let again = Doing::Record(sent.clone(), read.clone(), input.clone());
+                let again = Doing::Record(sent.clone(), read.clone(), told.clone());
                 let mut lost = next.with(daemon, again);
                 lost.crashes -= 1;
                 add("records, unconfirmed", lost);
@@ -342,7 +399,7 @@ fn record(
     match late(sent, read, &world.row, input, &rules, start()) {
         Late::Written(_) => add("had recorded", next),
         Late::Write(late) => {
-            let record = Doing::Record(sent.clone(), world.row.clone(), late);
+            let record = Doing::Record(sent.clone(), world.row.clone(), late.into());
             add("records late", world.with(daemon, record));
         }
         // Somebody else is at it: nothing changes until that is over.
@@ -360,7 +417,7 @@ fn server_next(case: &Case, world: &World, index: usize, add: &mut dyn FnMut(&st
     let answer = |add: &mut dyn FnMut(&str, World), what: &str, next: &World, input: Input| {
         add(&format!("{what}, the answer is lost"), next.clone());
         if let (Some(daemon), Doing::Wait(sent)) = (waiting, waiting.map_or(&Doing::Nothing, |at| &world.doing[at])) {
-            add(what, next.with(daemon, Doing::Record(sent.clone(), sent.clone(), input)));
+            add(what, next.with(daemon, Doing::Record(sent.clone(), sent.clone(), input.into())));
         }
     };
     let knows = match case.class {
@@ -388,23 +445,24 @@ fn server_next(case: &Case, world: &World, index: usize, add: &mut dyn FnMut(&st
 /// What is wrong in any run, each with the shortest one, until `wanted` is found; and how many worlds there are.
 fn search(case: &Case, wanted: Option<Wrong>) -> (Vec<(Wrong, Vec<String>)>, usize) {
     let first = World::start(case);
-    let mut came: HashMap<String, Option<(String, String)>> = HashMap::from([(first.key(), None)]);
-    let mut queue = VecDeque::from([first]);
+    // Of each world the one before it, and what has led from there to it.
+    let mut came: Vec<(usize, String)> = vec![(0, String::new())];
+    let mut known = HashSet::from([first.key()]);
+    let mut queue = VecDeque::from([(0, first)]);
     let (mut seen, mut found) = (BTreeSet::new(), Vec::new());
-    while let Some(world) = queue.pop_front() {
-        let from = world.key();
+    while let Some((from, world)) = queue.pop_front() {
         for (what, next) in next(case, &world) {
-            let key = next.key();
-            if came.contains_key(&key) {
+            if !known.insert(next.key()) {
                 continue;
             }
-            came.insert(key.clone(), Some((from.clone(), what)));
+            let here = came.len();
+            came.push((from, what));
             if let Some(wrong) = next.wrong() {
                 if seen.insert(wrong) {
-                    let (mut run, mut at) = (Vec::new(), &key);
-                    while let Some(Some((before, what))) = came.get(at) {
-                        run.push(what.clone());
-                        at = before;
+                    let (mut run, mut at) = (Vec::new(), here);
+                    while at != 0 {
+                        run.push(came[at].1.clone());
+                        at = came[at].0;
                     }
                     run.reverse();
                     found.push((wrong, run));
@@ -415,7 +473,7 @@ fn search(case: &Case, wanted: Option<Wrong>) -> (Vec<(Wrong, Vec<String>)>, usi
                 continue;
             }
             assert!(came.len() < 400_000, "the bounds of {case:?} are too wide");
-            queue.push_back(next);
+            queue.push_back((here, next));
         }
     }
     (found, came.len())
@@ -454,16 +512,16 @@ fn every_class_holds_with_one_and_two_crashes() {
 
 #[test]
 fn three_daemons() {
-    for class in [RepeatSafety::LookUp, RepeatSafety::None] {
-        holds(&format!("{class:?}, three"), &Case { daemons: 3, claims: 1, ..Case::new(class) });
+    for (class, claims) in [(RepeatSafety::LookUp, 1), (RepeatSafety::None, 2)] {
+        holds(&format!("{class:?}, three"), &Case { daemons: 3, claims, ..Case::new(class) });
     }
 }
 
 /// However long a process sleeps between its intent and its call.
 #[test]
 fn a_pause_without_end() {
-    for class in [RepeatSafety::None, RepeatSafety::ChosenId, WINDOW] {
-        holds(&format!("{class:?}, deadline off"), &Case { deadline: false, claims: 1, ..Case::new(class) });
+    for (class, claims) in [(RepeatSafety::None, 3), (RepeatSafety::ChosenId, 1), (WINDOW, 1)] {
+        holds(&format!("{class:?}, deadline off"), &Case { deadline: false, claims, ..Case::new(class) });
     }
     // Where only looking helps, a sender that may live is waited for: for ever, or until it tells.
     holds("look-up, deadline off", &Case { deadline: false, ..Case::new(RepeatSafety::LookUp) });

@@ -58,7 +58,7 @@ impl Engine {
             }
             Err(Trouble::Ledger(error)) => return Err(error.into()),
         };
-        let rules = self.rules(link.class(rules.class));
+        let rules = self.rules(self.aged(row, link.class(rules.class)));
         point("look");
         let looked = tokio::select! {
             biased;
@@ -74,6 +74,7 @@ impl Engine {
         };
         point("looked");
         let (row, next) = self.advance(row, &input, &rules).await?;
+        self.begun.left(&row);
         if next != Next::Repeat || self.is_stopping() || self.clock_doubt().is_some() {
             return Ok(());
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::driver::delta;
 use super::older::OLDER;
 use super::{Engine, PersonCommand, Worker, person};
 use crate::ledger::{Ledger, LedgerError, Query, Write, Written};
@@ -13,6 +14,9 @@ use crate::time::Clock;
 
 /// How often a ledger that somebody else writes is read while one waits for it.
 const READ_AGAIN: TimeDelta = TimeDelta::milliseconds(200);
+
+/// What came of a call is offered so long to a ledger that does not take it. Then the pass ends: somebody waits for it.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a pass is for.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +45,7 @@ impl Engine {
         if self.is_ledger_older().await? {
             return Err(LedgerError::Storage(OLDER.to_owned()));
         }
+        let _ = self.patience.set(PATIENCE);
         let mut worker = Worker::new(Arc::clone(self), pass.only.clone());
         worker.recover().await?;
         let deadline = self.now() + TimeDelta::from_std(pass.wait).unwrap_or(TimeDelta::hours(24));
@@ -67,10 +72,13 @@ impl Engine {
             tokio::select! {
                 biased;
                 () = &mut stop => {
-                    self.stop();
-                    worker.drain(self.now() + TimeDelta::from_std(self.settings().timeout).unwrap_or(TimeDelta::minutes(1))).await;
+                    self.drain(&mut worker).await;
                     passed.stopped = true;
                     break;
+                }
+                error = self.is_lost() => {
+                    self.drain(&mut worker).await;
+                    return Err(error);
                 }
                 ended = worker.ended(), if worker.is_working() => ended?,
                 () = timer => {}
@@ -80,6 +88,12 @@ impl Engine {
             passed.touched.extend(self.ledger.delivery(*id).await?);
         }
         Ok(passed)
+    }
+
+    /// Begins nothing more, and lets what is under way end, as long as a call may take.
+    pub(super) async fn drain(&self, worker: &mut Worker) {
+        self.stop();
+        worker.drain(self.now() + delta(self.settings().timeout)).await;
     }
 }
 

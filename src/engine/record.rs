@@ -54,7 +54,8 @@ impl Engine {
         let alert = alerts::of(Some(row), &after, &event, hours.as_ref());
         let rings = alert.is_some();
         let mut write = Write { alert, ..Write::new(after, row.version, event) };
-        let mut written = self.ledger.write(std::slice::from_ref(&write)).await?.pop();
+        let mut written =
+            self.ledger.write(std::slice::from_ref(&write)).await.inspect_err(|error| self.heed_loss(error))?.pop();
         if written == Some(Written::Stale)
             && !Guard::Fence.holds()
             && let Some(fresh) = self.ledger.delivery(id).await?
@@ -71,52 +72,101 @@ impl Engine {
         Ok(written.unwrap_or(Written::Stale))
     }
 
-    /// Stores what came of a call, whatever it takes. Without end: in an exclusive ledger nobody else takes the delivery
-    /// for lost meanwhile; in a shared one it is told late then.
-    pub(super) async fn insist(&self, row: &Delivery, input: Input, rules: &Rules) -> Option<(Delivery, Next)> {
+    /// Stores what came of a call, whatever it takes. A daemon does so until it is stopped: in an exclusive ledger nobody
+    /// else takes the delivery for lost meanwhile; in a shared one it is told late then. A pass has
+    /// [`Engine::patience`]; what it could not store is left to the next start. `None`: there is nothing to go on with.
+    pub(super) async fn insist(
+        &self,
+        row: &Delivery,
+        input: Input,
+        rules: &Rules,
+    ) -> Result<Option<(Delivery, Next)>, LedgerError> {
         let (sent, mut row, mut input) = (row, row.clone(), input);
         let mut wait = Duration::from_millis(100);
+        let begun = self.clock.elapsed();
         loop {
             let failed = match self.advance(&row, &input, rules).await {
                 Ok(done) => {
                     point("recorded");
-                    return Some(done);
+                    return Ok(Some(done));
                 }
                 Err(Halt::Stale) => match self.ledger.delivery(row.id).await {
                     Ok(Some(fresh)) => match late::late(sent, &row, &fresh, &input, rules, self.now()) {
-                        Late::Written(next) => return Some((fresh, next)),
+                        Late::Written(next) => return Ok(Some((fresh, next))),
                         Late::Write(late) => {
                             (row, input) = (fresh, late);
                             continue;
                         }
-                        Late::Wait => "another attempt is under way".to_owned(),
+                        Late::Wait => LedgerError::Busy("another attempt is under way".to_owned()),
                         Late::Nothing => {
                             tracing::warn!(delivery = %row.id.short(), state = %fresh.state, ?input, "an answer came for a delivery that has moved on");
-                            return None;
+                            return Ok(None);
                         }
                     },
-                    Ok(None) => return None,
-                    Err(error) => error.to_string(),
+                    Ok(None) => return Ok(None),
+                    Err(error) => error,
                 },
-                Err(Halt::Ledger(error)) => error.to_string(),
+                Err(Halt::Ledger(error)) => error,
             };
             tracing::error!(
                 delivery = %row.id.short(), error = %failed, answer = ?input,
                 "what came of a call cannot be written down; trying again, nothing is sent again"
             );
+            self.be_patient(begun, failed)?;
             self.clock.wait(wait).await;
             wait = (wait * 2).min(INSIST);
         }
     }
 
-    /// Frees a delivery whose row could not be written: nothing was sent for it.
+    /// That the ledger must not be gone on with is remembered: whoever runs this engine stops ([`Engine::is_lost`]).
+    pub(super) fn heed_loss(&self, error: &LedgerError) {
+        if matches!(error, LedgerError::Gone(_)) {
+            self.lost.send_if_modified(|lost| lost.is_none() && lost.replace(error.clone()).is_none());
+        }
+    }
+
+    /// Waits until this process must not go on with its ledger, and says why.
+    pub(super) async fn is_lost(&self) -> LedgerError {
+        let mut lost = self.lost.subscribe();
+        match lost.wait_for(Option::is_some).await.map(|lost| lost.clone()) {
+            Ok(Some(error)) => error,
+            // The sender lives as long as the engine.
+            _ => std::future::pending().await,
+        }
+    }
+
+    /// Whether what failed since `begun` is tried again; when not, all that is under way comes to its end.
+    fn be_patient(&self, begun: Duration, failed: LedgerError) -> Result<(), LedgerError> {
+        if self.patience.get().is_none_or(|patience| self.clock.elapsed() < begun + *patience) {
+            return Ok(());
+        }
+        self.lost.send_if_modified(|lost| lost.is_none() && lost.replace(failed.clone()).is_none());
+        Err(failed)
+    }
+
+    /// Frees a delivery whose row could not be written: nothing was sent for it. Where the ledger must not be gone on with
+    /// it stays as it is: nothing is begun there any more, and the next start finds it.
     pub(super) async fn give_back(&self, ours: &Delivery) {
         let rules = self.rules(self.connector.repeat(&ours.network));
         let mut wait = Duration::from_millis(100);
+        let begun = self.clock.elapsed();
         loop {
+            if self.lost.borrow().is_some() {
+                return;
+            }
             self.clock.wait(wait).await;
             wait = (wait * 2).min(INSIST);
-            let Ok(Some(row)) = self.ledger.delivery(ours.id).await else { continue };
+            let row = match self.ledger.delivery(ours.id).await {
+                Ok(Some(row)) => row,
+                Ok(None) => return,
+                Err(error) => {
+                    self.heed_loss(&error);
+                    if self.be_patient(begun, error).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+            };
             if row.fence != ours.fence || row.owner.as_ref() != Some(&self.owner) {
                 return;
             }
@@ -129,7 +179,13 @@ impl Engine {
             };
             match self.advance(&row, &input, &rules).await {
                 Ok(_) => return,
-                Err(error) => tracing::error!(delivery = %row.id.short(), ?error, "cannot be given back yet"),
+                Err(Halt::Stale) => {}
+                Err(Halt::Ledger(error)) => {
+                    tracing::error!(delivery = %row.id.short(), %error, "cannot be given back yet");
+                    if self.be_patient(begun, error).is_err() {
+                        return;
+                    }
+                }
             }
         }
     }

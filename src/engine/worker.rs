@@ -20,6 +20,10 @@ use crate::trial::{Guard, point};
 /// Deliveries under way at once: beyond this a group's commit costs no less for each.
 const TOGETHER: usize = 64;
 
+/// In a shared ledger: after so many renewals of the leases ledger and calendar are compared again. Five minutes, by the
+/// usual lease.
+const COMPARE_AGAIN: u32 = 30;
+
 /// An unknown that is to be looked up.
 struct Look {
     account: AccountName,
@@ -93,6 +97,10 @@ impl Worker {
         self.tended = Some(elapsed);
         self.tends = self.tends.wrapping_add(1);
         self.astray = true;
+        if self.tends.is_multiple_of(COMPARE_AGAIN) {
+            // Another process may read another version of the calendar.
+            self.engine.outdate();
+        }
         // Once in a lease: unknowns whose process is dead are looked up by somebody else.
         if self.tends.is_multiple_of(3) { self.read_unknown().await } else { Ok(()) }
     }

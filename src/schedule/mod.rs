@@ -11,6 +11,7 @@
 //!    person released is exempt.
 //! 5. A ledger that meets a calendar for the first time publishes at most [`UNASKED`] overdue posts, and holds them all
 //!    when there are more. A series makes nothing overdue then.
+//!    It holds all that is due when another calendar has brought out the same: it is that one under a new name.
 //! 6. A series has one row ahead for each account. Of its times that went by unmade the last alone may still go out; the
 //!    others are recorded as missed, the latest [`RECORDED`] one by one, and the first of all speaks for the rest.
 //! 7. An edited series, and one that comes back, makes no time at or before the present.
@@ -41,6 +42,7 @@ mod diff;
 mod forecast;
 mod late;
 mod occurrence;
+mod renamed;
 mod shift;
 mod turn;
 

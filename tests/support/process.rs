@@ -90,7 +90,7 @@ impl Daemon {
     #[track_caller]
     pub(crate) fn stops(mut self) -> Vec<serde_json::Value> {
         self.signal("TERM");
-        let status = self.child.wait().expect("ended");
+        let status = ends(&mut self.child, Duration::from_mins(1));
         let said: Vec<serde_json::Value> = self.lines.iter().collect();
         assert!(status.success(), "{status}: {said:?}");
         said

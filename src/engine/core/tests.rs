@@ -6,19 +6,29 @@ use super::*;
 use crate::engine::samples::*;
 use crate::model::{Late, OccurrenceName};
 
+/// The table in the documentation of [`allowed`] has each edge once, with its reason, and no other.
 #[test]
 fn the_table_of_edges() {
-    use State::{Cancelled, Claimed, Failed, Held, Missed, Planned, Published, Sending, Unknown};
-    let to = |from| State::ALL.into_iter().filter(|to| allowed(from, *to)).collect::<Vec<_>>();
-    assert_eq!(to(Planned), [Planned, Claimed, Published, Held, Missed, Cancelled]);
-    assert_eq!(to(Claimed), [Planned, Claimed, Sending, Published, Failed, Held, Missed, Cancelled]);
-    assert_eq!(to(Sending), [Planned, Claimed, Published, Failed, Unknown, Held]);
-    assert_eq!(to(Unknown), [Planned, Sending, Published, Failed, Unknown, Held, Missed]);
-    assert_eq!(to(Held), [Planned, Published, Held, Missed, Cancelled]);
-    assert_eq!(to(Failed), [Planned, Published, Failed, Cancelled]);
-    assert_eq!(to(Missed), [Planned, Published, Missed, Cancelled]);
-    assert_eq!(to(Cancelled), [Planned, Published, Cancelled]);
-    assert_eq!(to(Published), []);
+    let rows = include_str!("../core.rs").lines().filter_map(|line| line.strip_prefix("/// | ")?.strip_suffix(" |"));
+    let rows: Vec<Vec<&str>> = rows.map(|row| row.split(" | ").collect()).collect();
+    let documented: Vec<(&str, &str)> = rows
+        .iter()
+        .filter(|row| row[0] != "from")
+        .map(|row| match row[..] {
+            [from, to, because] if !because.trim().is_empty() => (from, to),
+            _ => panic!("an edge is two states and a reason: {row:?}"),
+        })
+        .collect();
+    for from in State::ALL {
+        for to in State::ALL {
+            let count = documented.iter().filter(|edge| **edge == (from.as_str(), to.as_str())).count();
+            assert_eq!(count, usize::from(allowed(from, to)), "{from} to {to}");
+        }
+    }
+    let edges: usize =
+        State::ALL.into_iter().map(|from| State::ALL.into_iter().filter(|to| allowed(from, *to)).count()).sum();
+    assert_eq!(documented.len(), edges, "a row of the table names no state");
+    assert!(State::ALL.into_iter().all(|to| !allowed(State::Published, to)), "what is out stays out");
 }
 
 #[test]

@@ -452,3 +452,35 @@ async fn an_answer_after_a_takeover_closes_the_delivery() {
     let kinds: Vec<String> = stage.store.events().into_iter().map(|event| event.kind).collect();
     assert!(kinds.contains(&"unknown".to_owned()), "it was taken over: {kinds:?}");
 }
+
+/// Two machines that publish from one ledger, and one of them reads an older version of the calendar.
+#[tokio::test]
+async fn a_post_that_only_the_newer_calendar_has_goes_out_once() {
+    let stage = Stage::new(true, 1);
+    let (newer, older) = (stage.engine("me"), stage.engine("another"));
+    let calendar = stage.world.calendar.as_deref().expect("a calendar");
+    let calendar = Calendar { posts: Vec::new(), ..calendar.clone() };
+    let world = World { calendar: Some(Arc::new(calendar)), ids: Vec::new(), ..stage.world.clone() };
+    older.set_world(world, DeliverySettings::default());
+    newer.apply().await.expect("the ledger answers");
+    // Claimed where it is not known.
+    let mut worker = Worker::new(Arc::clone(&older), None);
+    worker.recover().await.expect("the ledger answers");
+    assert_eq!(worker.start().await, Ok(1));
+    worker.ended().await.expect("the ledger answers");
+    assert_eq!(stage.states(), [State::Planned], "free for who knows it");
+    // Taken for removed there.
+    older.apply().await.expect("the ledger answers");
+    assert_eq!(stage.states(), [State::Cancelled]);
+    let mut worker = Worker::new(Arc::clone(&newer), None);
+    worker.recover().await.expect("the ledger answers");
+    assert!(!newer.is_outdated(), "nothing has told it yet");
+    for _ in 0..30 {
+        stage.clock.pass(Duration::from_secs(20));
+        worker.start().await.expect("the ledger answers");
+    }
+    assert!(newer.is_outdated(), "it compares again by itself");
+    stage.run(&newer, after(900)).await;
+    stage.run(&older, after(1200)).await;
+    assert_eq!((stage.net.out().len(), stage.states()), (1, vec![State::Published]));
+}

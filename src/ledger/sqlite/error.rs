@@ -30,6 +30,14 @@ impl From<serde_json::Error> for LedgerError {
     }
 }
 
+/// What such an error is to whoever asked: this process must not go on with a ledger of which it does not know what it
+/// holds.
+pub(super) fn disk_failed(error: &rusqlite::Error) -> LedgerError {
+    LedgerError::Gone(format!(
+        "the disk has failed under the ledger ({error}), so nothing more is sent; see to the disk, then start smm again"
+    ))
+}
+
 /// After this error it is not known what the disk holds: `fsync` reports a lost page once and then forgets it.
 /// A full disk is not of this kind: `SQLite` finds it before anything counts as written.
 pub(super) fn leaves_doubt(error: &rusqlite::Error) -> bool {

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::error::leaves_doubt;
+use super::error::{disk_failed, leaves_doubt};
 use crate::ledger::{LedgerError, Result};
 
 /// Most requests in one transaction: beyond this the commit's share of the cost is gone, and answers only wait.
@@ -147,14 +147,13 @@ fn write_loop(
                 (tried, None)
             }
             Err((tried, error)) => {
-                if leaves_doubt(&error) {
-                    doubt.store(true, Ordering::SeqCst);
-                }
+                let in_doubt = leaves_doubt(&error);
+                doubt.fetch_or(in_doubt, Ordering::SeqCst);
                 if !conn.is_autocommit() {
                     // Whether it works or not, nothing of this transaction was promised to anybody.
                     let _ = conn.execute_batch("ROLLBACK");
                 }
-                (tried, Some(LedgerError::from(error)))
+                (tried, Some(if in_doubt { disk_failed(&error) } else { LedgerError::from(error) }))
             }
         };
         for job in waiting.drain(..tried) {

@@ -126,3 +126,37 @@ fn each_time_of_a_series_once_and_one_for_those_that_went_by() {
     assert!((1..=2).contains(&(now - published)), "one catch-up, perhaps one that fell due meanwhile: {rows:?}");
     assert_eq!(site.out().len(), now);
 }
+
+#[test]
+fn a_calendar_under_a_new_name_sends_nothing_a_second_time_until_a_person_says_so() {
+    let site = Site::new("mastodon");
+    let posts = post("launch", Utc::now(), "");
+    site.calendar(&posts);
+    site.smm(&["publish"]).expect(0);
+    assert_eq!(site.out(), ["Text of launch"]);
+    let path = site.env.path().join("calendar.toml");
+    let text = std::fs::read_to_string(&path).expect("a calendar");
+    let later = post("later", Utc::now() + TimeDelta::days(3), "");
+    site.env.write("calendar.toml", format!("{}{later}", text.replace("\"ops\"", "\"renamed\"")));
+    let renamed = |id: &str| {
+        let of = |row: &smm::model::Delivery| row.calendar.as_str() == "renamed" && row.post.as_str() == id;
+        site.rows().into_iter().find(of).expect("a row")
+    };
+    let plan = site.smm(&["plan"]).expect(0);
+    assert!(plan.stdout.contains("under a new name"), "{plan:?}");
+    // However it is started.
+    let daemon = site.daemon();
+    daemon.says("ready");
+    daemon.stops();
+    site.smm(&["publish"]);
+    assert_eq!(site.out(), ["Text of launch"], "it went out a second time");
+    let held = renamed("launch");
+    let reason = held.reason.expect("a reason");
+    assert_eq!((held.state, reason.code), (State::Held, ReasonCode::FirstRun));
+    assert!(reason.message.contains("`ops`") && reason.message.contains("under a new name"), "{}", reason.message);
+    assert_eq!(renamed("later").state, State::Planned, "what is ahead goes out once");
+    // It was meant so.
+    site.smm(&["publish", "--backlog"]).expect(0);
+    assert_eq!(site.out().len(), 2);
+    assert_eq!(renamed("launch").state, State::Published);
+}
