@@ -113,7 +113,11 @@ async fn turn(
     again: &mut Option<DateTime<Utc>>,
     begun: &mut bool,
 ) -> Result<Option<DateTime<Utc>>, LedgerError> {
-    *begun = begin(engine, worker, again, *begun).await?;
+    let before = *begun;
+    *begun = begin(engine, worker, again, before).await?;
+    if *begun && !before {
+        systemd::status(&following(engine));
+    }
     if !*begun {
         // It is adopted with a ring of the bell; one that was missed is made up for.
         return Ok(Some(engine.now() + OLDER_AGAIN));
@@ -152,7 +156,6 @@ async fn begin(
         worker.recover().await?;
         *again = engine.apply().await?.again;
         worker.read_unknown().await?;
-        systemd::status(&following(engine));
     }
     Ok(true)
 }
