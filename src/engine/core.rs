@@ -215,6 +215,7 @@ pub enum Next {
 /// | cancelled | published | an answer came late |
 /// | cancelled | held | it came back into the calendar and is late, or may be out |
 /// | cancelled | missed | it came back into the calendar, is late, and its rule is `skip` |
+#[expect(clippy::unnested_or_patterns, reason = "a line for each state")]
 pub fn allowed(from: State, to: State) -> bool {
     use State::{Cancelled, Claimed, Failed, Held, Missed, Planned, Published, Sending, Unknown};
     matches!(
