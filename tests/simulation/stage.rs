@@ -43,6 +43,8 @@ pub(crate) struct Stage {
     epoch: Instant,
     /// Nothing goes wrong any more.
     calm: AtomicBool,
+    /// Nobody reads the log of a run that ends well: it is not written.
+    quiet: bool,
     log: Mutex<String>,
     tally: Mutex<Tally>,
     wrong: Mutex<Vec<String>>,
@@ -52,7 +54,13 @@ pub(crate) struct Stage {
 
 impl Stage {
     /// A stage on which true time begins at `start`. To be made inside the runtime of the run.
-    pub(crate) fn new(seed: u64, dice: Dice, weather: Weather, lease: Duration, start: DateTime<Utc>) -> Arc<Self> {
+    pub(crate) fn new(
+        seed: u64,
+        dice: Dice,
+        (weather, lease): (Weather, Duration),
+        start: DateTime<Utc>,
+        quiet: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             seed,
             dice,
@@ -61,6 +69,7 @@ impl Stage {
             start,
             epoch: Instant::now(),
             calm: AtomicBool::new(false),
+            quiet,
             log: Mutex::default(),
             tally: Mutex::default(),
             wrong: Mutex::default(),
@@ -102,6 +111,9 @@ impl Stage {
 
     /// Writes a line of what happened.
     pub(crate) fn say(&self, line: impl std::fmt::Display) {
+        if self.quiet {
+            return;
+        }
         let now = self.now();
         // Writing into a string cannot fail.
         let (day, second) = (now.date_naive(), now.time());
