@@ -233,14 +233,14 @@ fn ledger_of(reader: &mut Reader<'_>, ledger: &At<String>, config: &Path) -> Str
 
 fn delivery_of(reader: &mut Reader<'_>, raw: RawDelivery, shared: bool) -> DeliverySettings {
     let default = DeliverySettings::default();
-    let catch_up = raw.catch_up.map_or(default.catch_up, |posts| match u32::try_from(posts.value) {
-        Ok(count @ 1..=10_000) => count,
-        _ => {
+    let catch_up = raw.catch_up.map_or(default.catch_up, |posts| {
+        let count = u32::try_from(posts.value).ok().filter(|count| (1..=10_000).contains(count));
+        count.unwrap_or_else(|| {
             reader
                 .error(codes::BAD_VALUE, posts.span, format!("{} posts are not between 1 and 10000", posts.value))
                 .help("5 hold when nothing is said");
             default.catch_up
-        }
+        })
     });
     let mut value = |length: Option<At<Length>>, default: Duration, least: u64, most: u64| {
         let Some(length) = length else { return default };

@@ -1,6 +1,6 @@
 //! Makes the ledger agree with the calendar: [`crate::schedule`] says how, this stores it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
@@ -107,6 +107,14 @@ pub async fn compare(
         let states = vec![State::Published, State::Sending, State::Unknown];
         let mut others = ledger.deliveries(&Query { states, ..Query::default() }).await?;
         others.retain(|row| row.calendar != calendar.name);
+        // An account that is bound to nobody is each calendar's own: two may well have a `site` with a `hello`.
+        let mut bound = BTreeSet::new();
+        for account in others.iter().map(|row| &row.account).collect::<BTreeSet<_>>() {
+            if ledger.account(account).await?.binding.is_some() {
+                bound.insert(account.clone());
+            }
+        }
+        others.retain(|row| bound.contains(&row.account));
         if let Some(like) = wanted.hold_renamed(&others, now) {
             tracing::warn!(calendar = %calendar.name, %like, "it looks like another calendar under a new name; what is due is held");
         }

@@ -144,17 +144,16 @@ impl Worker {
         let rows = self.engine.ledger.deliveries(&Query { states, ..Query::default() }).await?;
         let mut before = std::mem::take(&mut self.looks);
         for row in rows.iter().filter(|row| calendars.contains(&row.calendar)) {
-            match before.remove(&row.id).filter(|look| look.version == row.version) {
-                Some(look) => _ = self.looks.insert(row.id, look),
-                None => {
-                    self.note(row);
-                    // Others may be about to: only what they leave is for us.
-                    if let Some(look) = self.looks.get_mut(&row.id)
-                        && !self.engine.ledger.is_exclusive()
-                    {
-                        look.at += delta(self.engine.lease);
-                    }
-                }
+            if let Some(look) = before.remove(&row.id).filter(|look| look.version == row.version) {
+                self.looks.insert(row.id, look);
+                continue;
+            }
+            self.note(row);
+            // Others may be about to: only what they leave is for us.
+            if let Some(look) = self.looks.get_mut(&row.id)
+                && !self.engine.ledger.is_exclusive()
+            {
+                look.at += delta(self.engine.lease);
             }
         }
         self.paused.clear();

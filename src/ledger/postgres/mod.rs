@@ -7,7 +7,7 @@
 //! - a claim is a lease, counted with `clock_timestamp()`; [`Ledger::renew`] lengthens those that last, never one that is
 //!   over, so that whoever takes a delivery over cannot be overtaken by its late owner;
 //! - an intent is taken only while the lease of its row lasts, in the statement that stores the row, and only when no other
-//!   one is open for the same part, occurrence and identity, by a unique index ([`write`]);
+//!   one is open for the same part, occurrence and identity, by a unique index ([`mod@write`]);
 //! - what was committed is kept: a server that says otherwise is refused ([`session`]).
 //!
 //! A transaction that the server has taken back is tried again. One whose commit was not answered is not: it is an error,

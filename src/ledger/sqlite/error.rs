@@ -30,6 +30,11 @@ impl From<serde_json::Error> for LedgerError {
     }
 }
 
+/// Another process is in the way just now.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 /// What such an error is to whoever asked: this process must not go on with a ledger of which it does not know what it
 /// holds.
 pub(super) fn disk_failed(error: &rusqlite::Error) -> LedgerError {

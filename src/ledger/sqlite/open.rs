@@ -1,11 +1,11 @@
 //! Opening the file: who may read it, on what disk it lies, how durable a commit is.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{filesystem, lock, schema};
+use super::{error, filesystem, lock, schema};
 use crate::ledger::{LedgerError, Result};
 use crate::trial::Guard;
 
@@ -29,7 +29,7 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
     prepare(&conn)?;
     // The first question to the file: what is no database says so here.
     schema::kind(&conn, path).map_err(|error| no_ledger(path, error))?;
-    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    let mode = write_ahead(&conn)?;
     if mode != "wal" {
         return Err(LedgerError::Storage(format!(
             "the ledger `{}` cannot use write-ahead logging here (its mode is `{mode}`); keep it on a local disk",
@@ -45,6 +45,20 @@ pub(super) fn writer(path: &Path) -> Result<Connection> {
         let _ = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
     }
     Ok(conn)
+}
+
+/// Switches to write-ahead logging; gives the mode that holds then. While another process makes the same ledger at the same
+/// time `SQLite` says at once that it is busy, whatever the time to wait.
+fn write_ahead(conn: &Connection) -> Result<String> {
+    let began = Instant::now();
+    loop {
+        match conn.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)) {
+            Err(error) if error::is_busy(&error) && began.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            mode => return Ok(mode?),
+        }
+    }
 }
 
 /// Opens for reading beside whoever writes. `None`: there is no ledger yet.
