@@ -69,7 +69,7 @@ fn measure(what: &str, posts: usize, accounts: usize, idle: Duration) {
 
 #[cfg(target_os = "linux")]
 fn wait_ready(daemon: &Daemon) {
-    let end = Instant::now() + Duration::from_secs(300);
+    let end = Instant::now() + Duration::from_mins(5);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let line = daemon.lines.recv_timeout(left).expect("it gets ready");

@@ -114,7 +114,7 @@ fn run(count: usize, accounts: usize, after: impl Fn(usize) -> TimeDelta) -> Lat
     let daemon = Daemon::start(smm(folder.path(), accounts));
     daemon.says("ready");
     assert!(Utc::now() < first, "it was ready before anything was due");
-    let end = Instant::now() + (due[count - 1] - Utc::now()).to_std().unwrap_or_default() + Duration::from_secs(60);
+    let end = Instant::now() + (due[count - 1] - Utc::now()).to_std().unwrap_or_default() + Duration::from_mins(1);
     while server.arrived().len() < count && Instant::now() < end {
         process::pause(50);
     }

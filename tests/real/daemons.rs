@@ -188,7 +188,7 @@ pub fn each_post_once(harm: Harm) {
         Harm::Daemons => {
             daemons[0].signal("STOP");
             let stopped = Instant::now();
-            scene.until_published(later, Duration::from_secs(60));
+            scene.until_published(later, Duration::from_mins(1));
             daemons.remove(1).kill();
             pause(u64::try_from(Duration::from_secs(18).saturating_sub(stopped.elapsed()).as_millis()).expect("small"));
             daemons[0].signal("CONT");
@@ -199,7 +199,7 @@ pub fn each_post_once(harm: Harm) {
             scene.server.up();
         }
     }
-    scene.until_rest(Duration::from_secs(180));
+    scene.until_rest(Duration::from_mins(3));
     scene.check();
     for daemon in daemons {
         daemon.kill();

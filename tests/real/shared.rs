@@ -28,7 +28,7 @@ impl Place {
         let name = format!("place_{}", COUNT.fetch_add(1, Ordering::SeqCst));
         server.database(&name);
         let (url, state) = (server.url(&name), tempfile::tempdir().expect("a folder"));
-        Self { url, state, lease: Duration::from_secs(60) }
+        Self { url, state, lease: Duration::from_mins(1) }
     }
 
     fn open(&self) -> Arc<dyn Ledger> {
@@ -386,7 +386,7 @@ pub async fn races_have_one_winner() {
             let name = format!("name-{number}");
             let mut row = put(&*ledgers[0], &planned(&format!("post-{round}"), &name)).await;
             row = sending(&row);
-            row.intent.as_mut().expect("an intent").binding.uid = "one".to_owned();
+            "one".clone_into(&mut row.intent.as_mut().expect("an intent").binding.uid);
             rows.push(row);
         }
         let written = all(rows.into_iter().zip(&ledgers).map(|(row, ledger)| {

@@ -295,7 +295,7 @@ impl Stand {
                     assert!(ids.len() <= 1, "part {part} of {id} is out {} times on {account}: {row:?}", ids.len());
                     match receipt {
                         Some(receipt) => {
-                            assert_eq!(ids[..], *std::slice::from_ref(&receipt.id), "the receipt is untrue: {row:?}")
+                            assert_eq!(ids[..], *std::slice::from_ref(&receipt.id), "the receipt is untrue: {row:?}");
                         }
                         None if part == row.receipts.len() && row.intent.is_some() => {}
                         None => assert_eq!(ids.len(), 0, "part {part} of {id} is out without a word: {row:?}"),

@@ -112,9 +112,8 @@ async fn carry(client: TcpStream, upstream: u16, shared: Arc<Shared>) {
                     Err(_) => {
                         // Nothing more from the server for now: has the client something?
                         let mut peeked = [0; 1];
-                        match tokio::time::timeout(Duration::from_millis(1), from_client.peek(&mut peeked)).await {
-                            Ok(_) => break,
-                            Err(_) => {}
+                        if tokio::time::timeout(Duration::from_millis(1), from_client.peek(&mut peeked)).await.is_ok() {
+                            break;
                         }
                     }
                 }
