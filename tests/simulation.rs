@@ -243,19 +243,14 @@ const LOOKS: Bias =
 /// believed while one may.
 #[test]
 fn without_witness_and_deadline_a_post_goes_out_twice() {
-    without(&[Guard::Witness, Guard::Deadline], LOOKS, 40, "DUPLICATE");
-}
-
-#[test]
-fn without_the_deadline_a_post_goes_out_twice() {
-    without(&[Guard::Deadline], LOOKS, 170, "DUPLICATE");
+    without(&[Guard::Witness, Guard::Deadline], LOOKS, 110, "DUPLICATE");
 }
 
 #[test]
 fn without_the_open_attempt_a_failed_post_is_out() {
     let named = Bias { kinds: Some(&[Kind::Content, Kind::Chosen]), stopped: None, restored: false };
     // It is seldom: it takes a lost answer, and a definite no to the repeat.
-    without(&[Guard::Unresolved], named, 2_100, "UNTRUE");
+    without(&[Guard::Unresolved], named, 2_390, "UNTRUE");
 }
 
 /// A ledger that is set back while its daemon is down.

@@ -90,6 +90,9 @@ impl Entry {
 /// All posts as they were from a moment on.
 pub(crate) type Edition = (DateTime<Utc>, Arc<Vec<Entry>>);
 
+/// From, and until; `None`: still.
+type Gap = (DateTime<Utc>, Option<DateTime<Utc>>);
+
 /// The calendar's files.
 pub(crate) struct Paper {
     stage: Arc<Stage>,
@@ -98,8 +101,8 @@ pub(crate) struct Paper {
     pub(crate) accounts: BTreeMap<AccountName, Account>,
     pub(crate) settings: DeliverySettings,
     editions: Mutex<Vec<Edition>>,
-    /// When the file could not be read at all, from and until.
-    broken: Mutex<Vec<(DateTime<Utc>, Option<DateTime<Utc>>)>>,
+    /// When the file could not be read at all.
+    broken: Mutex<Vec<Gap>>,
     edits: AtomicU64,
     edited: Notify,
 }
