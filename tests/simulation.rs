@@ -20,8 +20,9 @@
 //! - adapters, HTTP and secrets: each network's own tests, and `tests/contract.rs`;
 //! - threads at once: a run has one thread, and its tasks change only at an await;
 //! - a ledger that is lost together with all that its machine remembered of it: then only the first-run guard is left, and
-//!   its tests are those of `schedule`. In a run with a restored ledger no post is moved after the backup, and none is a
-//!   thread: no ledger can know of those, and the person would have to.
+//!   its tests are those of `schedule`. In a run with a restored ledger no post is moved after the backup, none is a
+//!   thread, and no clock is set: no ledger can know of those, and the person would have to. Such a run is held to three
+//!   things alone: nothing twice, nothing sent before the ledger was adopted, no panic.
 //!
 //! | file | what |
 //! |---|---|

@@ -184,7 +184,7 @@ mod tests {
 
     use super::super::breaker::STRIKES;
     use super::super::connect::{Connector, Folders};
-    use super::super::samples::{after, start};
+    use super::super::samples::{after, planned_event, start};
     use super::super::{COMMAND_CALENDAR, Worker, World};
     use super::*;
     use crate::adapter::{Api, Identity, Metrics, Plan, Progress, RepeatSafety, Reply, Step, StepKind, Verdict};
@@ -192,8 +192,8 @@ mod tests {
     use crate::compose::Instance;
     use crate::ledger::{Ledger, OpenMode, Record, StoredPost, Write};
     use crate::model::{
-        Account, CalendarName, Content, Event, Frozen, Late, LateThen, LimitOverrides, OccurrenceName, Origin, Post,
-        PostId, Receipt,
+        Account, CalendarName, Content, Frozen, Late, LateThen, LimitOverrides, OccurrenceName, Origin, Post, PostId,
+        Receipt,
     };
     use crate::time::{Clock, ManualClock};
 
@@ -332,14 +332,7 @@ mod tests {
                     after(*due).naive_utc(),
                     late,
                 );
-                let event = Event {
-                    at: start(),
-                    delivery: row.id,
-                    kind: "planned".to_owned(),
-                    state: row.state,
-                    detail: String::new(),
-                    actor: "test".to_owned(),
-                };
+                let event = planned_event(&row);
                 ledger.write(&[Write::new(row, 0, event)]).await.expect("written");
             }
             let networks = Networks { clock: ManualClock::new(start()), calls: Arc::default() };

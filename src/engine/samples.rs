@@ -3,11 +3,11 @@
 use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use serde_json::json;
 
-use super::core::{Input, Rules, open_part, step};
+use super::core::{Input, Rules, event, open_part, step};
 use crate::adapter::{Fault, Plan, Refusal, RepeatSafety, Step, StepKind};
 use crate::model::{
-    AccountName, Binding, CalendarName, Delivery, Frozen, Late, OccurrenceName, Origin, PostId, ReasonCode, Receipt,
-    State,
+    AccountName, Binding, CalendarName, Delivery, Event, Frozen, Late, OccurrenceName, Origin, PostId, ReasonCode,
+    Receipt, State,
 };
 
 pub(super) const WINDOW: RepeatSafety = RepeatSafety::Key { window_seconds: 3600 };
@@ -37,6 +37,11 @@ pub(super) fn planned() -> Delivery {
     let civil = start().naive_utc();
     let late = Late::default();
     Delivery::planned(calendar, id, occurrence, account, "some-network", Origin::Calendar, start(), civil, late)
+}
+
+/// What the history says of a row that a test has put into a ledger.
+pub(super) fn planned_event(row: &Delivery) -> Event {
+    event(row, "planned", String::new(), "test", start())
 }
 
 pub(super) fn claimed() -> Delivery {

@@ -438,13 +438,13 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::super::connect::{Connector, Folders};
-    use super::super::samples::{planned, start};
+    use super::super::samples::{planned, planned_event, start};
     use super::*;
     use crate::adapter::{Api, Plan, RepeatSafety};
     use crate::calendar::{Calendar, DeliverySettings};
     use crate::compose::Instance;
     use crate::ledger::{OpenMode, Write};
-    use crate::model::{Account, CalendarName, Event, OccurrenceName, Origin, Post, PostId};
+    use crate::model::{Account, CalendarName, OccurrenceName, Origin, Post, PostId};
     use crate::time::ManualClock;
 
     /// Reaches nobody.
@@ -482,14 +482,7 @@ mod tests {
                 start().naive_utc(),
                 sample.late,
             );
-            let event = Event {
-                at: start(),
-                delivery: row.id,
-                kind: "planned".to_owned(),
-                state: row.state,
-                detail: String::new(),
-                actor: "test".to_owned(),
-            };
+            let event = planned_event(&row);
             ledger.write(&[Write::new(row, 0, event)]).await.expect("written");
         }
         let account = Account::new(planned().account, "some-network");
@@ -532,14 +525,7 @@ mod tests {
         assert_eq!(worker.next().await, Ok(Some(end)), "the timer knows when");
         // A person may want it out all the same.
         let row = worker.engine.ledger.deliveries(&Query::default()).await.expect("answers").remove(0);
-        let event = Event {
-            at: start(),
-            delivery: row.id,
-            kind: "planned".to_owned(),
-            state: row.state,
-            detail: String::new(),
-            actor: "test".to_owned(),
-        };
+        let event = planned_event(&row);
         let write = Write::new(Delivery { any_hour: true, ..row.clone() }, row.version, event);
         worker.engine.ledger.write(&[write]).await.expect("written");
         worker.read_unknown().await.expect("answers");

@@ -262,7 +262,7 @@ pub struct ClaimRequest {
 /// on time is not concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Burst {
-    /// A delivery is overdue when it was ready this long ago, in seconds.
+    /// A delivery is overdue when it was ready longer ago than this, in seconds.
     pub overdue: u64,
     /// So many posts (not parts), overdue or not, …
     pub posts: u32,
