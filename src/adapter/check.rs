@@ -553,7 +553,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::adapter::{AltRule, Auth, ImageRule, MediaRules, RepeatSafety, TextLimit, TextRules};
+    use crate::adapter::{AltRule, ImageRule, MediaRules, RepeatSafety, TextLimit, TextRules};
     use crate::model::{Account, AccountName, CalendarName, DeliveryId, MediaFacts, OccurrenceName, Severity};
 
     const IMAGE: ImageRule =
@@ -605,7 +605,7 @@ mod tests {
         languages: 0,
         repeat: RepeatSafety::None,
         settle: Duration::ZERO,
-        auth: Auth::None,
+        sign_in: &[],
         secrets: &[],
         credential_free: false,
         facts: &[],
@@ -717,7 +717,7 @@ mod tests {
             languages: 1,
             repeat: RepeatSafety::None,
             settle: Duration::ZERO,
-            auth: Auth::None,
+            sign_in: &[],
             secrets: &[],
             credential_free: false,
             facts: &[],

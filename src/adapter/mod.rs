@@ -17,6 +17,7 @@ mod fault;
 mod outside;
 mod plan;
 mod profile;
+mod sign_in;
 #[cfg(feature = "testing")]
 pub mod suite;
 
@@ -25,9 +26,10 @@ pub use fault::{Fault, Refusal};
 pub use outside::{Files, MediaBytes, MediaSource, Outside, Secrets};
 pub use plan::{Plan, Progress, Step, StepKind};
 pub use profile::{
-    AltRule, Auth, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
+    AltRule, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
     TextLimit, TextRules, VideoRule, WarningSupport,
 };
+pub use sign_in::{AuthServer, ClientId, Endpoints, OAuth, Paste, Redirect, Scope, SignIn};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -86,6 +88,11 @@ pub trait Api: Send + Sync {
     /// Who the credentials belong to, and what this server says of its limits and of repeats.
     async fn whoami(&self) -> Result<Identity, Fault>;
 
+    /// What the server says of the credential itself. Read only. By default it says nothing.
+    async fn credential(&self) -> Result<Credential, Fault> {
+        Ok(Credential::default())
+    }
+
     /// Runs a repeatable step. Its value is kept and handed to later steps in [`Progress`].
     async fn prepare(&self, step: &Step, progress: &Progress) -> Result<serde_json::Value, Fault>;
 
@@ -124,6 +131,15 @@ pub struct Identity {
     pub limits: LimitOverrides,
     /// How repeats are safe on this very server. `None`: as the profile says.
     pub repeat: Option<RepeatSafety>,
+}
+
+/// What a server says of a credential.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The scopes that it was granted. `None`: the server does not say.
+    pub scopes: Option<Vec<String>>,
+    /// When it ends. `None`: the server does not say, or never.
+    pub expires: Option<DateTime<Utc>>,
 }
 
 /// What a look at the network says of a request whose answer was lost.

@@ -32,6 +32,17 @@ pub trait Secrets: Send + Sync {
     /// The value of a secret field, as named in [`super::Profile::secrets`]. Missing is [`Fault::Refused`] with
     /// [`super::Refusal::Secret`], and the message says where it was looked for.
     async fn secret(&self, field: &str) -> Result<SecretString, Fault>;
+
+    /// A new value for one that the server has just refused as expired: a token that can be refreshed is. Somebody else may
+    /// have done it meanwhile; then theirs is given. [`super::Refusal::Credentials`]: it cannot be renewed, a person must
+    /// sign in again.
+    async fn renewed(&self, field: &str, refused: &SecretString) -> Result<SecretString, Fault> {
+        let _ = refused;
+        Err(Fault::refused(
+            super::Refusal::Credentials,
+            format!("the {field} is no longer valid, and cannot be renewed"),
+        ))
+    }
 }
 
 /// A file's bytes, fitted to limits and freed of metadata.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::SignIn;
 use crate::model::{LimitOverrides, Visibility};
 use crate::text::{Counting, MentionWeight, Unit};
 
@@ -52,8 +53,8 @@ pub struct Profile {
     pub repeat: RepeatSafety,
     /// How long it takes until what was posted is surely seen by a look-up.
     pub settle: Duration,
-    /// How one signs in.
-    pub auth: Auth,
+    /// How one signs in, the best way first. Empty: there is nothing to sign in to.
+    pub sign_in: &'static [SignIn],
     /// Secret fields of an account.
     pub secrets: &'static [SecretField],
     /// The calendar itself may declare an account of it: it needs no credential.
@@ -227,17 +228,6 @@ impl RepeatSafety {
             Self::None => "waits for a person: nothing can tell whether it arrived",
         }
     }
-}
-
-/// How one signs in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Auth {
-    /// Nothing to sign in to.
-    None,
-    /// A password made for apps.
-    AppPassword,
-    /// A token, pasted.
-    Token,
 }
 
 /// A secret field of an account: `password` is looked up as `SMM_<ACCOUNT>_PASSWORD` and so on.

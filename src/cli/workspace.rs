@@ -17,7 +17,7 @@ use crate::calendar::{self, Calendar, Config, Diagnostic, Found, Loaded, Sources
 use crate::ledger::{Ledger, OpenMode, Opening};
 use crate::model::{Account, AccountName, Severity};
 use crate::networks;
-use crate::secrets::Chain;
+use crate::secrets::{Chain, Owner};
 use crate::time::Zone;
 
 /// The argument that names the calendar.
@@ -71,7 +71,8 @@ impl Settings {
         let mut opening = Opening::new(&setting, &state, mode);
         opening.lease = config.delivery.lease;
         if setting.contains("://") {
-            opening.password = block_on(async { secrets().ledger("password").await.map_err(Failure::new) })?;
+            let found = block_on(async { secrets().read(&Owner::ledger(), "password").await.map_err(Failure::new) })?;
+            opening.password = found.map(|found| found.secret);
         }
         Ok(opening.open()?)
     }

@@ -13,7 +13,7 @@ use crate::calendar::Calendar;
 use crate::compose::{Instance, compose};
 use crate::model::{Account, Post, Severity};
 use crate::networks;
-use crate::secrets::Chain;
+use crate::secrets::{Chain, Owner};
 use crate::time::Clock;
 
 /// The two folders that an adapter may be handed.
@@ -92,7 +92,7 @@ impl Connector for Networks {
         let files: Arc<dyn Files> = Arc::new(FolderFiles::new(&folders.files));
         let outside = Outside {
             http: self.http.clone(),
-            secrets: self.secrets.account(&account.name),
+            secrets: self.secrets.of(Owner::account(account)),
             media: self.media(&folders.media),
             files,
             now: Arc::new(move || clock.now()),

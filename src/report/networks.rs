@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Table, printable};
 use crate::adapter::check::{size, unit_word};
 use crate::adapter::{
-    Auth, CardSupport, Fact, ImageRule, Network, PollRules, Profile, RepeatSafety, TextLimit, WarningSupport,
+    CardSupport, Fact, ImageRule, Network, PollRules, Profile, RepeatSafety, SignIn, TextLimit, WarningSupport,
 };
 use crate::model::Visibility;
 use crate::text::{MentionWeight, Unit};
@@ -25,7 +25,7 @@ struct NetworkView {
     about: &'static str,
     verified: &'static str,
     setup_url: Option<&'static str>,
-    sign_in: &'static str,
+    sign_in: String,
     secrets: Vec<SecretView>,
     settings: schemars::Schema,
     credential_free: bool,
@@ -144,7 +144,7 @@ impl NetworkView {
             about: profile.about,
             verified: profile.verified,
             setup_url: profile.setup_url,
-            sign_in: sign_in(profile.auth),
+            sign_in: sign_in(profile.sign_in),
             secrets: profile
                 .secrets
                 .iter()
@@ -206,11 +206,10 @@ fn environment(field: &str) -> String {
     format!("SMM_<ACCOUNT>_{}", field.to_uppercase().replace('-', "_"))
 }
 
-fn sign_in(auth: Auth) -> &'static str {
-    match auth {
-        Auth::None => "nothing",
-        Auth::AppPassword => "an app password",
-        Auth::Token => "a token",
+fn sign_in(ways: &[SignIn]) -> String {
+    match ways {
+        [] => "nothing".to_owned(),
+        ways => ways.iter().map(|way| way.what()).collect::<Vec<_>>().join(", or "),
     }
 }
 
@@ -299,7 +298,7 @@ pub fn human(networks: &[&'static dyn Network], colour: bool) -> String {
             profile.id.into(),
             text_line(profile).into(),
             pictures(profile).into(),
-            sign_in(profile.auth).into(),
+            sign_in(profile.sign_in).into(),
             profile.repeat.explain().into(),
         ]);
     }
@@ -366,7 +365,7 @@ pub fn detail(network: &'static dyn Network) -> String {
     line("labels", &if profile.labels.is_empty() { "no".to_owned() } else { profile.labels.join(", ") });
     line("languages", &profile.languages.to_string());
     line("a lost answer", profile.repeat.explain());
-    line("signs in with", sign_in(profile.auth));
+    line("signs in with", &sign_in(profile.sign_in));
     for secret in profile.secrets {
         line("secret", &format!("{}: {}", environment(secret.name), secret.help));
     }

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::{Source, trimmed};
-use crate::model::AccountName;
+use super::{Owner, Source, trimmed};
 
 /// systemd keeps credentials below this size; whatever is larger is no secret. `systemd.exec(5)`, 2026-11-22.
 const LARGEST: u64 = 1024 * 1024;
@@ -22,8 +21,8 @@ impl Credentials {
         Self { folder }
     }
 
-    fn path(&self, account: &AccountName, field: &str) -> PathBuf {
-        self.folder.join(format!("{account}.{field}"))
+    fn path(&self, owner: &Owner, field: &str) -> PathBuf {
+        self.folder.join(format!("{}.{field}", owner.name))
     }
 }
 
@@ -33,12 +32,12 @@ impl Source for Credentials {
         "systemd credential"
     }
 
-    fn place(&self, account: &AccountName, field: &str) -> String {
-        format!("the credential {}", self.path(account, field).display())
+    fn place(&self, owner: &Owner, field: &str) -> String {
+        format!("the credential {}", self.path(owner, field).display())
     }
 
-    async fn read(&self, account: &AccountName, field: &str) -> Result<Option<SecretString>, String> {
-        let path = self.path(account, field);
+    async fn read(&self, owner: &Owner, field: &str) -> Result<Option<SecretString>, String> {
+        let path = self.path(owner, field);
         let unreadable = |why: &dyn std::fmt::Display| format!("{} cannot be read: {why}", path.display());
         match tokio::fs::metadata(&path).await {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

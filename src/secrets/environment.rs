@@ -3,8 +3,7 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::{Source, trimmed};
-use crate::model::AccountName;
+use super::{Owner, Source, trimmed};
 
 /// How a variable is looked up.
 type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -26,11 +25,11 @@ impl Source for Environment {
         "environment"
     }
 
-    fn place(&self, account: &AccountName, field: &str) -> String {
-        format!("SMM_{account}_{field}").to_ascii_uppercase().replace('-', "_")
+    fn place(&self, owner: &Owner, field: &str) -> String {
+        format!("SMM_{}_{field}", owner.name).to_ascii_uppercase().replace('-', "_")
     }
 
-    async fn read(&self, account: &AccountName, field: &str) -> Result<Option<SecretString>, String> {
-        Ok((self.env)(&self.place(account, field)).as_deref().and_then(trimmed))
+    async fn read(&self, owner: &Owner, field: &str) -> Result<Option<SecretString>, String> {
+        Ok((self.env)(&self.place(owner, field)).as_deref().and_then(trimmed))
     }
 }

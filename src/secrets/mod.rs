@@ -19,22 +19,93 @@ use async_trait::async_trait;
 use secrecy::SecretString;
 
 use crate::adapter::{Fault, Refusal, Secrets};
-use crate::model::AccountName;
+use crate::model::{Account, AccountName};
 
 use credentials::Credentials;
 use environment::Environment;
 
+/// Whose secret it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// What places are named after: an account's name, `alert-<target>`, `ledger`.
+    pub name: AccountName,
+    /// The network and the server that it is meant for, as set: what is kept for one is not handed out for another. Both
+    /// empty: no account.
+    pub network: String,
+    /// The account's `server`; empty: none is set.
+    pub server: String,
+}
+
+impl Owner {
+    /// An account.
+    pub fn account(account: &Account) -> Self {
+        Self {
+            name: account.name.clone(),
+            network: account.network.clone(),
+            server: account.server.clone().unwrap_or_default(),
+        }
+    }
+
+    /// A target of alerts. No account's name begins with `alert-`.
+    pub fn alert(target: &str) -> Self {
+        Self::none(&format!("alert-{target}"))
+    }
+
+    /// The ledger's server. No account is called so.
+    pub fn ledger() -> Self {
+        Self::none("ledger")
+    }
+
+    fn none(name: &str) -> Self {
+        Self { name: AccountName::new(name), network: String::new(), server: String::new() }
+    }
+
+    /// What it is called in messages.
+    fn called(&self) -> String {
+        match self.name.as_str().strip_prefix("alert-") {
+            Some(target) if self.network.is_empty() => format!("alert `{target}`"),
+            _ => format!("account `{}`", self.name),
+        }
+    }
+}
+
 /// One place that secrets may be kept in.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// What it is called in listings: `environment`, `systemd credential`.
+    /// What it is called in listings: `environment`, `systemd credential`, `keyring`, `vault`.
     fn name(&self) -> &'static str;
 
     /// Where exactly it looks for a secret, for people. Never the value.
-    fn place(&self, account: &AccountName, field: &str) -> String;
+    fn place(&self, owner: &Owner, field: &str) -> String;
 
     /// Reads a secret; `None` when it has none. `Err` says why one that is there cannot be read.
-    async fn read(&self, account: &AccountName, field: &str) -> Result<Option<SecretString>, String>;
+    async fn read(&self, owner: &Owner, field: &str) -> Result<Option<SecretString>, String>;
+
+    /// Keeps a secret, durably, in the place of what was there. By default it is not a place to keep anything in.
+    async fn store(&self, owner: &Owner, field: &str, secret: &SecretString) -> Result<(), String> {
+        let _ = (owner, field, secret);
+        Err(format!("nothing can be stored in the {}", self.name()))
+    }
+
+    /// Forgets a secret. `false`: there was none.
+    async fn remove(&self, owner: &Owner, field: &str) -> Result<bool, String> {
+        let _ = (owner, field);
+        Ok(false)
+    }
+
+    /// Whether [`Source::store`] can work here.
+    fn is_store(&self) -> bool {
+        false
+    }
+}
+
+/// A secret, and where it was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The secret.
+    pub secret: SecretString,
+    /// The name of the source that it is from.
+    pub source: &'static str,
 }
 
 /// The sources, in the order in which they are asked. Cheap to clone; shows no value when debugged.
@@ -51,35 +122,57 @@ impl Chain {
         Self { sources: sources.into() }
     }
 
-    /// The secrets of one account, as its adapter may read them.
-    pub fn account(&self, account: &AccountName) -> Arc<dyn Secrets> {
-        let owner = format!("account `{account}`");
-        Arc::new(NamedSecrets { chain: self.clone(), name: account.clone(), owner })
+    /// The secrets of one owner, as an adapter may read them.
+    pub fn of(&self, owner: Owner) -> Arc<dyn Secrets> {
+        Arc::new(OwnedSecrets { chain: self.clone(), owner })
     }
 
-    /// The secrets of a target of alerts: `SMM_ALERT_<NAME>_<FIELD>`. No account's name begins with `alert-`.
-    pub fn alert(&self, target: &str) -> Arc<dyn Secrets> {
-        let (name, owner) = (AccountName::new(format!("alert-{target}")), format!("alert `{target}`"));
-        Arc::new(NamedSecrets { chain: self.clone(), name, owner })
-    }
-
-    /// A secret of the ledger's server, such as `SMM_LEDGER_PASSWORD`; `None`: no source has it. No account is called so.
-    pub async fn ledger(&self, field: &str) -> Result<Option<SecretString>, String> {
-        Ok(self.find(&AccountName::new("ledger"), field).await?.map(|(_, secret)| secret))
-    }
-
-    /// The name of the source that a secret comes from; `None`: no source has it.
-    pub async fn origin(&self, account: &AccountName, field: &str) -> Result<Option<&'static str>, String> {
-        Ok(self.find(account, field).await?.map(|(source, _)| source))
-    }
-
-    async fn find(&self, account: &AccountName, field: &str) -> Result<Option<(&'static str, SecretString)>, String> {
+    /// Reads a secret from the first source that has it. `None`: none has.
+    pub async fn read(&self, owner: &Owner, field: &str) -> Result<Option<Found>, String> {
         for source in self.sources.iter() {
-            if let Some(secret) = source.read(account, field).await? {
-                return Ok(Some((source.name(), secret)));
+            if let Some(secret) = source.read(owner, field).await? {
+                return Ok(Some(Found { secret, source: source.name() }));
             }
         }
         Ok(None)
+    }
+
+    /// Keeps a secret: in the source of this name, or in the first that can. Gives the source's name. It is durable then.
+    pub async fn store(
+        &self,
+        owner: &Owner,
+        field: &str,
+        secret: &SecretString,
+        into: Option<&str>,
+    ) -> Result<&'static str, String> {
+        let mut refusals = Vec::new();
+        let stores = self.sources.iter().filter(|source| source.is_store());
+        for source in stores.filter(|source| into.is_none_or(|name| name == source.name())) {
+            match source.store(owner, field, secret).await {
+                Ok(()) => return Ok(source.name()),
+                Err(why) => refusals.push(why),
+            }
+        }
+        if refusals.is_empty() {
+            refusals.push("there is no place to keep a secret in".to_owned());
+        }
+        Err(refusals.join("; "))
+    }
+
+    /// Forgets a secret wherever it is stored. Gives the names of the sources that had it.
+    pub async fn remove(&self, owner: &Owner, field: &str) -> Result<Vec<&'static str>, String> {
+        let mut had = Vec::new();
+        for source in self.sources.iter().filter(|source| source.is_store()) {
+            if source.remove(owner, field).await? {
+                had.push(source.name());
+            }
+        }
+        Ok(had)
+    }
+
+    /// Where a secret is looked for, in order, for people.
+    pub fn places(&self, owner: &Owner, field: &str) -> Vec<String> {
+        self.sources.iter().map(|source| source.place(owner, field)).collect()
     }
 }
 
@@ -89,25 +182,20 @@ impl fmt::Debug for Chain {
     }
 }
 
-/// The chain, for one account or target of alerts.
-struct NamedSecrets {
+/// The chain, for one owner.
+struct OwnedSecrets {
     chain: Chain,
-    /// What places are named after.
-    name: AccountName,
-    /// What it is called in messages.
-    owner: String,
+    owner: Owner,
 }
 
 #[async_trait]
-impl Secrets for NamedSecrets {
+impl Secrets for OwnedSecrets {
     async fn secret(&self, field: &str) -> Result<SecretString, Fault> {
-        match self.chain.find(&self.name, field).await {
-            Ok(Some((_, secret))) => Ok(secret),
+        match self.chain.read(&self.owner, field).await {
+            Ok(Some(found)) => Ok(found.secret),
             Ok(None) => {
-                let places: Vec<String> =
-                    self.chain.sources.iter().map(|source| source.place(&self.name, field)).collect();
-                let message =
-                    format!("the {field} of {} is not there; looked for {}", self.owner, places.join(", then "));
+                let places = self.chain.places(&self.owner, field).join(", then ");
+                let message = format!("the {field} of {} is not there; looked for {places}", self.owner.called());
                 Err(Fault::refused(Refusal::Secret, message))
             }
             Err(message) => Err(Fault::refused(Refusal::Secret, message)),
@@ -134,7 +222,7 @@ mod tests {
     }
 
     async fn ask(chain: &Chain, account: &str, field: &str) -> Result<String, Fault> {
-        let secrets = chain.account(&AccountName::new(account));
+        let secrets = chain.of(Owner::account(&Account::new(AccountName::new(account), "some")));
         secrets.secret(field).await.map(|secret| secret.expose_secret().to_owned())
     }
 
@@ -146,8 +234,9 @@ mod tests {
         let chain = chain(Some(folder.path().to_owned()));
         assert_eq!(ask(&chain, "bsky-team", "password").await.as_deref(), Ok("from-env"));
         assert_eq!(ask(&chain, "fedi", "token").await.as_deref(), Ok("tok en"));
-        let origin = chain.origin(&AccountName::new("fedi"), "token").await;
-        assert_eq!(origin, Ok(Some("systemd credential")));
+        let fedi = Owner::account(&Account::new(AccountName::new("fedi"), "some"));
+        let found = chain.read(&fedi, "token").await.expect("readable").expect("there");
+        assert_eq!(found.source, "systemd credential");
     }
 
     #[tokio::test]
@@ -163,9 +252,9 @@ mod tests {
     #[tokio::test]
     async fn a_target_of_alerts_has_secrets_too() {
         let chain = Chain::new(|name| (name == "SMM_ALERT_ON_CALL_URL").then(|| "https://x".to_owned()), None);
-        let url = chain.alert("on-call").secret("url").await;
+        let url = chain.of(Owner::alert("on-call")).secret("url").await;
         assert_eq!(url.map(|url| url.expose_secret().to_owned()), Ok("https://x".to_owned()));
-        let message = chain.alert("mail").secret("url").await.expect_err("missing").to_string();
+        let message = chain.of(Owner::alert("mail")).secret("url").await.expect_err("missing").to_string();
         assert_eq!(message, "the url of alert `mail` is not there; looked for SMM_ALERT_MAIL_URL");
     }
 

@@ -165,11 +165,10 @@ mod tests {
 
     use super::super::super::samples::start;
     use super::*;
-    use crate::model::AccountName;
-    use crate::secrets::Chain;
+    use crate::secrets::{Chain, Owner};
 
     fn mail(to: &[&str], from: &str) -> Mail {
-        let secrets = Chain::new(|_| None, None).account(&AccountName::new("x"));
+        let secrets = Chain::new(|_| None, None).of(Owner::alert("x"));
         Mail::new(to.iter().map(|to| (*to).to_owned()).collect(), from.to_owned(), secrets)
     }
 
@@ -256,7 +255,8 @@ mod tests {
 
     fn mail_to(port: u16) -> Mail {
         let url = format!("smtp://smm:canary-password@127.0.0.1:{port}");
-        let secrets = Chain::new(move |name| (name == "SMM_ALERT_A_URL").then(|| url.clone()), None).alert("a");
+        let secrets =
+            Chain::new(move |name| (name == "SMM_ALERT_A_URL").then(|| url.clone()), None).of(Owner::alert("a"));
         Mail { secrets, ..mail(&["team@acme.example"], "smm@acme.example") }
     }
 

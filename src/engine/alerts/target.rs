@@ -12,7 +12,7 @@ use super::email::Mail;
 use super::webhook::Webhook;
 use crate::adapter::http::{Http, HttpSettings};
 use crate::calendar::{Alert, AlertKind};
-use crate::secrets::Chain;
+use crate::secrets::{Chain, Owner};
 
 /// A way to tell somebody.
 #[async_trait]
@@ -55,7 +55,7 @@ impl Senders {
     /// The targets of `smm.toml`.
     pub fn targets(&self, alerts: &[Alert]) -> Vec<Target> {
         let target = |alert: &Alert| {
-            let secrets = self.secrets.alert(&alert.name);
+            let secrets = self.secrets.of(Owner::alert(&alert.name));
             let sender: Arc<dyn Sender> = match &alert.kind {
                 AlertKind::Webhook => Arc::new(Webhook::new(self.http.clone(), secrets)),
                 AlertKind::Email { to, from } => Arc::new(Mail::new(to.clone(), from.clone(), secrets)),

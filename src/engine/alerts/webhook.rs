@@ -110,12 +110,13 @@ mod tests {
     use super::*;
     use crate::adapter::http::HttpSettings;
     use crate::adapter::suite::{Act, Front, Rule};
-    use crate::secrets::Chain;
+    use crate::secrets::{Chain, Owner};
 
     const PATH: &str = "/services/T0000/verysecret";
 
     fn webhook(url: String, timeout: Duration) -> Webhook {
-        let secrets = Chain::new(move |name| (name == "SMM_ALERT_A_URL").then(|| url.clone()), None).alert("a");
+        let secrets =
+            Chain::new(move |name| (name == "SMM_ALERT_A_URL").then(|| url.clone()), None).of(Owner::alert("a"));
         Webhook::new(Http::new(HttpSettings { timeout, private_pages: false }), secrets)
     }
 
@@ -149,7 +150,7 @@ mod tests {
         drop(front);
         let why = hook.send(&Message::test(start())).await.expect_err("nobody is there");
         assert!(why.starts_with("cannot connect") && !why.contains("verysecret"), "{why}");
-        let none = Webhook::new(hook.http.clone(), Chain::new(|_| None, None).alert("a"));
+        let none = Webhook::new(hook.http.clone(), Chain::new(|_| None, None).of(Owner::alert("a")));
         let why = none.send(&Message::test(start())).await.expect_err("no address");
         assert_eq!(why, "the url of alert `a` is not there; looked for SMM_ALERT_A_URL");
     }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::adapter::{
-    AltRule, Auth, CardSupport, Fact, ImageRule, MediaRules, Profile, RepeatSafety, SecretField, TextLimit, TextRules,
-    VideoRule, WarningSupport,
+    AltRule, CardSupport, Fact, ImageRule, MediaRules, Paste, Profile, RepeatSafety, SecretField, SignIn, TextLimit,
+    TextRules, VideoRule, WarningSupport,
 };
 use crate::text::{MentionWeight, Unit};
 
@@ -68,7 +68,7 @@ pub(super) static PROFILE: Profile = Profile {
     repeat: RepeatSafety::ChosenId,
     // The server that took the record is the one that is asked: it knows at once. This is for a request still under way.
     settle: Duration::from_secs(10),
-    auth: Auth::AppPassword,
+    sign_in: &[SignIn::Paste(&APP_PASSWORD)],
     secrets: &[SecretField {
         name: "password",
         help: "an app password, from Settings, Privacy and security, App passwords; not the account's own",
@@ -137,4 +137,15 @@ pub(super) static PROFILE: Profile = Profile {
             verified: VERIFIED,
         },
     ],
+};
+
+const APP_PASSWORD: Paste = Paste {
+    what: "an app password",
+    field: "password",
+    steps: &[
+        "Sign in to Bluesky in a browser and open Settings, Privacy and security, App passwords.",
+        "Choose Add App Password, name it smm, and leave direct messages out.",
+        "Copy the password that is shown (four groups of four letters).",
+    ],
+    undo: "remove it in Settings, Privacy and security, App passwords",
 };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::adapter::{
-    AltRule, Auth, CardSupport, Fact, ImageRule, MediaRules, Profile, RepeatSafety, TextLimit, TextRules, VideoRule,
+    AltRule, CardSupport, Fact, ImageRule, MediaRules, Profile, RepeatSafety, TextLimit, TextRules, VideoRule,
     WarningSupport,
 };
 use crate::text::{MentionWeight, Unit};
@@ -64,7 +64,7 @@ pub(super) static PROFILE: Profile = Profile {
     languages: 10,
     repeat: RepeatSafety::ContentAddressed,
     settle: Duration::ZERO,
-    auth: Auth::None,
+    sign_in: &[],
     secrets: &[],
     credential_free: true,
     facts: &[

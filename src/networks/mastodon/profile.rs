@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::adapter::{
-    AltRule, Auth, CardSupport, Fact, ImageRule, MediaRules, PollRules, Profile, RepeatSafety, SecretField, TextLimit,
-    TextRules, VideoRule, WarningSupport,
+    AltRule, AuthServer, CardSupport, ClientId, Endpoints, Fact, ImageRule, MediaRules, OAuth, Paste, PollRules,
+    Profile, Redirect, RepeatSafety, Scope, SecretField, SignIn, TextLimit, TextRules, VideoRule, WarningSupport,
 };
 use crate::model::Visibility;
 use crate::text::{MentionWeight, Unit};
@@ -71,7 +71,7 @@ pub(super) static PROFILE: Profile = Profile {
     // A server that proves to be Mastodon itself keeps keys; see `kin.rs`.
     repeat: RepeatSafety::LookUp,
     settle: Duration::from_secs(30),
-    auth: Auth::Token,
+    sign_in: &[SignIn::OAuth(&OAUTH), SignIn::Paste(&TOKEN)],
     secrets: &[SecretField {
         name: "token",
         help: "an access token: Preferences, Development, New application, with the scopes read, write:media and write:statuses",
@@ -139,4 +139,34 @@ pub(super) static PROFILE: Profile = Profile {
             verified: VERIFIED,
         },
     ],
+};
+
+/// mastodon/documentation, methods/oauth.md and methods/apps.md; PKCE since 4.3, sooner it is ignored.
+const OAUTH: OAuth = OAuth {
+    field: "token",
+    server: AuthServer::OfAccount(Endpoints {
+        authorize: "/oauth/authorize",
+        token: "/oauth/token",
+        revoke: Some("/oauth/revoke"),
+        device: None,
+    }),
+    client: ClientId::Apps("/api/v1/apps"),
+    scopes: &[
+        Scope { name: "read", why: "who the account is, and whether a post is out", needed: true },
+        Scope { name: "write:statuses", why: "publish", needed: true },
+        Scope { name: "write:media", why: "upload pictures and videos", needed: true },
+    ],
+    redirect: Redirect { loopback: Some(0), paste: Some("urn:ietf:wg:oauth:2.0:oob") },
+    steps: &[],
+};
+
+const TOKEN: Paste = Paste {
+    what: "an access token",
+    field: "token",
+    steps: &[
+        "Sign in to your server in a browser and open Preferences, Development.",
+        "Choose New application, name it smm, and tick the scopes read, write:media and write:statuses.",
+        "Open the new application and copy \"Your access token\".",
+    ],
+    undo: "delete the application in Preferences, Development",
 };
