@@ -58,8 +58,8 @@ async fn read(ledger: &dyn Ledger, args: &Args) -> Result<(Vec<Event>, Vec<Deliv
         return Ok((events, rows.into_values().collect()));
     }
     let query = Query {
-        post: args.post.as_ref().map(PostId::new),
-        account: args.account.as_ref().map(AccountName::new),
+        post: args.post.as_deref().map(PostId::new),
+        account: args.account.as_deref().map(AccountName::new),
         ..Query::default()
     };
     let rows = ledger.deliveries(&query).await?;

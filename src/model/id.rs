@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use chrono::NaiveDateTime;
 use serde::{Deserialize, Serialize};
@@ -16,13 +17,14 @@ pub struct InvalidName(pub String);
 macro_rules! text_name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(String);
+        ///
+        /// A copy shares its text: a calendar's deliveries are many, their names few.
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes the text as it is: for names that were checked before, such as those read from a ledger.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
 
@@ -41,6 +43,18 @@ macro_rules! text_name {
         impl AsRef<str> for $name {
             fn as_ref(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer).map(Self::new)
             }
         }
     };
@@ -71,7 +85,7 @@ impl PostId {
             && text.starts_with(|c: char| c.is_ascii_alphanumeric())
             && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
         if good {
-            Ok(Self(text.to_owned()))
+            Ok(Self::new(text))
         } else {
             Err(InvalidName(
                 "an id starts with a letter or digit and has only letters, digits, `-`, `_` and `.`, at most 100"
@@ -98,24 +112,24 @@ impl AccountName {
         if RESERVED.contains(&text) || text.starts_with("alert-") {
             return Err(InvalidName(format!("`{text}` is a word that smm needs for itself")));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self::new(text))
     }
 }
 
 impl OccurrenceName {
     /// The single occurrence of an `at` post. `name` is the post's id, or the id that it was renamed from.
     pub fn once(name: &PostId) -> Self {
-        Self(name.as_str().to_owned())
+        Self(Arc::clone(&name.0))
     }
 
     /// One time of a series, by its nominal civil time: what the rule says, whatever the clock did that day.
     pub fn civil(name: &PostId, nominal: NaiveDateTime) -> Self {
-        Self(format!("{name}@{}", nominal.format("%Y-%m-%dT%H:%M:%S")))
+        Self::new(format!("{name}@{}", nominal.format("%Y-%m-%dT%H:%M:%S")))
     }
 
     /// A release, by its tag.
     pub fn release(name: &PostId, tag: &str) -> Self {
-        Self(format!("{name}@{tag}"))
+        Self::new(format!("{name}@{tag}"))
     }
 }
 
