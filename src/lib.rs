@@ -13,6 +13,7 @@
 //! | why was this line of the calendar refused? | [`calendar`] for its form, [`adapter::check`] and a network's `profile.rs` for its limits |
 //! | what is sent, byte by byte? | that network's `plan.rs`, then its `api.rs` and `wire.rs` |
 //! | what happens when the answer is lost? | [`engine::core`] |
+//! | how does one sign in, and how is a token renewed? | [`oauth`] |
 //! | what is on disk before a call that cannot be taken back? | [`ledger`] |
 //! | what can a test turn off or break? | [`trial`] |
 //! | what does a command print? | `cli/<command>.rs` and [`report`] |
@@ -32,6 +33,7 @@ pub mod ledger;
 pub mod media;
 pub mod model;
 pub mod networks;
+pub mod oauth;
 pub mod report;
 pub mod schedule;
 pub mod secrets;

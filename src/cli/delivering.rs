@@ -30,7 +30,8 @@ pub(super) fn engine(
     let clock: Arc<dyn Clock> =
         if ledger.is_exclusive() { Arc::new(SystemClock) } else { Arc::new(SyncedClock::new(Arc::new(SystemClock))) };
     let http = HttpSettings { timeout: config.delivery.timeout, private_pages: config.delivery.private_pages };
-    let connector = Arc::new(Networks::new(workspace::secrets(), http, Arc::clone(&clock)));
+    let networks = Networks::new(workspace::secrets(), http, workspace::state_folder()?, Arc::clone(&clock));
+    let connector = Arc::new(networks);
     let evidence = EvidenceFolder::new(with_ending(&settings.beside_ledger()?, ".evidence"));
     let engine = Engine::new(Arc::clone(ledger), clock, connector, config.delivery, owner, world);
     Ok(Arc::new(engine.with_evidence(Arc::new(evidence))))

@@ -13,6 +13,7 @@ use crate::calendar::Calendar;
 use crate::compose::{Instance, compose};
 use crate::model::{Account, Post, Severity};
 use crate::networks;
+use crate::oauth::{Keeper, Tools};
 use crate::secrets::{Chain, Owner};
 use crate::time::Clock;
 
@@ -45,17 +46,25 @@ pub trait Connector: Send + Sync {
 
 /// The networks that are built in.
 pub struct Networks {
-    secrets: Chain,
-    http: Http,
-    clock: Arc<dyn Clock>,
+    tools: Tools,
+    /// One keeper for each account, so that a token is renewed once for all who use it.
+    keepers: Mutex<HashMap<Owner, Arc<Keeper>>>,
     /// One source of media for each folder, since it keeps what it has fitted for the next account.
     media: Mutex<HashMap<PathBuf, Arc<FolderMedia>>>,
 }
 
 impl Networks {
-    /// With these secrets, this time limit of a call, and this clock.
-    pub fn new(secrets: Chain, http: HttpSettings, clock: Arc<dyn Clock>) -> Self {
-        Self { secrets, http: Http::new(http), clock, media: Mutex::default() }
+    /// With these secrets, this time limit of a call, this state folder, and this clock.
+    pub fn new(secrets: Chain, http: HttpSettings, state: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        let tools = Tools { secrets, http: Http::new(http), clock, state };
+        Self { tools, keepers: Mutex::default(), media: Mutex::default() }
+    }
+
+    /// The account's secrets, as all of this process use them.
+    pub fn keeper(&self, account: &Account) -> Arc<Keeper> {
+        let mut known = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Keeper::new(self.tools.clone(), account));
+        Arc::clone(known.entry(Owner::account(account)).or_insert_with(new))
     }
 
     fn media(&self, folder: &Path) -> Arc<dyn MediaSource> {
@@ -88,11 +97,11 @@ impl Connector for Networks {
     fn connect(&self, account: &Account, folders: &Folders) -> Result<Box<dyn Api>, String> {
         let network = networks::find(&account.network)
             .ok_or_else(|| format!("`{}` is not a network that smm knows", account.network))?;
-        let clock = Arc::clone(&self.clock);
+        let clock = Arc::clone(&self.tools.clock);
         let files: Arc<dyn Files> = Arc::new(FolderFiles::new(&folders.files));
         let outside = Outside {
-            http: self.http.clone(),
-            secrets: self.secrets.of(Owner::account(account)),
+            http: self.tools.http.clone(),
+            secrets: self.keeper(account),
             media: self.media(&folders.media),
             files,
             now: Arc::new(move || clock.now()),
@@ -101,7 +110,7 @@ impl Connector for Networks {
     }
 
     fn server_time(&self) -> Option<DateTime<Utc>> {
-        let (told, then) = self.http.server_time()?;
-        Some(told + TimeDelta::from_std(self.clock.elapsed().saturating_sub(then)).ok()?)
+        let (told, then) = self.tools.http.server_time()?;
+        Some(told + TimeDelta::from_std(self.tools.clock.elapsed().saturating_sub(then)).ok()?)
     }
 }

@@ -137,6 +137,21 @@ impl Chain {
         Ok(None)
     }
 
+    /// Reads a secret from the first store that has it, whatever the sources before it have.
+    pub async fn stored(&self, owner: &Owner, field: &str) -> Result<Option<Found>, String> {
+        for source in self.sources.iter().filter(|source| source.is_store()) {
+            if let Some(secret) = source.read(owner, field).await? {
+                return Ok(Some(Found { secret, source: source.name() }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether secrets can be kept in the source of this name.
+    pub fn is_store(&self, source: &str) -> bool {
+        self.sources.iter().any(|known| known.name() == source && known.is_store())
+    }
+
     /// Keeps a secret: in the source of this name, or in the first that can. Gives the source's name. It is durable then.
     pub async fn store(
         &self,

@@ -1,0 +1,17 @@
+//! Signing in by OAuth 2, and keeping what it gave alive.
+//!
+//! A person signs in once ([`SigningIn`]); what comes of it is a [`Grant`], kept as one secret beside the account's
+//! others. From then on a [`Keeper`] hands out its access token and renews it: one at a time, over tasks and processes,
+//! with the new token durable before the old one is forgotten. What may be shown of it is [`GrantInfo`].
+
+mod client;
+mod grant;
+mod keeper;
+mod revoke;
+mod signing_in;
+
+pub use client::{Client, ClientAuth};
+pub use grant::{Begun, FIELD, Grant, GrantInfo};
+pub use keeper::{Keeper, Tools};
+pub use revoke::revoke;
+pub use signing_in::{Browser, Code, Device, SigningIn, Way};
