@@ -68,6 +68,7 @@ const CASES: &[Case] = &[
     case!(promises::plan_is_the_same_every_time, always),
     case!(promises::text_limits_are_those_of_the_network, always),
     case!(promises::the_identity_stands_fast, always),
+    case!(promises::two_servers_are_two_people, always),
     case!(faults::a_changed_secret_is_told_and_mended, over_http),
     case!(faults::a_refused_connection_is_not_sent, over_http),
     case!(faults::a_slow_server_is_unknown, over_http),

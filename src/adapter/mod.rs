@@ -121,7 +121,9 @@ pub trait Api: Send + Sync {
 /// Who the credentials belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The network's immutable id of the account: a DID, a number. Never a handle.
+    /// Who the account is, for ever, and unique in the whole network: a DID; a number with the server that gave it
+    /// (`109348@fedi.example`), for other servers give the same numbers. Never a handle. Two accounts with one `uid` are
+    /// taken for one person, who gets each post once. Where nothing leaves the machine, it is unique in its calendar.
     pub uid: String,
     /// What people call it.
     pub handle: String,

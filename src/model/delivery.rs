@@ -160,7 +160,8 @@ pub struct Binding {
     pub network: String,
     /// Scheme, host and port that the calls go to.
     pub host: String,
-    /// The network's immutable id of the account: a DID, a number. Never a handle.
+    /// Who the account is, for ever, and unique in the whole network: a DID, or a number with the server that gave it.
+    /// Never a handle. The ledger keeps one receipt for a part of an occurrence and a `uid`.
     pub uid: String,
     /// What people call it, such as `@acme@fedi.example`. May change.
     pub handle: String,

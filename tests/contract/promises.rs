@@ -257,3 +257,11 @@ pub(crate) async fn the_identity_stands_fast(network: &'static dyn Network) {
         assert_eq!(first.host, front.url());
     }
 }
+
+/// The ledger keeps one receipt for an occurrence and a `uid`: were it not unique in the whole network, a post for the
+/// second account would be taken for one that is out, and be lost.
+pub(crate) async fn two_servers_are_two_people(network: &'static dyn Network) {
+    let (one, other) = (Stage::new(network).await, Stage::new(network).await);
+    let uid = async |stage: &Stage| stage.api().whoami().await.expect("an identity").uid;
+    assert_ne!(uid(&one).await, uid(&other).await, "two accounts on two servers");
+}

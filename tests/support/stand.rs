@@ -53,15 +53,19 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    fn start(kind: Kind) -> Self {
+    /// `number`: how many of its kind there are before it.
+    fn start(kind: Kind, number: usize) -> Self {
         let network = smm::networks::find(kind.network()).expect("built in");
         let fake = serve(network.fake()).expect("it has a fake");
-        let account = if kind == Kind::LookUp {
+        let mut account = if kind == Kind::LookUp {
             assert!(fake.forget_keys(), "it has kin without keys");
             "kin".to_owned()
         } else {
             fake.account().name.to_string()
         };
+        if number > 0 {
+            let _ = write!(account, "{}", number + 1);
+        }
         let proxy = fake.front().map(|front| {
             let url = front.url().to_owned();
             serve(async move { Proxy::before(&url).await })
@@ -157,14 +161,15 @@ pub(crate) struct Tally {
 }
 
 impl Stand {
-    /// With one account of each of these kinds, and a ledger of its own in the folder.
+    /// With an account of each of these kinds, each with a server of its own, and a ledger of its own in the folder.
     pub(crate) fn new(kinds: &[Kind]) -> Self {
         Self::over("sqlite", "", kinds)
     }
 
     /// Over this ledger; `delivery` are further lines of `[delivery]`.
     pub(crate) fn over(ledger: &str, delivery: &str, kinds: &[Kind]) -> Self {
-        let nets: Vec<Net> = kinds.iter().map(|kind| Net::start(*kind)).collect();
+        let before = |index: usize| kinds[..index].iter().filter(|kind| **kind == kinds[index]).count();
+        let nets: Vec<Net> = kinds.iter().enumerate().map(|(index, kind)| Net::start(*kind, before(index))).collect();
         let mut config = format!(
             "ledger = \"{ledger}\"\n[delivery]\ntimeout = \"2s\"\nsettle = \"1s\"\ncatch_up = 10000\n{delivery}\n"
         );
@@ -261,7 +266,9 @@ impl Stand {
         let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
         if net.kind == Kind::Files {
             let mut entries = Vec::new();
-            files_called("entry.json", &self.env.path().join("public"), &mut entries);
+            let account = net.fake.account();
+            let folder = account.setting("folder").expect("a feed has one");
+            files_called("entry.json", &self.env.path().join(folder), &mut entries);
             for entry in entries {
                 let key = entry["key"].as_str().expect("a key");
                 for part in entry["parts"].as_array().expect("parts") {

@@ -11,6 +11,7 @@ mod memory;
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 
@@ -24,7 +25,13 @@ pub use memory::{FixedSecrets, MemoryFiles, MemoryMedia, PICTURE, outside};
 /// A fake that is being started; `None`: the network has none.
 pub type Starting = Pin<Box<dyn Future<Output = Option<Box<dyn Fake>>> + Send>>;
 
-/// A stand-in for a network, in this very process. It lives as long as the value.
+/// A number that no other stand-in of this process has: each of them is somebody else.
+pub fn number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A stand-in for a network, in this very process. It lives as long as the value, and its account is nobody else's.
 #[async_trait]
 pub trait Fake: Send + Sync {
     /// Its HTTP front; `None` for a network that is not spoken to over HTTP (the cases with proxies are left out then).

@@ -396,7 +396,7 @@ mod tests {
     use chrono::TimeZone;
 
     use super::super::Bluesky;
-    use super::super::fake::{DID, HANDLE, Pds};
+    use super::super::fake::{HANDLE, Pds};
     use super::super::key::record_key;
     use super::*;
     use crate::adapter::suite::{Act, Fake, Rule};
@@ -505,7 +505,7 @@ mod tests {
         let reference = |part: usize| json!({"uri": receipts[part].id, "cid": receipts[part].data["cid"]});
         assert_eq!(record(1)["reply"], json!({"root": reference(0), "parent": reference(0)}));
         assert_eq!(record(2)["reply"], json!({"root": reference(0), "parent": reference(1)}));
-        assert_eq!(receipts[0].url, Some(format!("https://bsky.app/profile/{DID}/post/{}", key(0))));
+        assert_eq!(receipts[0].url, Some(format!("https://bsky.app/profile/{}/post/{}", pds.did(), key(0))));
 
         let metrics = api.metrics(&receipts[0]).await.expect("numbers");
         assert_eq!((metrics.replies, metrics.views), (Some(1), None));
@@ -522,7 +522,7 @@ mod tests {
         let mut answer = draft(&account, &limits, &["I agree"]);
         answer.generation = 1;
         answer.reply_to = Some(thread[1].id.clone());
-        answer.quote = thread[0].url.clone().map(|url| url.replace(DID, HANDLE));
+        answer.quote = thread[0].url.clone().map(|url| url.replace(&pds.did(), HANDLE));
         answer.parts[0].media = vec![picture("A dot")];
         publish(&api, &answer, created()).await.expect("published");
         let record = pds.record(&record_key(delivery(), 0, 1)).expect("a record");
@@ -593,7 +593,7 @@ mod tests {
         assert_eq!(pds.front().expect("a front").count("POST", "/xrpc/com.atproto.repo.putRecord"), 0);
 
         account.settings.insert("handle".to_owned(), json!("did:plc:other"));
-        let body = json!({"accessJwt": "a", "refreshJwt": "r", "did": DID, "handle": HANDLE}).to_string();
+        let body = json!({"accessJwt": "a", "refreshJwt": "r", "did": pds.did(), "handle": HANDLE}).to_string();
         let answer = Act::Answer { status: 200, headers: Vec::new(), body };
         pds.front().expect("a front").rule(Rule::new(answer));
         let outcome = Client::new(&account, pds.outside()).whoami().await;

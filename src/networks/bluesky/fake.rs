@@ -13,16 +13,14 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::adapter::suite::{Fake, FakePost, Front, PICTURE};
+use crate::adapter::suite::{Fake, FakePost, Front, PICTURE, number};
 use crate::model::{Account, AccountName};
 use crate::text::{Counting, MentionWeight, Unit, measure};
 
 use super::key::is_tid;
 use super::wire::{POSTS, at_uri};
 
-/// Its only account.
-pub(super) const DID: &str = "did:plc:smmfakeaccount2222222222";
-/// That account's handle.
+/// Its only account's handle: the same on all of them, as a handle may go from one person to another.
 pub(super) const HANDLE: &str = "acme.test";
 
 /// A stand-in for a PDS.
@@ -33,6 +31,8 @@ pub(super) struct Pds {
 
 /// What it holds.
 struct World {
+    /// Its only account.
+    did: String,
     password: String,
     /// Rises with each token and each new password.
     count: u32,
@@ -66,6 +66,7 @@ impl Pds {
     /// Starts one.
     pub(super) async fn start() -> Self {
         let world = Arc::new(Mutex::new(World {
+            did: did(number()),
             password: "app-pass-word-0".to_owned(),
             count: 0,
             access: BTreeSet::new(),
@@ -92,6 +93,12 @@ impl Pds {
             .route("/shot.png", get(async || ([(header::CONTENT_TYPE, "image/png")], PICTURE)))
             .with_state(Arc::clone(&world));
         Self { front: Front::serve(router).await, world }
+    }
+
+    /// Its account.
+    #[cfg(test)]
+    pub(super) fn did(&self) -> String {
+        held(&self.world).did.clone()
     }
 
     /// The record under a key.
@@ -129,7 +136,7 @@ impl Fake for Pds {
                 let embed = record.pointer("/embed/media").or_else(|| record.get("embed"));
                 let images = embed.and_then(|embed| embed.get("images")).and_then(Value::as_array);
                 FakePost {
-                    id: at_uri(DID, key),
+                    id: at_uri(&world.did, key),
                     text: text("/text").unwrap_or_default(),
                     parent: text("/reply/parent/uri"),
                     alts: images
@@ -164,6 +171,12 @@ impl Fake for Pds {
     }
 }
 
+/// The DID with this number: 24 letters, as the method `plc` has them.
+fn did(number: u32) -> String {
+    let letters = (0..10).rev().map(|place| char::from(b"abcdefgh"[(number >> (3 * place) & 7) as usize]));
+    format!("did:plc:smmfakeaccount{}", letters.collect::<String>())
+}
+
 fn held(world: &Mutex<World>) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -191,12 +204,12 @@ fn session(world: &mut World) -> Value {
     let (access, refresh) = (format!("access-token-{}", world.count), format!("refresh-token-{}", world.count));
     world.access.insert(access.clone());
     world.refresh.insert(refresh.clone());
-    json!({"accessJwt": access, "refreshJwt": refresh, "did": DID, "handle": HANDLE, "active": true})
+    json!({"accessJwt": access, "refreshJwt": refresh, "did": world.did, "handle": HANDLE, "active": true})
 }
 
 async fn create_session(State(world): Shared, Json(body): Json<Value>) -> Answered {
     let mut world = held(&world);
-    let known = [HANDLE, DID].contains(&body["identifier"].as_str().unwrap_or_default());
+    let known = [HANDLE, &*world.did].contains(&body["identifier"].as_str().unwrap_or_default());
     if !known || body["password"].as_str() != Some(&world.password) {
         return Err(error(401, "AuthenticationRequired", "Invalid identifier or password"));
     }
@@ -213,17 +226,18 @@ async fn refresh_session(State(world): Shared, headers: HeaderMap) -> Answered {
 }
 
 async fn get_session(State(world): Shared, headers: HeaderMap) -> Answered {
-    allowed(&held(&world), &headers)?;
-    Ok(Json(json!({"did": DID, "handle": HANDLE, "active": true})))
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    Ok(Json(json!({"did": world.did, "handle": HANDLE, "active": true})))
 }
 
 async fn describe_server() -> Json<Value> {
     Json(json!({"did": "did:web:localhost", "availableUserDomains": [".test"], "blobUploadLimit": 5_242_880}))
 }
 
-async fn resolve_handle(Query(query): Query<BTreeMap<String, String>>) -> Answered {
+async fn resolve_handle(State(world): Shared, Query(query): Query<BTreeMap<String, String>>) -> Answered {
     match query.get("handle").map(String::as_str) {
-        Some(HANDLE) => Ok(Json(json!({"did": DID}))),
+        Some(HANDLE) => Ok(Json(json!({"did": held(&world).did}))),
         Some("friend.test") => Ok(Json(json!({"did": "did:plc:friend222222222222222222"}))),
         _ => Err(error(400, "InvalidRequest", "Unable to resolve handle")),
     }
@@ -248,7 +262,7 @@ async fn put_record(State(world): Shared, headers: HeaderMap, Json(body): Json<V
     let (key, record) = valid(&world, &body)?;
     if let Some((present, cid, _)) = world.records.get(&key) {
         if *present == record {
-            return Ok(Json(json!({"uri": at_uri(DID, &key), "cid": cid, "validationStatus": "valid"})));
+            return Ok(Json(json!({"uri": at_uri(&world.did, &key), "cid": cid, "validationStatus": "valid"})));
         }
         if body.get("swapRecord").is_some_and(Value::is_null) {
             return Err(error(400, "InvalidSwap", &format!("Record was at {cid}")));
@@ -278,9 +292,9 @@ async fn delete_record(State(world): Shared, headers: HeaderMap, Json(body): Jso
 async fn get_record(State(world): Shared, Query(query): Query<BTreeMap<String, String>>) -> Answered {
     let world = held(&world);
     let of = |name: &str| query.get(name).map_or("", String::as_str);
-    let ours = [DID, HANDLE].contains(&of("repo")) && of("collection") == POSTS;
+    let ours = [&*world.did, HANDLE].contains(&of("repo")) && of("collection") == POSTS;
     match world.records.get(of("rkey")).filter(|_| ours) {
-        Some((record, cid, _)) => Ok(Json(json!({"uri": at_uri(DID, of("rkey")), "cid": cid, "value": record}))),
+        Some((record, cid, _)) => Ok(Json(json!({"uri": at_uri(&world.did, of("rkey")), "cid": cid, "value": record}))),
         None => Err(error(400, "RecordNotFound", "Could not locate record")),
     }
 }
@@ -308,7 +322,7 @@ async fn get_thread(
     let Some(post) = world.view(uri) else { return Err(error(400, "NotFound", "Post not found")) };
     let replies: Vec<Value> = world
         .answers(uri)
-        .filter_map(|key| Some(json!({"post": world.view(&at_uri(DID, key))?, "replies": []})))
+        .filter_map(|key| Some(json!({"post": world.view(&at_uri(&world.did, key))?, "replies": []})))
         .collect();
     Ok(Json(json!({"thread": {"post": post, "replies": replies}})))
 }
@@ -322,7 +336,7 @@ async fn page() -> Response {
 impl World {
     fn store(&mut self, key: String, record: Value) -> Value {
         let cid = hash(record.to_string().as_bytes());
-        let uri = at_uri(DID, &key);
+        let uri = at_uri(&self.did, &key);
         self.arrived += 1;
         let arrived = self.arrived;
         self.records.insert(key, (record, cid.clone(), arrived));
@@ -339,9 +353,9 @@ impl World {
     /// A post as the app view shows it.
     fn view(&self, uri: &str) -> Option<Value> {
         let key = uri.rsplit('/').next()?;
-        let (record, cid, _) = self.records.get(key).filter(|_| at_uri(DID, key) == uri)?;
+        let (record, cid, _) = self.records.get(key).filter(|_| at_uri(&self.did, key) == uri)?;
         Some(json!({
-            "uri": uri, "cid": cid, "record": record, "author": {"did": DID, "handle": HANDLE},
+            "uri": uri, "cid": cid, "record": record, "author": {"did": self.did, "handle": HANDLE},
             "likeCount": 0, "repostCount": 0, "replyCount": self.answers(uri).count(), "quoteCount": 0,
         }))
     }
@@ -358,7 +372,7 @@ fn hash(bytes: &[u8]) -> String {
 fn valid(world: &World, body: &Value) -> Result<(String, Value), No> {
     let no = |message: &str| error(400, "InvalidRequest", message);
     let key = body["rkey"].as_str().unwrap_or_default();
-    if body["repo"] != DID {
+    if body["repo"] != *world.did {
         return Err(no("Invalid repo"));
     }
     if body["collection"] != POSTS || body["record"]["$type"] != POSTS {
@@ -394,7 +408,8 @@ fn valid(world: &World, body: &Value) -> Result<(String, Value), No> {
             let target = record.pointer(reference).ok_or_else(|| no("Invalid reply"))?;
             let uri = target["uri"].as_str().unwrap_or_default();
             let known = uri.rsplit('/').next().and_then(|key| world.records.get(key));
-            if uri.starts_with(&format!("at://{DID}/")) && known.is_none_or(|(_, cid, _)| target["cid"] != *cid) {
+            if uri.starts_with(&format!("at://{}/", world.did)) && known.is_none_or(|(_, cid, _)| target["cid"] != *cid)
+            {
                 return Err(no("Invalid reply"));
             }
         }

@@ -365,7 +365,7 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            let fake = FakeFeed::default();
+            let fake = FakeFeed::at("public");
             Self { account: fake.account(), fake }
         }
 

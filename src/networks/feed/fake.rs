@@ -6,18 +6,28 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::adapter::Files;
-use crate::adapter::suite::{Fake, FakePost, Front, MemoryFiles};
+use crate::adapter::suite::{Fake, FakePost, Front, MemoryFiles, number};
 use crate::model::{Account, AccountName};
 
 use super::wire::{Entry, receipt_id};
 
 /// The folder.
-#[derive(Default)]
 pub(super) struct FakeFeed {
+    folder: String,
     files: Arc<MemoryFiles>,
 }
 
 impl FakeFeed {
+    /// In a folder that no other one has.
+    pub(super) fn start() -> Self {
+        Self::at(format!("site-{}", number()))
+    }
+
+    /// In this folder.
+    pub(super) fn at(folder: impl Into<String>) -> Self {
+        Self { folder: folder.into(), files: Arc::default() }
+    }
+
     /// All files, by path.
     #[cfg(test)]
     pub(super) fn all(&self) -> BTreeMap<String, Vec<u8>> {
@@ -33,7 +43,7 @@ impl Fake for FakeFeed {
 
     fn account(&self) -> Account {
         let mut account = Account::new(AccountName::new("site"), "feed");
-        account.settings.insert("folder".to_owned(), "public".into());
+        account.settings.insert("folder".to_owned(), self.folder.clone().into());
         account.settings.insert("link".to_owned(), "https://acme.example/news".into());
         account
     }

@@ -123,7 +123,7 @@ impl Network for Feed {
 
     #[cfg(feature = "testing")]
     fn fake(&self) -> std::pin::Pin<Box<dyn Future<Output = Option<Box<dyn crate::adapter::suite::Fake>>> + Send>> {
-        Box::pin(async { Some(Box::new(fake::FakeFeed::default()) as Box<dyn crate::adapter::suite::Fake>) })
+        Box::pin(async { Some(Box::new(fake::FakeFeed::start()) as Box<dyn crate::adapter::suite::Fake>) })
     }
 }
 

@@ -268,10 +268,13 @@ impl Api for Client {
         let who: AccountAnswer = self.read(&answer)?;
         let instance = self.instance().await?;
         let host = self.origin()?;
-        let name = url::Url::parse(&host).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        let url = url::Url::parse(&host).map_err(|error| Fault::NotSent(format!("`{host}` is no address: {error}")))?;
+        let name = url.host_str().unwrap_or_default();
+        let place = url.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"));
         let handle = if who.acct.contains('@') { who.acct } else { format!("{}@{name}", who.acct) };
         Ok(Identity {
-            uid: who.id.as_str().to_owned(),
+            // Every server counts its accounts from 1. Its own word for its name is not taken: many say `localhost`.
+            uid: format!("{}@{place}", who.id.as_str()),
             handle: format!("@{handle}"),
             host,
             limits: kin::limits(&instance, &PROFILE),
@@ -419,7 +422,8 @@ mod tests {
     #[tokio::test]
     async fn who_am_i() {
         let real = bench(false).await;
-        assert_eq!(real.identity.uid, ACCOUNT);
+        let place = real.identity.host.strip_prefix("http://").expect("plain HTTP");
+        assert_eq!(real.identity.uid, format!("{ACCOUNT}@{place}"));
         assert_eq!(real.identity.handle, "@acme@127.0.0.1");
         assert_eq!(Some(real.identity.host.clone()), real.api.host().await.expect("a host"));
         assert_eq!(real.identity.repeat, Some(RepeatSafety::Key { window_seconds: 3600 }));

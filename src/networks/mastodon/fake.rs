@@ -18,7 +18,8 @@ use crate::adapter::suite::{Fake, FakePost, Front};
 use crate::model::{Account, AccountName};
 use crate::text::{Counting, FoundKind, MentionWeight, Unit, find, measure};
 
-/// Its only account.
+/// Its only account: the same number on all of them, as the first account has on any server. Who it is follows from the
+/// number and the server.
 pub(super) const ACCOUNT: &str = "109348";
 
 /// Polls of a file until it is ready.

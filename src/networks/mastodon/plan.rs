@@ -168,7 +168,9 @@ pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> R
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
     let body = message.body(step.part, progress)?;
-    Ok(Frozen { part: step.part, key: message.key, request: json!({"account": identity.uid, "body": body}) })
+    // The server knows its own accounts by number alone.
+    let account = identity.uid.split_once('@').map_or(identity.uid.as_str(), |(number, _)| number);
+    Ok(Frozen { part: step.part, key: message.key, request: json!({"account": account, "body": body}) })
 }
 
 impl Message {
@@ -256,7 +258,7 @@ mod tests {
 
     fn identity() -> Identity {
         Identity {
-            uid: "109348".to_owned(),
+            uid: "109348@fedi.example".to_owned(),
             handle: "@acme@fedi.example".to_owned(),
             host: "https://fedi.example".to_owned(),
             limits: LimitOverrides::default(),

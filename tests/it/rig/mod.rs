@@ -5,5 +5,6 @@ mod frozen;
 mod pair;
 mod points;
 mod spoiled;
+mod twins;
 
 pub(crate) use frozen::postgres;
