@@ -5,6 +5,7 @@
 //! [`crate::schedule`] for the second.
 
 mod account;
+mod amend;
 mod config;
 mod diagnostic;
 mod file;
@@ -27,6 +28,7 @@ mod text_span;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+pub use amend::{put_limits, replace};
 pub use config::{Alert, AlertKind, Config, DeliverySettings, Found, find, load_config};
 pub use diagnostic::Diagnostic;
 pub use known::{Check, Known, KnownNetwork};

@@ -36,6 +36,8 @@
 
 mod age;
 mod alert;
+#[cfg(unix)]
+mod disk;
 mod evidence;
 mod mark;
 #[cfg(feature = "testing")]
@@ -58,12 +60,14 @@ use serde::{Deserialize, Serialize};
 
 pub use age::{Age, Mark, may_be_out};
 pub use alert::{Alert, Errand, Raised, Told};
+#[cfg(unix)]
+pub use disk::health as disk_health;
 pub use evidence::{Attempt, Brought, Evidence, EvidenceFolder, NoEvidence};
 pub use mark::MarkFile;
 pub use transfer::{Check, FORMAT, Record, Telling, Whole};
 
 use crate::model::{
-    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, Receipt, State,
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, Receipt, State,
 };
 
 /// Why the ledger could not do what it was asked.
@@ -398,6 +402,12 @@ pub trait Ledger: Send + Sync {
 
     /// What it is, and how much is in it.
     async fn about(&self) -> Result<About>;
+
+    /// How well it is, beside what [`Ledger::about`] and [`Ledger::age`] tell: who holds it, whether what is committed is kept.
+    /// Changes nothing.
+    async fn health(&self) -> Result<Vec<Health>> {
+        Ok(Vec::new())
+    }
 
     /// Whether the ledger is as new as what this machine has seen of it. Nothing is sent from one that is not.
     async fn age(&self) -> Result<Age>;

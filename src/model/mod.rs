@@ -8,6 +8,7 @@ pub mod codes;
 mod account;
 mod content;
 mod delivery;
+mod health;
 mod id;
 mod media;
 mod nearest;
@@ -19,6 +20,7 @@ pub use content::{Content, MediaRef, Numbering, Poll, Visibility};
 pub use delivery::{
     Binding, Delivery, Event, Frozen, Intent, Origin, Prepared, Reason, ReasonCode, Receipt, State, Unknown,
 };
+pub use health::{Grade, Health};
 pub use id::{AccountName, CalendarName, DeliveryId, InvalidName, OccurrenceName, PostId, hex};
 pub use media::{MediaFacts, MediaKind};
 pub use nearest::nearest;

@@ -38,6 +38,7 @@
 //!
 //! What this module does not do: it reads no clock and writes no ledger. See [`crate::engine`] for who does.
 
+mod beyond;
 mod diff;
 mod forecast;
 mod late;
@@ -57,6 +58,7 @@ use crate::calendar::Calendar;
 use crate::ledger::CalendarRecord;
 use crate::model::{Delivery, DeliveryId, PostId};
 
+pub use beyond::{Beyond, beyond};
 pub use forecast::{Forecast, forecast, next_time};
 pub use late::span;
 pub use occurrence::RECORDED;

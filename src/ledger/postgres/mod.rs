@@ -42,7 +42,7 @@ use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query,
     Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written,
 };
-use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId};
+use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId};
 
 /// A ledger in PostgreSQL.
 pub struct PostgresLedger {
@@ -91,6 +91,11 @@ impl Ledger for PostgresLedger {
 
     async fn lapsed(&self, _owner: &str) -> Result<Vec<Delivery>> {
         Ok(read!(self.server, self.server.limit, session => rows::lapsed(session))?.unwrap_or_default())
+    }
+
+    async fn health(&self) -> Result<Vec<Health>> {
+        let found = read!(self.server, self.server.limit, session => session::kept(session))?;
+        Ok(found.unwrap_or_default())
     }
 
     async fn about(&self) -> Result<About> {

@@ -13,6 +13,7 @@ use super::ask::in_time;
 use super::error::Trouble;
 use super::schema;
 use crate::ledger::{LedgerError, MarkFile, OpenMode, Opening, Result, with_ending};
+use crate::model::Health;
 use crate::trial::Guard;
 
 /// Connections that one process holds at most, without the one that listens.
@@ -121,6 +122,29 @@ impl Drop for Fresh {
     fn drop(&mut self) {
         self.0.take().map(Object::take);
     }
+}
+
+/// Whether a server keeps what it confirms, for `smm doctor`: a session that is to write refuses one that does not.
+pub(super) async fn kept(session: &Object) -> std::result::Result<Vec<Health>, Trouble> {
+    let query = "SELECT current_setting('synchronous_commit'), current_setting('fsync'), pg_is_in_recovery()";
+    let row = session.query_one(query, &[]).await?;
+    let (commit, fsync, replica): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
+    let mut found = vec![match (commit.as_str(), fsync.as_str()) {
+        ("off", _) => Health::error(
+            "`synchronous_commit` is off: a crash of the server loses what it confirmed",
+            "turn it on for smm's role (`ALTER ROLE … SET synchronous_commit = on`)",
+        ),
+        (_, "off") => {
+            let message = "`fsync` is off: a power cut loses what the server confirmed";
+            Health::error(message, "turn it on in postgresql.conf")
+        }
+        _ => Health::ok(format!("the server keeps what it confirms (synchronous_commit={commit}, fsync={fsync})")),
+    }];
+    if replica {
+        let message = "the server is a replica that follows another one";
+        found.push(Health::error(message, "name the primary as `ledger` in smm.toml"));
+    }
+    Ok(found)
 }
 
 /// Looks over a server, and says how this session is to be: what is committed has to be kept.

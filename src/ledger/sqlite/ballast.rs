@@ -8,7 +8,7 @@ use super::lock;
 use crate::ledger::{LedgerError, Result};
 
 /// Enough for the results of all calls that can be under way, with their pages of the log.
-const SIZE: usize = 4 * 1024 * 1024;
+pub(super) const SIZE: usize = 4 * 1024 * 1024;
 
 /// A file that takes up room.
 #[derive(Debug)]

@@ -105,6 +105,21 @@ fn take_file(path: &Path, owner: &str) -> Result<File> {
     Ok(file)
 }
 
+/// Who holds the lock of a ledger, as they have written it down. Takes no lock, not even for a moment: somebody who wants
+/// it at that very moment would be told that the ledger is taken. `None`: nobody, as far as can be told.
+pub(super) fn holder(ledger: &Path) -> Option<String> {
+    let path = beside(ledger, ".lock");
+    let mut text = String::new();
+    File::open(&path).ok()?.take(1024).read_to_string(&mut text).ok()?;
+    // Whoever ends in order empties it. One that was killed does not; the system knows that its lock is gone.
+    let line = text.trim();
+    let held = std::fs::read_to_string("/proc/locks").ok().zip(identity(&path)).is_none_or(|(locks, (_, inode))| {
+        let of_it = format!(":{inode}");
+        locks.lines().any(|line| line.split_whitespace().any(|word| word.ends_with(&of_it)))
+    });
+    (held && !line.is_empty()).then(|| line.to_owned())
+}
+
 /// Which file has this name, where the system tells: its device and its number there.
 pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     identity_of(&std::fs::metadata(path).ok()?)

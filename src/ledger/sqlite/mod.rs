@@ -19,6 +19,7 @@ mod calendars;
 mod claim;
 mod error;
 mod filesystem;
+mod health;
 mod instant;
 mod lock;
 mod open;
@@ -43,7 +44,9 @@ use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, MarkFile, OpenMode,
     Query, Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written, with_ending,
 };
-use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, LimitOverrides, PostId, State};
+use crate::model::{
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, State,
+};
 
 /// A ledger in an `SQLite` file.
 #[derive(Debug)]
@@ -165,6 +168,11 @@ impl Ledger for SqliteLedger {
     async fn about(&self) -> Result<About> {
         let path = self.path.clone();
         self.reader.run(move |conn| age::about(conn, &path)).await
+    }
+
+    async fn health(&self) -> Result<Vec<Health>> {
+        let path = self.path.clone();
+        self.reader.run(move |_| Ok(health::look(&path))).await
     }
 
     async fn age(&self) -> Result<Age> {

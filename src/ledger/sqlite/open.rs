@@ -115,7 +115,7 @@ pub(super) fn size(path: &Path) -> Option<u64> {
     Some(main + log)
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
