@@ -108,6 +108,7 @@ pub struct Request {
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
     bearer: Option<SecretString>,
+    basic: Option<(String, SecretString)>,
     hidden: Vec<SecretString>,
     body: Body,
     timeout: Option<Duration>,
@@ -132,6 +133,7 @@ impl Request {
             query: Vec::new(),
             headers: Vec::new(),
             bearer: None,
+            basic: None,
             hidden: Vec::new(),
             body: Body::Empty,
             timeout: None,
@@ -179,7 +181,15 @@ impl Request {
         self
     }
 
-    /// A secret that the body holds: should the server send it back, no message shows it. A bearer token is hidden anyway.
+    /// Adds a name and a password (RFC 7617).
+    #[must_use]
+    pub fn basic(mut self, name: impl Into<String>, password: SecretString) -> Self {
+        self.basic = Some((name.into(), password));
+        self
+    }
+
+    /// A secret that the body holds: should the server send it back, no message shows it. A bearer token and a password
+    /// are hidden anyway.
     #[must_use]
     pub fn hide(mut self, secret: SecretString) -> Self {
         self.hidden.push(secret);
@@ -370,6 +380,9 @@ impl Http {
         if let Some(token) = &request.bearer {
             builder = builder.bearer_auth(token.expose_secret());
         }
+        if let Some((name, password)) = &request.basic {
+            builder = builder.basic_auth(name, Some(password.expose_secret()));
+        }
         if let Some(timeout) = request.timeout {
             builder = builder.timeout(timeout);
         }
@@ -382,6 +395,7 @@ impl Http {
         };
         let mut hidden = request.hidden;
         hidden.extend(request.bearer);
+        hidden.extend(request.basic.map(|(_, password)| password));
         let mut response = builder.send().await.map_err(|error| classify(&error, purpose))?;
         let (status, url, headers) =
             (response.status().as_u16(), response.url().to_string(), response.headers().clone());

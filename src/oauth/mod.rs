@@ -4,14 +4,24 @@
 //! others. From then on a [`Keeper`] hands out its access token and renews it: one at a time, over tasks and processes,
 //! with the new token durable before the old one is forgotten. What may be shown of it is [`GrantInfo`].
 
+mod browser;
 mod client;
+mod device;
+mod form;
 mod grant;
 mod keeper;
+mod loopback;
+mod pkce;
 mod revoke;
+mod server;
 mod signing_in;
+mod token;
+mod turn;
 
+pub use browser::{Browser, Code};
 pub use client::{Client, ClientAuth};
+pub use device::Device;
 pub use grant::{Begun, FIELD, Grant, GrantInfo};
 pub use keeper::{Keeper, Tools};
 pub use revoke::revoke;
-pub use signing_in::{Browser, Code, Device, SigningIn, Way};
+pub use signing_in::{SigningIn, Way};

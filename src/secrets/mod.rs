@@ -122,6 +122,11 @@ impl Chain {
         Self { sources: sources.into() }
     }
 
+    /// Other sources than the usual ones, in this order.
+    pub fn of_sources(sources: Vec<Box<dyn Source>>) -> Self {
+        Self { sources: sources.into() }
+    }
+
     /// The secrets of one owner, as an adapter may read them.
     pub fn of(&self, owner: Owner) -> Arc<dyn Secrets> {
         Arc::new(OwnedSecrets { chain: self.clone(), owner })
