@@ -8,7 +8,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::workspace::{self, CalendarArg, Workspace};
+use super::workspace::{self, CalendarArg, Settings, Workspace};
 use super::{Exit, Failure, Global, delivering};
 use crate::calendar::Config;
 use crate::engine::alerts::Teller;
@@ -43,23 +43,21 @@ pub(super) enum LogFormat {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     log_to_stderr(args.log_format, global);
     let since = SystemClock.now();
-    let workspace = Workspace::read(&args.calendar, global)?;
-    let name = workspace.sound_calendar()?.name.clone();
-    let config = workspace.config()?;
-    let ledger = workspace.settings.ledger(OpenMode::ReadWrite)?;
+    let Begin { settings, name, world, files } = Begin::read(args, global)?;
+    let config = settings.config()?;
+    let ledger = settings.ledger(OpenMode::ReadWrite)?;
     workspace::block_on(async {
         // Before the lock: a signal that comes early still ends in order.
         let signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
         let _lock = ledger.lock("smm daemon").await?;
-        let world = World::of(&workspace.loaded).unwrap_or_default();
-        let engine = delivering::engine(&ledger, &workspace.settings, world, delivering::owner("smm daemon")?)?;
+        let engine = delivering::engine(&ledger, &settings, world, delivering::owner("smm daemon")?)?;
         let teller = delivering::teller(&engine, config).await?;
         let telling = tokio::spawn({
             let teller = Arc::clone(&teller);
             async move { teller.run().await }
         });
         let read = || read(args, global, config, &name, &teller);
-        let watch = Watch::new(Arc::clone(&ledger), signals, followed(&workspace), since, read);
+        let watch = Watch::new(Arc::clone(&ledger), signals, files, since, read);
         let done = engine::run_daemon(engine, watch).await;
         teller.stop();
         // It ends by itself, after what is on its way.
@@ -67,6 +65,25 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         done.map_err(Failure::from)
     })?;
     Ok(Exit::Done)
+}
+
+/// What it begins with.
+struct Begin {
+    settings: Settings,
+    name: CalendarName,
+    world: World,
+    files: Vec<PathBuf>,
+}
+
+impl Begin {
+    /// Calendar and settings. The files' text, and where each post stands in it, is not kept: a daemon lives for months.
+    fn read(args: &Args, global: &Global) -> Result<Self, Failure> {
+        let workspace = Workspace::read(&args.calendar, global)?;
+        let name = workspace.sound_calendar()?.name.clone();
+        let world = World::of(&workspace.loaded).unwrap_or_default();
+        let files = followed(&workspace);
+        Ok(Self { settings: workspace.settings, name, world, files })
+    }
 }
 
 /// Calendar and settings, read anew.

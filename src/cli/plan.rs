@@ -7,7 +7,7 @@ use super::workspace::{CalendarArg, Workspace, block_on, last_sent};
 use super::{Exit, Failure, Global, older};
 use crate::engine::compare;
 use crate::ledger::{Burst, OpenMode, Query};
-use crate::model::{Origin, Severity};
+use crate::model::{Origin, Severity, Standings};
 use crate::report::{Plan, Scope};
 use crate::time::{Clock as _, SystemClock, Zone, parse_human_in};
 
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let mut rows = ledger.deliveries(&query).await?;
         rows.retain(|row| row.origin == Origin::Calendar);
         let record = ledger.calendar(&calendar.name).await?;
-        let next = compare(&*ledger, calendar, &workspace.loaded.ids, &rows, &record, now).await?;
+        let next = compare(&*ledger, calendar, &workspace.loaded.ids, &Standings::of(&rows), &record, now).await?;
         Ok((rows, record, last_sent, age, next))
     })?;
     let limit = args.limit.or((args.format != Format::Json).then_some(LINES));

@@ -12,7 +12,7 @@ use super::{Exit, Failure, Format, Global, delivering, older};
 use crate::calendar::Calendar;
 use crate::engine::{Pass, Signals, World, compare, release_backlog, wait_for};
 use crate::ledger::{Burst, Ledger, LedgerError, OpenMode, Query};
-use crate::model::{Delivery, DeliveryId, Origin, ReasonCode, State};
+use crate::model::{Delivery, DeliveryId, Origin, ReasonCode, Standings, State};
 use crate::report::{DeliveryList, DeliveryView, Status, duration as duration_of};
 use crate::schedule::{Turn, Wait, turns};
 use crate::time::{Clock, SystemClock};
@@ -124,7 +124,8 @@ async fn by_another(
         }
     }
     // What it will find when it reads the calendar as it is now.
-    let wanted = compare(ledger, calendar, &workspace.loaded.ids, &rows, &record, began).await?.apply(&rows);
+    let standings = Standings::of(&rows);
+    let wanted = compare(ledger, calendar, &workspace.loaded.ids, &standings, &record, began).await?.apply(&rows);
     let last_sent = workspace::last_sent(ledger, calendar.accounts.values()).await?;
     let turns = turns(&wanted, &calendar.accounts, &last_sent, Burst::of(workspace.config()?.delivery.catch_up), began);
     let ids: Vec<DeliveryId> = wanted

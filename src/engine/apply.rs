@@ -1,14 +1,14 @@
 //! Makes the ledger agree with the calendar: [`crate::schedule`] says how, this stores it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 
 use super::{Engine, alerts};
 use crate::calendar::Calendar;
 use crate::ledger::{CalendarRecord, Ledger, LedgerError, Query, Write, Written};
-use crate::model::{Account, AccountName, Delivery, Event, Origin, PostId, State};
-use crate::schedule::{Change, ChangeKind, Schedule, schedule};
+use crate::model::{Delivery, DeliveryId, Event, PostId, Standings, State};
+use crate::schedule::{Change, Schedule, schedule};
 use crate::time::Blackout;
 use crate::trial::point;
 
@@ -18,64 +18,34 @@ const GROUP: usize = 1_000;
 /// Times that the ledger is read anew when somebody else wrote meanwhile.
 const TRIES: usize = 5;
 
-/// What was changed.
-#[derive(Debug, Default)]
-pub struct Applied {
-    /// The rows that were added or changed.
-    pub changes: Vec<(ChangeKind, Delivery)>,
-    /// When there is more to be done, if nobody edits anything.
-    pub again: Option<DateTime<Utc>>,
-}
-
 impl Engine {
     /// Compares calendar and ledger and stores what differs. Repeating it changes nothing. Nor does a clock that is
-    /// doubted: everything would be late by it, or nothing due.
-    pub async fn apply(&self) -> Result<Applied, LedgerError> {
+    /// doubted: everything would be late by it, or nothing due. Gives when there is more to be done, if nobody edits
+    /// anything.
+    pub async fn apply(&self) -> Result<Option<DateTime<Utc>>, LedgerError> {
         if self.clock_doubt().is_some() {
-            return Ok(Applied::default());
+            return Ok(None);
         }
         let world = self.world();
         let Some(calendar) = &world.calendar else {
-            let again = self.raise_late(std::iter::empty(), self.now()).await?;
-            return Ok(Applied { again, ..Applied::default() });
+            return self.raise_late(std::iter::empty(), self.now()).await;
         };
-        let mut changes = Vec::new();
         for _ in 0..TRIES {
             let now = self.now();
-            let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
-            let mut rows = self.ledger.deliveries(&query).await?;
-            rows.retain(|row| row.origin == Origin::Calendar);
+            let rows = self.ledger.standings(&calendar.name).await?;
             let mut ids = world.ids.clone();
             if !world.complete {
                 // A file that cannot be read may hold any of them: nothing is taken for removed.
-                ids.extend(rows.iter().map(|row| row.post.clone()));
+                ids.extend(rows.posts().cloned());
             }
             let record = self.ledger.calendar(&calendar.name).await?;
             let wanted = compare(&*self.ledger, calendar, &ids, &rows, &record, now).await?;
             point("apply");
-            let (mut stale, mut stored) = (false, Vec::with_capacity(wanted.changes.len()));
+            let mut stale = false;
             for group in wanted.changes.chunks(GROUP) {
-                let writes: Vec<Write> = group.iter().map(|change| write(change, &calendar.accounts, now)).collect();
-                let rings = writes.iter().any(|write| write.alert.is_some());
-                for (change, written) in group.iter().zip(self.ledger.write(&writes).await?) {
-                    let is_stored = written == Written::Done;
-                    if is_stored {
-                        log(change);
-                    }
-                    stale |= !is_stored;
-                    stored.push(is_stored);
-                }
-                if rings {
-                    self.alarm.ring();
-                }
+                stale |= !self.store_group(calendar, group, now).await?;
             }
-            // Moved, not copied: a new calendar may have a hundred thousand of them.
-            let of = |wanted: Schedule| {
-                let both = wanted.changes.into_iter().zip(stored);
-                both.filter(|(_, is_stored)| *is_stored).map(|(change, _)| (change.kind, change.after))
-            };
             if stale {
-                changes.extend(of(wanted));
                 continue;
             }
             // Last, so that an end in the middle is met by the same comparison again.
@@ -83,12 +53,42 @@ impl Engine {
                 self.ledger.put_calendar(&calendar.name, &wanted.record).await?;
             }
             point("applied");
-            let late = self.raise_late(wanted.rows(&rows), now).await?;
-            let again = wanted.again.into_iter().chain(late).min();
-            changes.extend(of(wanted));
-            return Ok(Applied { changes, again });
+            let late = self.raise_late(wanted.standings(&rows), now).await?;
+            return Ok(wanted.again.into_iter().chain(late).min());
         }
         Err(LedgerError::Busy("others keep changing the deliveries of this calendar; try again".to_owned()))
+    }
+
+    /// Stores a group of changes. Gives whether all of them were: somebody else may have been faster.
+    async fn store_group(
+        &self,
+        calendar: &Calendar,
+        group: &[Change],
+        now: DateTime<Utc>,
+    ) -> Result<bool, LedgerError> {
+        let known: Vec<DeliveryId> =
+            group.iter().filter(|change| change.before.is_some()).map(|change| change.after.id).collect();
+        let mut present = HashMap::with_capacity(known.len());
+        if !known.is_empty() {
+            let query = Query { ids: Some(known), ..Query::default() };
+            present.extend(self.ledger.deliveries(&query).await?.into_iter().map(|row| (row.id, row)));
+        }
+        // Should a row not be there any more, the ledger takes no write over it.
+        let writes: Vec<Write> =
+            group.iter().map(|change| write(change, present.get(&change.after.id), calendar, now)).collect();
+        let rings = writes.iter().any(|write| write.alert.is_some());
+        let mut all = true;
+        for (change, written) in group.iter().zip(self.ledger.write(&writes).await?) {
+            if written == Written::Done {
+                log(change);
+            } else {
+                all = false;
+            }
+        }
+        if rings {
+            self.alarm.ring();
+        }
+        Ok(all)
     }
 }
 
@@ -98,7 +98,7 @@ pub async fn compare(
     ledger: &dyn Ledger,
     calendar: &Calendar,
     ids: &[PostId],
-    rows: &[Delivery],
+    rows: &Standings,
     record: &CalendarRecord,
     now: DateTime<Utc>,
 ) -> Result<Schedule, LedgerError> {
@@ -122,8 +122,9 @@ pub async fn compare(
     Ok(wanted)
 }
 
-fn write(change: &Change, accounts: &BTreeMap<AccountName, Account>, now: DateTime<Utc>) -> Write {
-    let row = &change.after;
+/// `present`: the row as it is, where there is one.
+fn write(change: &Change, present: Option<&Delivery>, calendar: &Calendar, now: DateTime<Utc>) -> Write {
+    let row = change.row(&calendar.name, present);
     let detail = match (&row.reason, change.kind) {
         (Some(reason), _) => reason.message.clone(),
         (None, kind) => format!("{}, due {}", kind.as_str(), row.due.format("%Y-%m-%d %H:%M:%S UTC")),
@@ -131,13 +132,12 @@ fn write(change: &Change, accounts: &BTreeMap<AccountName, Account>, now: DateTi
     let kind = if row.state == State::Planned { "planned" } else { change.kind.as_str() };
     let event =
         Event { at: now, delivery: row.id, kind: kind.to_owned(), state: row.state, detail, actor: "smm".to_owned() };
-    let before = change.before.as_ref();
-    let hours = accounts.get(&row.account).and_then(Blackout::of);
-    let alert = alerts::of(before, row, &event, hours.as_ref()).or_else(|| {
-        let newly = before.is_none_or(|before| !before.released);
-        newly.then(|| alerts::late_from_the_start(row, hours.as_ref(), now)).flatten()
+    let hours = calendar.accounts.get(&row.account).and_then(Blackout::of);
+    let alert = alerts::of(present, &row, &event, hours.as_ref()).or_else(|| {
+        let newly = present.is_none_or(|present| !present.released);
+        newly.then(|| alerts::late_from_the_start(&row, hours.as_ref(), now)).flatten()
     });
-    Write { alert, ..Write::new(row.clone(), before.map_or(0, |before| before.version), event) }
+    Write { alert, ..Write::new(row, change.after.version, event) }
 }
 
 fn log(change: &Change) {

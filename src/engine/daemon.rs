@@ -131,7 +131,7 @@ async fn turn(
         *again = Some(engine.now());
     }
     if again.is_some_and(|at| at <= engine.now()) {
-        *again = engine.apply().await?.again;
+        *again = engine.apply().await?;
     }
     worker.start().await?;
     Ok(worker.next().await?.into_iter().chain(*again).min())
@@ -154,7 +154,7 @@ async fn begin(
     }
     if !begun {
         worker.recover().await?;
-        *again = engine.apply().await?.again;
+        *again = engine.apply().await?;
         worker.read_unknown().await?;
     }
     Ok(true)
@@ -170,7 +170,7 @@ async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<Date
         engine.apply().await
     };
     match looked.await {
-        Ok(applied) => *again = applied.again,
+        Ok(next) => *again = next,
         Err(error) => {
             tracing::error!(%error, "the ledger does not answer");
             // At once, since nothing may be claimed before: a row may have the time that it had before an edit.

@@ -57,7 +57,7 @@ mod model_check;
 mod samples;
 
 pub use adopt::{adopt, doubted};
-pub use apply::{Applied, compare};
+pub use apply::compare;
 pub use connect::{Connector, Folders, Networks};
 pub use daemon::run as run_daemon;
 pub use driver::{COMMAND_CALENDAR, Engine, World};

@@ -23,7 +23,9 @@ use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Mark, Query, Raised,
     Record, Result, StoredPost, TellRequest, Told, Write, Written,
 };
-use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Intent, LimitOverrides, PostId};
+use crate::model::{
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Intent, LimitOverrides, PostId, Standings,
+};
 use crate::time::Clock;
 
 /// One call, as an [`Around`] is told of it.
@@ -322,6 +324,10 @@ impl Ledger for MemoryLedger {
 
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {
         self.read(|tables| tables.query(query)).await
+    }
+
+    async fn standings(&self, calendar: &CalendarName) -> Result<Standings> {
+        self.read(|tables| tables.standings(calendar)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {

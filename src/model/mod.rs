@@ -14,6 +14,7 @@ mod media;
 mod nearest;
 mod post;
 mod problem;
+mod standing;
 
 pub use account::{Account, LimitOverrides, WeekSpan};
 pub use content::{Content, MediaRef, Numbering, Poll, Visibility};
@@ -26,3 +27,4 @@ pub use media::{MediaFacts, MediaKind};
 pub use nearest::nearest;
 pub use post::{Campaign, Late, LateThen, Post, Trigger, Utm};
 pub use problem::{Code, Place, Problem, Severity};
+pub use standing::{Settled, Standing, Standings};

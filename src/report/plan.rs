@@ -327,7 +327,9 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Account, CalendarName, Content, Late, LateThen, Post, PostId, Reason, Receipt, Trigger};
+    use crate::model::{
+        Account, CalendarName, Content, Late, LateThen, Post, PostId, Reason, Receipt, Standings, Trigger,
+    };
     use crate::schedule::schedule;
 
     fn post(id: &str, trigger: Trigger) -> Post {
@@ -378,7 +380,7 @@ mod tests {
             ("dropped", "2026-04-02T09:00:00"),
             ("late", "2026-03-03T09:00:00"),
         ]);
-        let done = schedule(&before, &[], &[], &CalendarRecord::default(), then);
+        let done = schedule(&before, &[], &Standings::default(), &CalendarRecord::default(), then);
         let mut rows = done.apply(&[]);
         let out = &mut rows[0];
         out.state = State::Published;
@@ -399,7 +401,7 @@ mod tests {
         ]);
         after.posts[5].late.then = LateThen::Skip;
         let now = "2026-03-27T12:00:00Z".parse().unwrap();
-        let next = schedule(&after, &[], &rows, &done.record, now);
+        let next = schedule(&after, &[], &Standings::of(&rows), &done.record, now);
         Plan::new(
             &after,
             &rows,
@@ -478,14 +480,14 @@ mod tests {
         let empty = calendar(&[]);
         let now = "2026-03-27T12:00:00Z".parse().unwrap();
         let record = CalendarRecord::default();
-        let next = schedule(&empty, &[], &[], &record, now);
+        let next = schedule(&empty, &[], &Standings::default(), &record, now);
         let scope = Scope { until: Some(now), per_series: 5, limit: None, burst: Burst::default() };
         assert_eq!(
             Plan::new(&empty, &[], &record, &BTreeMap::new(), &next, now, scope).human(false),
             "nothing is planned; times in Europe/Berlin; the ledger has not seen this calendar before\n"
         );
         let one = calendar(&[("soon", "2026-04-01T09:00:00")]);
-        let next = schedule(&one, &[], &[], &record, now);
+        let next = schedule(&one, &[], &Standings::default(), &record, now);
         assert!(
             Plan::new(&one, &[], &record, &BTreeMap::new(), &next, now, scope).lines.is_empty(),
             "it is due after the end"

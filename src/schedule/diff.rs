@@ -11,7 +11,8 @@ use super::{Change, ChangeKind, Schedule, UNASKED};
 use crate::calendar::Calendar;
 use crate::ledger::{CalendarRecord, SeriesRecord, may_be_out};
 use crate::model::{
-    AccountName, Delivery, LateThen, OccurrenceName, Origin, Post, PostId, Reason, ReasonCode, State, Trigger,
+    AccountName, DeliveryId, LateThen, OccurrenceName, Post, PostId, Reason, ReasonCode, Settled, Standing, Standings,
+    State, Trigger,
 };
 use crate::trial::Guard;
 
@@ -23,7 +24,7 @@ pub(super) struct Diff<'a> {
     /// Ids in the files that could not be read.
     unreadable: HashSet<&'a str>,
     /// Rows by the name that their occurrences begin with.
-    rows: HashMap<&'a str, Vec<&'a Delivery>>,
+    rows: HashMap<&'a str, Rows<'a>>,
     changes: Vec<Change>,
     /// Overdue rows of one-off posts that are new, or back, and would go out at once: nobody was asked. By change and post.
     unasked: Vec<(usize, PostId)>,
@@ -33,11 +34,29 @@ pub(super) struct Diff<'a> {
     again: Option<DateTime<Utc>>,
 }
 
+/// The rows whose occurrences' names begin alike: those of one post.
+#[derive(Default)]
+struct Rows<'a> {
+    open: Vec<&'a Standing>,
+    settled: Vec<&'a Settled>,
+}
+
+/// Rows by occurrence and account; `None`: there is one that the calendar has no say in any more.
+type Known<'a> = HashMap<(&'a str, &'a str), Option<&'a Standing>>;
+
+impl<'a> Rows<'a> {
+    fn known(&self) -> Known<'a> {
+        let open = self.open.iter().map(|row| ((row.occurrence.as_str(), row.account.as_str()), Some(*row)));
+        let settled = self.settled.iter().map(|row| ((row.occurrence.as_str(), row.account.as_str()), None));
+        open.chain(settled).collect()
+    }
+}
+
 impl<'a> Diff<'a> {
     pub(super) fn new(
         calendar: &'a Calendar,
         ids: &'a [PostId],
-        rows: &'a [Delivery],
+        rows: &'a Standings,
         record: &'a CalendarRecord,
         now: DateTime<Utc>,
     ) -> Self {
@@ -45,9 +64,12 @@ impl<'a> Diff<'a> {
         for post in &calendar.posts {
             unreadable.remove(post.id.as_str());
         }
-        let mut by_name: HashMap<&str, Vec<&Delivery>> = HashMap::with_capacity(calendar.posts.len());
-        for row in rows.iter().filter(|row| row.origin == Origin::Calendar) {
-            by_name.entry(split(&row.occurrence).0).or_default().push(row);
+        let mut by_name: HashMap<&str, Rows<'_>> = HashMap::with_capacity(calendar.posts.len());
+        for row in &rows.open {
+            by_name.entry(split(&row.occurrence).0).or_default().open.push(row);
+        }
+        for row in &rows.settled {
+            by_name.entry(split(&row.occurrence).0).or_default().settled.push(row);
         }
         Self {
             calendar,
@@ -80,11 +102,11 @@ impl<'a> Diff<'a> {
                 }
                 Some(Trigger::Release) if !post.draft => {
                     // Rows of a release are made by the one who announces it.
-                    for row in rows.iter().filter(|row| !post.to.contains(&row.account)) {
+                    for row in rows.open.iter().filter(|row| !post.to.contains(&row.account)) {
                         self.drop(row);
                     }
                 }
-                _ => rows.iter().for_each(|row| self.drop(row)),
+                _ => rows.open.iter().for_each(|row| self.drop(row)),
             }
         }
         self.removed();
@@ -97,6 +119,7 @@ impl<'a> Diff<'a> {
         self.ask();
         let first_seen = self.record.first_seen.or(Some(self.now));
         Schedule {
+            calendar: calendar.name.clone(),
             changes: self.changes,
             record: CalendarRecord { first_seen, series: self.series, adopted: self.record.adopted },
             again: self.again,
@@ -104,28 +127,29 @@ impl<'a> Diff<'a> {
     }
 
     /// A post with one time.
-    fn once(&mut self, post: &Post, civil: NaiveDateTime, due: DateTime<Utc>, rows: &[&'a Delivery]) {
+    fn once(&mut self, post: &Post, civil: NaiveDateTime, due: DateTime<Utc>, rows: &Rows<'a>) {
         let occurrence = OccurrenceName::once(&post.name);
+        let known = rows.known();
         for account in &post.to {
-            let row = rows.iter().find(|row| row.occurrence == occurrence && &row.account == account);
             let mut time = Occurrence { nominal: civil, due, moved: None };
             if let Some(shift) = self.shifts.get(account) {
                 let end = shift.light(due);
                 time.moved = (end > due).then_some((due, end));
                 time.due = shift.jittered(&occurrence, post.late, end, || None);
             }
-            match row {
-                Some(row) => self.follow(post, row, time),
+            match known.get(&(occurrence.as_str(), account.as_str())) {
+                Some(Some(row)) => self.follow(post, row, time),
+                Some(None) => {}
                 None => self.make(post, account, &occurrence, time),
             }
         }
-        for row in rows.iter().filter(|row| row.occurrence != occurrence || !post.to.contains(&row.account)) {
+        for row in rows.open.iter().filter(|row| row.occurrence != occurrence || !post.to.contains(&row.account)) {
             self.drop(row);
         }
     }
 
     /// A series: what went by, the one row ahead, and the rows that there are.
-    fn series(&mut self, post: &Post, rows: &[&'a Delivery]) {
+    fn series(&mut self, post: &Post, rows: &Rows<'a>) {
         let calendar = self.calendar;
         let Some(plain) = Series::new(post, &calendar.zone) else { return };
         let text = plain.text();
@@ -135,8 +159,7 @@ impl<'a> Diff<'a> {
             None => self.begin(&plain, None),
         };
         let passed = plain.overdue(begin, self.now);
-        let known: HashMap<(&str, &str), &Delivery> =
-            rows.iter().map(|row| ((row.occurrence.as_str(), row.account.as_str()), *row)).collect();
+        let known = rows.known();
         // An account with blackout hours may be behind the others: what has a row keeps it.
         let watermark = passed.as_ref().map_or(begin, |passed| passed.last.nominal);
 
@@ -158,7 +181,8 @@ impl<'a> Diff<'a> {
                 }
                 let occurrence = OccurrenceName::civil(&post.name, overdue.last.nominal);
                 match known.get(&(occurrence.as_str(), account.as_str())) {
-                    Some(row) => self.follow(post, row, overdue.last),
+                    Some(Some(row)) => self.follow(post, row, overdue.last),
+                    Some(None) => {}
                     None => self.make(post, account, &occurrence, overdue.last),
                 }
                 settled.push(overdue.last.nominal);
@@ -166,6 +190,7 @@ impl<'a> Diff<'a> {
             // One that has gone by for others may be ahead here: at the end of blackout hours.
             let mut after = last.map_or(begin, |last| last.nominal);
             let ahead = rows
+                .open
                 .iter()
                 .filter(|row| &row.account == account && follows(row))
                 .filter_map(|row| split(&row.occurrence).1.filter(|nominal| *nominal <= after))
@@ -181,13 +206,13 @@ impl<'a> Diff<'a> {
                 let occurrence = OccurrenceName::civil(&post.name, time.nominal);
                 match known.get(&(occurrence.as_str(), account.as_str())) {
                     None => self.make(post, account, &occurrence, time),
-                    Some(row) if follows(row) || was_removed(row) => self.follow(post, row, time),
+                    Some(Some(row)) if follows(row) || was_removed(row) => self.follow(post, row, time),
                     Some(_) => continue,
                 }
                 settled.push(time.nominal);
                 break;
             }
-            for row in rows.iter().filter(|row| &row.account == account && follows(row)) {
+            for row in rows.open.iter().filter(|row| &row.account == account && follows(row)) {
                 match split(&row.occurrence).1 {
                     Some(nominal) if settled.contains(&nominal) => {}
                     Some(nominal) if nominal <= watermark => {
@@ -205,7 +230,7 @@ impl<'a> Diff<'a> {
                 }
             }
         }
-        for row in rows.iter().filter(|row| !post.to.contains(&row.account)) {
+        for row in rows.open.iter().filter(|row| !post.to.contains(&row.account)) {
             self.drop(row);
         }
         self.series.insert(post.name.as_str().to_owned(), SeriesRecord { rule: text, watermark });
@@ -230,7 +255,7 @@ impl<'a> Diff<'a> {
         if self.may_be_out(time) {
             let kind = if fate == Fate::Miss { ChangeKind::Missed } else { ChangeKind::Held };
             row.state = if fate == Fate::Miss { State::Missed } else { State::Held };
-            row.reason = Some(may_be_out());
+            row.reason = Some(Box::new(may_be_out()));
             self.push(kind, None, row);
             return;
         }
@@ -258,26 +283,31 @@ impl<'a> Diff<'a> {
         account: &AccountName,
         occurrence: &OccurrenceName,
         time: Occurrence,
-    ) -> Option<Delivery> {
+    ) -> Option<Standing> {
         let network = &self.calendar.accounts.get(account)?.network;
-        let row = Delivery::planned(
-            self.calendar.name.clone(),
-            post.id.clone(),
-            occurrence.clone(),
-            account.clone(),
-            network,
-            Origin::Calendar,
-            time.due,
-            time.nominal,
-            post.late,
-        );
-        Some(Delivery { reason: self.reason(account, time), ..row })
+        Some(Standing {
+            id: DeliveryId::derive(&self.calendar.name, occurrence, account),
+            post: post.id.clone(),
+            occurrence: occurrence.clone(),
+            account: account.clone(),
+            network: network.as_str().into(),
+            due: time.due,
+            civil: time.nominal,
+            late: post.late,
+            state: State::Planned,
+            reason: self.reason(account, time),
+            not_before: None,
+            released: false,
+            any_hour: false,
+            frozen: false,
+            version: 0,
+        })
     }
 
     /// Why it is due at another time than its post says.
-    fn reason(&self, account: &AccountName, time: Occurrence) -> Option<Reason> {
+    fn reason(&self, account: &AccountName, time: Occurrence) -> Option<Box<Reason>> {
         let (asked, end) = time.moved?;
-        Some(shift::reason(&self.calendar.zone, account, asked, end))
+        Some(Box::new(shift::reason(&self.calendar.zone, account, asked, end)))
     }
 
     /// What the late rule says of a due time; blackout hours are not counted.
@@ -286,20 +316,22 @@ impl<'a> Diff<'a> {
     }
 
     /// Lets a row follow its post, as far as it still follows anything.
-    fn follow(&mut self, post: &Post, row: &Delivery, time: Occurrence) {
+    fn follow(&mut self, post: &Post, row: &Standing, time: Occurrence) {
         let Some(account) = self.calendar.accounts.get(&row.account) else { return };
         let restored = was_removed(row);
         if !follows(row) && !restored {
             return;
         }
         let moved = row.due != time.due || row.civil != time.nominal;
-        let edited = row.late != post.late || row.post != post.id || row.network != account.network;
+        let edited = row.late != post.late || row.post != post.id || *row.network != *account.network;
         let mut after = row.clone();
         after.due = time.due;
         after.civil = time.nominal;
         after.late = post.late;
         after.post = post.id.clone();
-        after.network.clone_from(&account.network);
+        if edited {
+            after.network = account.network.as_str().into();
+        }
         if moved {
             // Whoever released it did so for its old time.
             after.released = false;
@@ -330,7 +362,7 @@ impl<'a> Diff<'a> {
             after.released = false;
             if self.may_be_out(time) {
                 after.state = State::Held;
-                after.reason = Some(may_be_out());
+                after.reason = Some(Box::new(may_be_out()));
             } else {
                 self.settle(&mut after, fate);
             }
@@ -353,7 +385,7 @@ impl<'a> Diff<'a> {
         if moved && by_time && after.state != State::Missed && self.may_be_out(time) {
             // It may have been moved to this time while the ledger before was in use, and gone out.
             after.state = State::Held;
-            after.reason = Some(may_be_out());
+            after.reason = Some(Box::new(may_be_out()));
             settled = Some(ChangeKind::Held);
         }
         let kind = match settled {
@@ -370,7 +402,7 @@ impl<'a> Diff<'a> {
     }
 
     /// Applies the late rule to a planned row.
-    fn settle(&self, row: &mut Delivery, fate: Fate) -> Option<ChangeKind> {
+    fn settle(&self, row: &mut Standing, fate: Fate) -> Option<ChangeKind> {
         let (state, kind) = match fate {
             Fate::InTime | Fate::Publish => return None,
             Fate::Hold => (State::Held, ChangeKind::Held),
@@ -382,17 +414,17 @@ impl<'a> Diff<'a> {
         if let Some(before) = row.reason.take().filter(|_| row.not_before.is_some()) {
             reason.message = format!("{}; before: {}", reason.message, before.message);
         }
-        row.reason = Some(reason);
+        row.reason = Some(Box::new(reason));
         Some(kind)
     }
 
     /// A planned row of a series whose place a later time took.
-    fn supersede(&mut self, row: &Delivery, nominal: NaiveDateTime, later: Occurrence) {
+    fn supersede(&mut self, row: &Standing, nominal: NaiveDateTime, later: Occurrence) {
         let mut after = row.clone();
         after.due = self.calendar.zone.local(nominal).instant();
         after.civil = nominal;
         after.state = State::Missed;
-        after.reason = Some(superseded(later, None));
+        after.reason = Some(Box::new(superseded(later, None)));
         self.push(ChangeKind::Missed, Some(row), after);
     }
 
@@ -401,7 +433,7 @@ impl<'a> Diff<'a> {
         &mut self,
         post: &Post,
         account: &AccountName,
-        known: &HashMap<(&str, &str), &Delivery>,
+        known: &Known<'_>,
         time: Occurrence,
         later: Occurrence,
         until: Option<NaiveDateTime>,
@@ -412,28 +444,28 @@ impl<'a> Diff<'a> {
         }
         let Some(mut row) = self.planned(post, account, &occurrence, time) else { return };
         row.state = State::Missed;
-        row.reason = Some(if self.may_be_out(time) { may_be_out() } else { superseded(later, until) });
+        row.reason = Some(Box::new(if self.may_be_out(time) { may_be_out() } else { superseded(later, until) }));
         self.push(ChangeKind::Missed, None, row);
     }
 
     /// A row that the calendar no longer has.
-    fn drop(&mut self, row: &Delivery) {
+    fn drop(&mut self, row: &Standing) {
         if !follows(row) {
             return;
         }
         let mut after = row.clone();
         after.state = State::Cancelled;
-        after.reason = Some(Reason::new(ReasonCode::Removed, "no longer in the calendar"));
+        after.reason = Some(Box::new(Reason::new(ReasonCode::Removed, "no longer in the calendar")));
         after.not_before = None;
         self.push(ChangeKind::Dropped, Some(row), after);
     }
 
     /// Rows of posts that are not in the calendar, unless the post is there and cannot be read.
     fn removed(&mut self) {
-        let mut left: Vec<&Delivery> = std::mem::take(&mut self.rows)
+        let mut left: Vec<&Standing> = std::mem::take(&mut self.rows)
             .into_iter()
             .filter(|(name, _)| !self.unreadable.contains(name))
-            .flat_map(|(_, rows)| rows)
+            .flat_map(|(_, rows)| rows.open)
             .filter(|row| !self.unreadable.contains(row.post.as_str()))
             .collect();
         left.sort_by_key(|row| (row.due, row.id));
@@ -466,17 +498,17 @@ impl<'a> Diff<'a> {
                 *kind = ChangeKind::Held;
             }
             after.state = State::Held;
-            after.reason = Some(Reason::new(code, message));
+            after.reason = Some(Box::new(Reason::new(code, message)));
         }
     }
 
-    fn push(&mut self, kind: ChangeKind, before: Option<&Delivery>, after: Delivery) {
+    fn push(&mut self, kind: ChangeKind, before: Option<&Standing>, after: Standing) {
         self.watch(&after);
-        self.changes.push(Change { kind, before: before.cloned(), after });
+        self.changes.push(Change { kind, before: before.cloned().map(Box::new), after });
     }
 
     /// Its grace may run out.
-    fn watch(&mut self, row: &Delivery) {
+    fn watch(&mut self, row: &Standing) {
         if row.state == State::Planned
             && !row.released
             && let Some(plain) = late::deadline(row.late, row.due, None)
@@ -512,14 +544,14 @@ fn is_one_off(post: &Post) -> bool {
 }
 
 /// Whether a row still follows its post: nothing was sent and nobody has it.
-fn follows(row: &Delivery) -> bool {
-    matches!(row.state, State::Planned | State::Held) && !row.is_frozen()
+fn follows(row: &Standing) -> bool {
+    matches!(row.state, State::Planned | State::Held) && !row.frozen
 }
 
 /// Whether a row was taken back because its post had gone.
-fn was_removed(row: &Delivery) -> bool {
+fn was_removed(row: &Standing) -> bool {
     row.state == State::Cancelled
-        && !row.is_frozen()
+        && !row.frozen
         && row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::Removed)
 }
 

@@ -56,7 +56,7 @@ use chrono::{DateTime, Utc};
 
 use crate::calendar::Calendar;
 use crate::ledger::CalendarRecord;
-use crate::model::{Delivery, DeliveryId, PostId};
+use crate::model::{CalendarName, Delivery, DeliveryId, PostId, Standing, Standings};
 
 pub use beyond::{Beyond, beyond};
 pub use forecast::{Forecast, forecast, next_time};
@@ -72,6 +72,8 @@ pub const UNASKED: usize = 5;
 /// What has to be done so that the ledger agrees with the calendar.
 #[derive(Debug, Clone)]
 pub struct Schedule {
+    /// The calendar.
+    pub calendar: CalendarName,
     /// Rows to be added or changed, with why: in the calendar's order, removed posts last.
     pub changes: Vec<Change>,
     /// The calendar's record as it shall be.
@@ -86,10 +88,10 @@ pub struct Schedule {
 pub struct Change {
     /// What happens.
     pub kind: ChangeKind,
-    /// The row as it is; `None`: there is none.
-    pub before: Option<Delivery>,
-    /// The row as it shall be. Its version is the one that was read.
-    pub after: Delivery,
+    /// How it stands; `None`: there is no row yet. In a box, since a new calendar has a change for each of its deliveries.
+    pub before: Option<Box<Standing>>,
+    /// How it shall stand. Its version is the one that was read.
+    pub after: Standing,
 }
 
 /// What happens to a row.
@@ -126,29 +128,49 @@ impl ChangeKind {
     }
 }
 
-/// Compares a calendar with what the ledger knows. `rows`: all deliveries of this calendar whose origin is the calendar.
+/// Compares a calendar with what the ledger knows of its deliveries.
 /// `ids`: the ids of all posts in the files, also of those that cannot be read just now.
 pub fn schedule(
     calendar: &Calendar,
     ids: &[PostId],
-    rows: &[Delivery],
+    rows: &Standings,
     record: &CalendarRecord,
     now: DateTime<Utc>,
 ) -> Schedule {
     diff::Diff::new(calendar, ids, rows, record, now).run()
 }
 
+impl Change {
+    /// The row as it shall be; `present`: as it is, if it is there.
+    pub fn row(&self, calendar: &CalendarName, present: Option<&Delivery>) -> Delivery {
+        match present {
+            None => self.after.row(calendar),
+            Some(row) => {
+                let mut row = row.clone();
+                self.after.lay_over(&mut row);
+                row
+            }
+        }
+    }
+}
+
 impl Schedule {
     /// The rows as they will be when all changes are stored: the old ones in their order, then the new ones.
     pub fn apply(&self, rows: &[Delivery]) -> Vec<Delivery> {
-        self.rows(rows).cloned().collect()
+        let (old, new): (Vec<&Change>, Vec<&Change>) = self.changes.iter().partition(|change| change.before.is_some());
+        let old: HashMap<DeliveryId, &Change> = old.into_iter().map(|change| (change.after.id, change)).collect();
+        let kept = rows.iter().map(|row| match old.get(&row.id) {
+            Some(change) => change.row(&self.calendar, Some(row)),
+            None => row.clone(),
+        });
+        kept.chain(new.into_iter().map(|change| change.row(&self.calendar, None))).collect()
     }
 
-    /// The same, without a copy of each.
-    pub fn rows<'a>(&'a self, rows: &'a [Delivery]) -> impl Iterator<Item = &'a Delivery> {
-        let mut changed: HashMap<DeliveryId, &Delivery> =
-            self.changes.iter().filter(|it| it.before.is_some()).map(|it| (it.after.id, &it.after)).collect();
-        let added = self.changes.iter().filter(|change| change.before.is_none()).map(|change| &change.after);
-        rows.iter().map(move |row| changed.remove(&row.id).unwrap_or(row)).chain(added)
+    /// How those of `rows` that are open will stand then, in the same order.
+    pub fn standings<'a>(&'a self, rows: &'a Standings) -> impl Iterator<Item = &'a Standing> {
+        let (old, new): (Vec<&Change>, Vec<&Change>) = self.changes.iter().partition(|change| change.before.is_some());
+        let old: HashMap<DeliveryId, &Standing> = old.into_iter().map(|it| (it.after.id, &it.after)).collect();
+        let kept = rows.open.iter().map(move |row| old.get(&row.id).copied().unwrap_or(row));
+        kept.chain(new.into_iter().map(|change| &change.after))
     }
 }

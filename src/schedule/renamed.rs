@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 
 use super::{ChangeKind, Schedule};
-use crate::model::{CalendarName, Delivery, Origin, Reason, ReasonCode, State};
+use crate::model::{CalendarName, Delivery, Origin, Reason, ReasonCode, Standing, State};
 use crate::trial::Guard;
 
 impl Schedule {
@@ -21,11 +21,12 @@ impl Schedule {
         if !Guard::FirstRun.holds() {
             return None;
         }
-        let same = |row: &Delivery| (row.post.clone(), row.civil, row.account.clone());
-        let own: HashSet<_> = self.changes.iter().map(|change| same(&change.after)).collect();
+        let after = self.changes.iter().map(|change| &change.after);
+        let own: HashSet<_> = after.map(|row| (row.post.clone(), row.civil, row.account.clone())).collect();
+        let is_own = |row: &Delivery| own.contains(&(row.post.clone(), row.civil, row.account.clone()));
         let like = others.iter().find(|other| {
             let may_be_out = matches!(other.state, State::Published | State::Sending | State::Unknown);
-            may_be_out && other.origin == Origin::Calendar && own.contains(&same(other))
+            may_be_out && other.origin == Origin::Calendar && is_own(other)
         })?;
         let message = format!(
             "the calendar `{}` has brought out posts with the same ids at the same times: this one looks like it under a \
@@ -38,12 +39,12 @@ impl Schedule {
             }
             change.after.state = State::Held;
             change.after.released = false;
-            change.after.reason = Some(Reason::new(ReasonCode::FirstRun, message.clone()));
+            change.after.reason = Some(Box::new(Reason::new(ReasonCode::FirstRun, message.clone())));
         }
         Some(like.calendar.clone())
     }
 }
 
-fn is_due(row: &Delivery, now: DateTime<Utc>) -> bool {
+fn is_due(row: &Standing, now: DateTime<Utc>) -> bool {
     row.state == State::Planned && row.due <= now
 }

@@ -149,7 +149,14 @@ mod tests {
         let mut world = World::known("2026-11-01T00:00:00Z", vec![once("p", "2026-12-01T21:50:00")]);
         dark(&mut world, "22:00-07:00");
         let ids = [crate::model::PostId::new("p")];
-        let again = super::super::schedule(&world.calendar, &ids, &[], &world.record, world.now).again;
+        let again = super::super::schedule(
+            &world.calendar,
+            &ids,
+            &crate::model::Standings::default(),
+            &world.record,
+            world.now,
+        )
+        .again;
         assert_eq!(again, Some(utc("2026-12-02T07:05:01Z")));
         // A time within counts from the end of the hours.
         let mut world = World::known("2026-11-01T00:00:00Z", vec![once("p", "2026-12-01T23:00:00")]);

@@ -87,10 +87,10 @@ impl World {
     pub(super) fn run(&mut self) -> Vec<String> {
         let ids: Vec<PostId> =
             self.ids.iter().cloned().chain(self.calendar.posts.iter().map(|post| post.id.clone())).collect();
-        let done = schedule(&self.calendar, &ids, &self.rows, &self.record, self.now);
+        let done = schedule(&self.calendar, &ids, &Standings::of(&self.rows), &self.record, self.now);
         self.rows = done.apply(&self.rows);
         self.record = done.record;
-        let again = schedule(&self.calendar, &ids, &self.rows, &self.record, self.now);
+        let again = schedule(&self.calendar, &ids, &Standings::of(&self.rows), &self.record, self.now);
         assert_eq!(again.changes, [], "scheduling again changes nothing");
         assert_eq!(again.record, self.record);
         assert!(again.again.is_none_or(|again| again > self.now));
@@ -291,11 +291,11 @@ fn rows_follow_edits_until_something_was_sent() {
             (vec![Post { draft: true, ..once("p", "2026-12-01T09:00:00") }], ChangeKind::Dropped),
             (vec![], ChangeKind::Dropped),
         ] {
-            let done = schedule(&calendar("UTC", posts), &[], &stored, &world.record, world.now);
+            let done = schedule(&calendar("UTC", posts), &[], &Standings::of(&stored), &world.record, world.now);
             assert_eq!(done.changes.len(), usize::from(follows), "{state} {kind:?}");
             if let Some(change) = done.changes.first() {
                 assert_eq!((change.kind, change.after.version), (kind, 7), "{state}");
-                assert_eq!(change.before.as_ref(), stored.first());
+                assert_eq!(change.before.as_deref(), Standings::of(&stored).open.first());
             }
         }
     }
@@ -583,7 +583,8 @@ fn announced_releases_stay() {
 #[test]
 fn it_says_when_to_look_again() {
     let mut world = World::known("2026-11-20T12:00:00Z", vec![once("p", "2026-12-01T09:00:00")]);
-    let again = |world: &World| schedule(&world.calendar, &[], &world.rows, &world.record, world.now).again;
+    let again =
+        |world: &World| schedule(&world.calendar, &[], &Standings::of(&world.rows), &world.record, world.now).again;
     world.run();
     assert_eq!(again(&world), Some(utc("2026-12-01T09:15:01Z")), "its grace has run out");
     world.calendar.posts.push(cron("s", "0 9 * * *"));

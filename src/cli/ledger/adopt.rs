@@ -8,8 +8,8 @@ use super::super::output::{self, Stream};
 use super::super::workspace::{CalendarArg, Settings, Workspace, actor};
 use super::{Exit, Failure, Format, Global, asked, block_on, deliveries};
 use crate::engine;
-use crate::ledger::{CalendarRecord, Ledger, OpenMode, Query};
-use crate::model::{Delivery, DeliveryId, Origin, ReasonCode};
+use crate::ledger::{CalendarRecord, Ledger, OpenMode};
+use crate::model::{Delivery, DeliveryId, ReasonCode};
 use crate::report::{DeliveryList, DeliveryView, Status};
 use crate::schedule::schedule;
 use crate::time::{Clock as _, SystemClock};
@@ -92,15 +92,20 @@ async fn unseen(
     let Some(workspace) = workspace else { return Ok(Vec::new()) };
     let Some(calendar) = &workspace.loaded.calendar else { return Ok(Vec::new()) };
     let known: HashSet<DeliveryId> = doubted.iter().map(|row| row.id).collect();
-    let query = Query { calendar: Some(calendar.name.clone()), ..Query::default() };
-    let mut rows = ledger.deliveries(&query).await?;
-    rows.retain(|row| row.origin == Origin::Calendar && !known.contains(&row.id));
+    let mut rows = ledger.standings(&calendar.name).await?;
+    rows.open.retain(|row| !known.contains(&row.id));
     let record = CalendarRecord { adopted: Some(now), ..ledger.calendar(&calendar.name).await? };
     let made = schedule(calendar, &workspace.loaded.ids, &rows, &record, now);
-    let held = made.changes.into_iter().map(|change| change.after).filter(|row| {
-        row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::LedgerOlder) && !known.contains(&row.id)
-    });
-    Ok(held.collect())
+    let mut held = Vec::new();
+    for change in &made.changes {
+        let row = &change.after;
+        let is_held = row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::LedgerOlder);
+        if is_held && !known.contains(&row.id) {
+            let present = ledger.delivery(row.id).await?;
+            held.push(change.row(&made.calendar, present.as_ref()));
+        }
+    }
+    Ok(held)
 }
 
 fn list(args: &Args, rows: &[Delivery]) -> Result<Exit, Failure> {

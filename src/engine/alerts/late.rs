@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::rule::{Waits, late_at, late_key, overdue};
 use crate::engine::{COMMAND_CALENDAR, Engine};
 use crate::ledger::{LedgerError, Query};
-use crate::model::{AccountName, CalendarName, Delivery, State};
+use crate::model::{AccountName, CalendarName, Standing, State};
 use crate::time::Blackout;
 
 impl Engine {
@@ -17,7 +17,7 @@ impl Engine {
     /// it is not out by then.
     pub(in crate::engine) async fn raise_late(
         &self,
-        rows: impl Iterator<Item = &Delivery>,
+        rows: impl Iterator<Item = &Standing>,
         now: DateTime<Utc>,
     ) -> Result<Option<DateTime<Utc>>, LedgerError> {
         let query = Query {
@@ -25,9 +25,9 @@ impl Engine {
             states: vec![State::Planned, State::Claimed, State::Sending],
             ..Query::default()
         };
-        let posted = self.ledger.deliveries(&query).await?;
-        let (mut next, mut late): (Option<DateTime<Utc>>, Vec<&Delivery>) = (None, Vec::new());
-        let mut all: Vec<&Delivery> = rows.collect();
+        let posted: Vec<Standing> = self.ledger.deliveries(&query).await?.iter().map(Standing::of).collect();
+        let (mut next, mut late): (Option<DateTime<Utc>>, Vec<&Standing>) = (None, Vec::new());
+        let mut all: Vec<&Standing> = rows.collect();
         all.extend(&posted);
         let world = self.world();
         let hours: HashMap<&AccountName, Blackout> =
@@ -79,7 +79,7 @@ mod tests {
     use super::super::super::samples::{after, planned, start};
     use super::super::samples::{alerts, engine_at, store};
     use super::*;
-    use crate::model::{Late, LateThen};
+    use crate::model::{Delivery, Late, LateThen};
     use crate::time::ManualClock;
 
     #[tokio::test]
@@ -88,23 +88,23 @@ mod tests {
         let engine = engine_at(&store, Arc::new(clock.clone()));
         let late = Late { grace_seconds: 900, then: LateThen::Publish };
         let row = Delivery { late, ..planned() };
-        let again = engine.raise_late(std::iter::once(&row), start()).await.expect("answers");
+        let again = engine.raise_late(std::iter::once(&Standing::of(&row)), start()).await.expect("answers");
         assert_eq!(again, Some(after(901)), "this is when to look again");
         assert_eq!(alerts(&engine, &row).await.len(), 0);
         engine.ledger.pause(Some(&row.account), Some((start(), "holiday".to_owned()))).await.expect("paused");
         for seconds in [901, 902, 5000] {
-            assert_eq!(engine.raise_late(std::iter::once(&row), after(seconds)).await, Ok(None));
+            assert_eq!(engine.raise_late(std::iter::once(&Standing::of(&row)), after(seconds)).await, Ok(None));
         }
         let raised = alerts(&engine, &row).await;
         assert_eq!((raised.len(), raised[0].kind.as_str()), (1, "late"));
         assert!(raised[0].message.ends_with("15 min 1 s late: paused: holiday"), "{}", raised[0].message);
         // Another process finds it raised.
         let other = engine_at(&store, Arc::new(clock));
-        other.raise_late(std::iter::once(&row), after(6000)).await.expect("answers");
+        other.raise_late(std::iter::once(&Standing::of(&row)), after(6000)).await.expect("answers");
         assert_eq!(alerts(&engine, &row).await.len(), 1);
         // Moved, and late once more.
         let moved = Delivery { due: after(7000), ..row.clone() };
-        engine.raise_late(std::iter::once(&moved), after(9000)).await.expect("answers");
+        engine.raise_late(std::iter::once(&Standing::of(&moved)), after(9000)).await.expect("answers");
         assert_eq!(alerts(&engine, &row).await.len(), 2);
     }
 

@@ -13,7 +13,7 @@
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Timelike as _, Utc};
 
 use crate::ledger::Alert;
-use crate::model::{Delivery, Event, LateThen, ReasonCode, State};
+use crate::model::{Delivery, Event, LateThen, ReasonCode, Standing, State};
 use crate::schedule::span;
 use crate::text::is_hidden;
 use crate::time::Blackout;
@@ -37,7 +37,7 @@ pub(in crate::engine) fn of(
 ) -> Option<Alert> {
     let version = before.map_or(0, |before| before.version) + 1;
     let happened = |kind: &str, key: String, tell_at: DateTime<Utc>, what: String, help: String| {
-        Some(alert(after, kind, key, (event.at, tell_at), &what, help))
+        Some(alert(&Standing::of(after), kind, key, (event.at, tell_at), &what, help))
     };
     let id = after.id;
     match after.state {
@@ -75,11 +75,13 @@ pub(in crate::engine) fn of(
                 _ => None,
             }
         }
-        State::Published if before.is_none_or(|before| before.state != State::Published) && counts(after) => {
-            let at = after.published_at.filter(|at| grace_end(after, hours).is_some_and(|end| *at >= end))?;
-            let what = format!("published {} late", late_by(after, at));
+        State::Published if before.is_none_or(|before| before.state != State::Published) => {
+            let row = Standing::of(after);
+            let end = grace_end(&row, hours).filter(|_| counts(&row));
+            let at = after.published_at.filter(|at| end.is_some_and(|end| *at >= end))?;
+            let what = format!("published {} late", late_by(&row, at));
             let help = "nothing is to be done; `late` in the calendar decides what becomes of late posts".to_owned();
-            happened("late", late_key(after), event.at, what, help)
+            happened("late", late_key(&row), event.at, what, help)
         }
         _ => None,
     }
@@ -103,7 +105,7 @@ pub(super) enum Waits {
 }
 
 /// The alert of a delivery that is not out although its grace is over.
-pub(super) fn overdue(row: &Delivery, waits: &Waits, now: DateTime<Utc>) -> Alert {
+pub(super) fn overdue(row: &Standing, waits: &Waits, now: DateTime<Utc>) -> Alert {
     let account = &row.account;
     let (why, go_on) = match (waits, &row.reason) {
         (Waits::Paused(why), _) => (format!("paused: {why}"), format!("`smm resume {account}` or `smm resume`")),
@@ -122,6 +124,7 @@ pub(in crate::engine) fn late_from_the_start(
     hours: Option<&Blackout>,
     now: DateTime<Utc>,
 ) -> Option<Alert> {
+    let row = &Standing::of(row);
     let late = row.state == State::Planned && row.released && grace_end(row, hours).is_some_and(|end| now >= end);
     late.then(|| {
         let what = format!("late by {} when it was first seen; published all the same", late_by(row, now));
@@ -131,18 +134,18 @@ pub(in crate::engine) fn late_from_the_start(
 }
 
 /// When a delivery that is on its way by itself is late; `None`: it is not on its way, or a person has sent it on.
-pub(super) fn late_at(row: &Delivery, hours: Option<&Blackout>) -> Option<DateTime<Utc>> {
+pub(super) fn late_at(row: &Standing, hours: Option<&Blackout>) -> Option<DateTime<Utc>> {
     let on_its_way = matches!(row.state, State::Planned | State::Claimed | State::Sending);
     (on_its_way && counts(row)).then(|| grace_end(row, hours)).flatten()
 }
 
 /// Whoever released it knows that it is late. What is published however late was released by nobody.
-fn counts(row: &Delivery) -> bool {
+fn counts(row: &Standing) -> bool {
     !row.released || row.late.then == LateThen::Publish
 }
 
 /// The first moment at which it is late.
-fn grace_end(row: &Delivery, hours: Option<&Blackout>) -> Option<DateTime<Utc>> {
+fn grace_end(row: &Standing, hours: Option<&Blackout>) -> Option<DateTime<Utc>> {
     let grace = i64::try_from(row.late.grace_seconds.max(ON_TIME)).ok()?;
     let grace = TimeDelta::try_seconds(grace)?;
     let end = match hours.filter(|_| !row.any_hour) {
@@ -153,7 +156,7 @@ fn grace_end(row: &Delivery, hours: Option<&Blackout>) -> Option<DateTime<Utc>> 
 }
 
 /// One for each time that a delivery has had: late, and out late, is one happening.
-pub(super) fn late_key(row: &Delivery) -> String {
+pub(super) fn late_key(row: &Standing) -> String {
     format!("{}/late/{}", row.id, row.due.timestamp_millis())
 }
 
@@ -194,7 +197,7 @@ fn help(row: &Delivery) -> String {
 }
 
 fn alert(
-    row: &Delivery,
+    row: &Standing,
     kind: &str,
     key: String,
     (at, tell_at): (DateTime<Utc>, DateTime<Utc>),
@@ -229,7 +232,7 @@ fn due(civil: NaiveDateTime, instant: DateTime<Utc>) -> String {
     }
 }
 
-fn late_by(row: &Delivery, now: DateTime<Utc>) -> String {
+fn late_by(row: &Standing, now: DateTime<Utc>) -> String {
     span((now - row.due).to_std().unwrap_or_default())
 }
 
@@ -378,8 +381,8 @@ mod tests {
         let rules = rules(RepeatSafety::LookUp);
         let late = Late { grace_seconds: 300, then: LateThen::Publish };
         let row = Delivery { late, ..planned() };
-        assert_eq!(late_at(&row, None), Some(after(301)));
-        let told = overdue(&row, &Waits::Paused("holiday".into()), after(400));
+        assert_eq!(late_at(&Standing::of(&row), None), Some(after(301)));
+        let told = overdue(&Standing::of(&row), &Waits::Paused("holiday".into()), after(400));
         assert_eq!(told.kind, "late");
         assert!(told.message.ends_with("not out yet, 6 min 40 s late: paused: holiday"), "{}", told.message);
         assert!(told.help.contains("`smm resume fedi`"), "{}", told.help);
@@ -388,15 +391,15 @@ mod tests {
         let alert = alert.expect("an alert");
         assert!(alert.message.ends_with("published 1 h 6 min late"), "{}", alert.message);
         assert_eq!(alert.key, told.key, "so it is told once");
-        assert_eq!(late_at(&out, None), None);
+        assert_eq!(late_at(&Standing::of(&out), None), None);
         assert_eq!(when(&sending, &Input::Answered(receipt(0)), &rules, 300).1, None, "within its grace");
         // A grace of nothing is not a promise to the second.
         let strict = Delivery { late: Late { grace_seconds: 0, then: LateThen::Publish }, ..planned() };
-        assert_eq!(late_at(&strict, None), Some(after(61)));
+        assert_eq!(late_at(&Standing::of(&strict), None), Some(after(61)));
         let moved = Delivery { due: after(3600), ..row.clone() };
-        assert_ne!(late_key(&moved), told.key, "its new time is another happening");
+        assert_ne!(late_key(&Standing::of(&moved)), told.key, "its new time is another happening");
         let endless = Delivery { late: Late { grace_seconds: u64::MAX, then: LateThen::Publish }, ..planned() };
-        assert_eq!(late_at(&endless, None), None);
+        assert_eq!(late_at(&Standing::of(&endless), None), None);
     }
 
     #[test]
@@ -405,7 +408,7 @@ mod tests {
         account.blackout = crate::time::parse_hours("09:00-12:00").expect("hours");
         let hours = Blackout::of(&account).expect("hours");
         let row = Delivery { late: Late { grace_seconds: 900, then: LateThen::Publish }, ..planned() };
-        assert_eq!(late_at(&row, Some(&hours)), Some(after(3 * 3600 + 901)));
+        assert_eq!(late_at(&Standing::of(&row), Some(&hours)), Some(after(3 * 3600 + 901)));
         let rules = rules(RepeatSafety::LookUp);
         let sending = Delivery { late: row.late, ..sending(1, &rules) };
         let (out, event, _) = step(&sending, &Input::Answered(receipt(0)), &rules, after(3 * 3600 + 60));
@@ -417,7 +420,7 @@ mod tests {
     fn whoever_released_it_knows_that_it_is_late() {
         let rules = rules(RepeatSafety::LookUp);
         let released = Delivery { released: true, ..sending(1, &rules) };
-        assert_eq!(late_at(&released, None), None);
+        assert_eq!(late_at(&Standing::of(&released), None), None);
         assert_eq!(when(&released, &Input::Answered(receipt(0)), &rules, 9000).1, None);
         let unasked = Delivery { released: true, ..planned() };
         assert_eq!(late_from_the_start(&unasked, None, after(60)), None);

@@ -7,7 +7,7 @@ use crate::calendar::Calendar;
 use crate::engine::samples::*;
 use crate::engine::{PersonCommand, person};
 use crate::ledger::CalendarRecord;
-use crate::model::{Account, CalendarName, Content, Late, Post, Trigger};
+use crate::model::{Account, CalendarName, Content, Late, Post, Standings, Trigger};
 use crate::schedule::schedule;
 use crate::time::Zone;
 
@@ -38,9 +38,9 @@ fn walk(row: &Delivery, by: &By) -> Delivery {
         By::Person(command) => person(row, command, after(4000), "ann").expect("allowed").0,
         By::Claim => Delivery { state: State::Claimed, owner: Some("me".into()), ..row.clone() },
         By::Calendar { due, looked } => {
-            let changes =
-                schedule(&calendar(row, after(*due)), &[], std::slice::from_ref(row), &known(), after(*looked));
-            changes.changes.into_iter().next().expect("a change").after
+            let rows = Standings::of([row]);
+            let wanted = schedule(&calendar(row, after(*due)), &[], &rows, &known(), after(*looked));
+            wanted.changes.first().expect("a change").row(&wanted.calendar, Some(row))
         }
     }
 }

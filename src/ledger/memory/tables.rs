@@ -9,7 +9,8 @@ use crate::ledger::{
     Write, Written,
 };
 use crate::model::{
-    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Intent, OccurrenceName, PostId, Receipt, State,
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Intent, OccurrenceName, PostId, Receipt,
+    Standings, State,
 };
 use crate::trial::Guard;
 
@@ -98,6 +99,7 @@ impl Tables {
                 && query.post.as_ref().is_none_or(|post| row.post == *post)
                 && query.account.as_ref().is_none_or(|account| row.account == *account)
                 && (query.states.is_empty() || query.states.contains(&row.state))
+                && query.ids.as_ref().is_none_or(|ids| ids.contains(&row.id))
                 && start.as_ref().is_none_or(|start| row.id.to_string().starts_with(start))
         };
         let mut found: Vec<&Delivery> = self.deliveries.values().filter(wanted).collect();
@@ -107,6 +109,13 @@ impl Tables {
             found.truncate(count);
         }
         found.into_iter().cloned().collect()
+    }
+
+    /// How the deliveries of a calendar stand.
+    pub(super) fn standings(&self, calendar: &CalendarName) -> Standings {
+        let mut found: Vec<&Delivery> = self.deliveries.values().filter(|row| row.calendar == *calendar).collect();
+        found.sort_by_key(|row| (row.due, row.id));
+        Standings::of(found)
     }
 
     /// Stores a row, or says why not.

@@ -42,7 +42,9 @@ use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query,
     Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written,
 };
-use crate::model::{AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId};
+use crate::model::{
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, Standings,
+};
 
 /// A ledger in PostgreSQL.
 pub struct PostgresLedger {
@@ -119,6 +121,11 @@ impl Ledger for PostgresLedger {
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {
         Ok(read!(self.server, self.server.limit * LONG, session => rows::deliveries(session, query))?
             .unwrap_or_default())
+    }
+
+    async fn standings(&self, calendar: &CalendarName) -> Result<Standings> {
+        let limit = self.server.limit * LONG;
+        Ok(read!(self.server, limit, session => rows::standings(session, calendar))?.unwrap_or_default())
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {

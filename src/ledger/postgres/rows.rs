@@ -10,8 +10,9 @@ use tokio_postgres::types::ToSql;
 
 use super::error::Trouble;
 use super::schema;
+use crate::ledger::standing::{Columns, Gathering, settled_states};
 use crate::ledger::{About, LedgerError, Query, Result};
-use crate::model::{Delivery, DeliveryId, Event, State};
+use crate::model::{CalendarName, Delivery, DeliveryId, Event, Standings, State};
 
 /// The columns that [`delivery_of`] reads.
 pub(super) const COLUMNS: &str = "row, state, version, fence, owner";
@@ -38,6 +39,10 @@ pub(super) async fn deliveries(session: &Object, query: &Query) -> std::result::
         narrow("id >=", Box::new(start.to_ascii_lowercase()));
         narrow("id <", Box::new(start.to_ascii_lowercase() + "g"));
     }
+    if let Some(ids) = &query.ids {
+        values.push(Box::new(ids.iter().map(ToString::to_string).collect::<Vec<_>>()));
+        let _ = write!(sql, " AND id = ANY(${})", values.len());
+    }
     if !query.states.is_empty() {
         let states: Vec<&'static str> = query.states.iter().map(|state| state.as_str()).collect();
         values.push(Box::new(states));
@@ -54,6 +59,42 @@ pub(super) async fn deliveries(session: &Object, query: &Query) -> std::result::
     let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect();
     let rows = session.query(&statement, &values).await?;
     rows.iter().map(|row| Ok(delivery_of(row)?)).collect()
+}
+
+/// Rows that are read at once: what the server sends is kept until the last of them is there.
+const PAGE: i64 = 5_000;
+
+/// Reads how the deliveries of a calendar stand, page by page. A row whose time is changed meanwhile may be missed, or read
+/// twice: whatever is written for it then is stale, and the comparison is made anew.
+pub(super) async fn standings(session: &Object, calendar: &CalendarName) -> std::result::Result<Standings, Trouble> {
+    let statement = session
+        .prepare_cached(&format!(
+            "SELECT id, post, occurrence, account, network, state, version,
+                 CASE WHEN state NOT IN ({}) THEN row END, due
+             FROM deliveries WHERE calendar = $1 AND ($2::timestamptz IS NULL OR (due, id) > ($2, $3))
+             ORDER BY due, id LIMIT $4",
+            settled_states()
+        ))
+        .await?;
+    let mut all = Gathering::default();
+    let (mut due, mut id): (Option<DateTime<Utc>>, String) = (None, String::new());
+    loop {
+        let rows = session.query(&statement, &[&calendar.as_str(), &due, &id, &PAGE]).await?;
+        for row in &rows {
+            all.add(&Columns {
+                id: row.get(0),
+                post: row.get(1),
+                occurrence: row.get(2),
+                account: row.get(3),
+                network: row.get(4),
+                state: row.get(5),
+                version: unsigned(row.get(6))?,
+                row: row.get(7),
+            })?;
+        }
+        let Some(last) = rows.last().filter(|_| i64::try_from(rows.len()) == Ok(PAGE)) else { return Ok(all.done()) };
+        (due, id) = (Some(last.get(8)), last.get(0));
+    }
 }
 
 /// Reads one delivery.

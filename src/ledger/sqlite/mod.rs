@@ -45,7 +45,7 @@ use super::{
     Query, Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written, with_ending,
 };
 use crate::model::{
-    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, State,
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, Standings, State,
 };
 
 /// A ledger in an `SQLite` file.
@@ -198,6 +198,11 @@ impl Ledger for SqliteLedger {
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {
         let query = query.clone();
         self.reader.run(move |conn| rows::deliveries(conn, &query)).await
+    }
+
+    async fn standings(&self, calendar: &CalendarName) -> Result<Standings> {
+        let calendar = calendar.clone();
+        self.reader.run(move |conn| rows::standings(conn, &calendar)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>> {

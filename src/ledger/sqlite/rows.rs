@@ -4,8 +4,9 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::alerts;
 use super::instant::{instant, micros, micros_up};
+use crate::ledger::standing::{Columns, Gathering, settled_states};
 use crate::ledger::{LedgerError, Query, Result, Write, Written};
-use crate::model::{Binding, Delivery, DeliveryId, Event, Intent, Receipt, State};
+use crate::model::{Binding, CalendarName, Delivery, DeliveryId, Event, Intent, Receipt, Standings, State};
 
 /// Reads the deliveries of a query.
 pub(super) fn deliveries(conn: &Connection, query: &Query) -> Result<Vec<Delivery>> {
@@ -22,6 +23,10 @@ pub(super) fn deliveries(conn: &Connection, query: &Query) -> Result<Vec<Deliver
     if let Some(account) = &query.account {
         sql.push_str(" AND account = ?");
         values.push(Box::new(account.as_str().to_owned()));
+    }
+    if let Some(ids) = &query.ids {
+        sql.push_str(" AND id IN (SELECT value FROM json_each(?))");
+        values.push(Box::new(serde_json::to_string(ids)?));
     }
     if let Some(start) = &query.id_start {
         // `g` is the first letter after the hex digits.
@@ -51,6 +56,32 @@ pub(super) fn deliveries(conn: &Connection, query: &Query) -> Result<Vec<Deliver
         found.push(read(row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?)?);
     }
     Ok(found)
+}
+
+/// Reads how the deliveries of a calendar stand.
+pub(super) fn standings(conn: &Connection, calendar: &CalendarName) -> Result<Standings> {
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT id, post, occurrence, account, network, state, version,
+             CASE WHEN state NOT IN ({}) THEN row END
+         FROM deliveries WHERE calendar = ? ORDER BY due, id",
+        settled_states()
+    ))?;
+    let mut rows = statement.query([calendar.as_str()])?;
+    let mut all = Gathering::default();
+    while let Some(row) = rows.next()? {
+        let text = |column| Ok::<_, LedgerError>(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?);
+        all.add(&Columns {
+            id: text(0)?,
+            post: text(1)?,
+            occurrence: text(2)?,
+            account: text(3)?,
+            network: text(4)?,
+            state: text(5)?,
+            version: u64::try_from(row.get::<_, i64>(6)?).unwrap_or_default(),
+            row: row.get_ref(7)?.as_str_or_null().map_err(rusqlite::Error::from)?,
+        })?;
+    }
+    Ok(all.done())
 }
 
 /// Claimed and sending deliveries of others than `owner`.

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::model::{
     AccountName, Binding, CalendarName, Content, Delivery, Event, Frozen, Intent, Late, LimitOverrides, OccurrenceName,
-    Origin, Post, PostId, Reason, ReasonCode, Receipt, State, Unknown,
+    Origin, Post, PostId, Reason, ReasonCode, Receipt, Standings, State, Unknown,
 };
 
 /// Where a ledger is kept. A case gets an empty one.
@@ -67,6 +67,7 @@ cases! {
     all:
     rows::what_is_written_is_read,
     rows::a_query_narrows,
+    rows::how_deliveries_stand_is_what_their_rows_say,
     rows::a_write_over_an_old_version_changes_nothing,
     rows::a_batch_writes_what_can_be_written,
     rows::of_many_writes_over_one_version_one_is_taken,

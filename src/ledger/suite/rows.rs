@@ -40,6 +40,48 @@ pub(super) async fn a_query_narrows(store: Box<dyn Store>) {
     let start = held.id.to_string()[..9].to_uppercase();
     assert_eq!(names(Query { id_start: Some(start), ..Query::default() }).await, ["d/bsky"]);
     assert!(names(Query { id_start: Some("%".to_owned()), ..Query::default() }).await.is_empty());
+    let ids = Some(vec![held.id, row("b", "bsky", 20).id, row("unheard", "bsky", 0).id]);
+    assert_eq!(names(Query { ids, ..Query::default() }).await, ["b/bsky", "d/bsky"]);
+    assert!(names(Query { ids: Some(Vec::new()), ..Query::default() }).await.is_empty());
+}
+
+pub(super) async fn how_deliveries_stand_is_what_their_rows_say(store: Box<dyn Store>) {
+    let ledger = store.open();
+    let calendar = row("any", "fedi", 0).calendar;
+    assert_eq!(ledger.standings(&calendar).await, Ok(Standings::default()));
+    for (number, state) in (0..).zip(State::ALL.into_iter().filter(|state| *state != State::Sending)) {
+        let mut plain = row(&format!("in-{state}"), "fedi", 100 - number);
+        plain.state = state;
+        put(&*ledger, &plain).await;
+    }
+    // Everything that a comparison looks at, and what it must not take for it.
+    let mut full = row("full", "bsky", 60);
+    full.reason = Some(Reason::new(ReasonCode::Blackout, "with a \"quote\""));
+    full.not_before = Some(at(90));
+    full.late = Late { grace_seconds: 7, then: crate::model::LateThen::Skip };
+    (full.released, full.any_hour) = (true, true);
+    full.plan = Some(serde_json::json!({"state": "held", "receipts": [1]}));
+    let full = put(&*ledger, &full).await;
+    put(&*ledger, &full).await;
+    begin(&*ledger, &put(&*ledger, &row("sent", "first", 1)).await, "1", 0, 2).await;
+    let part = begin(&*ledger, &put(&*ledger, &row("half", "second", 1)).await, "2", 0, 2).await;
+    put(&*ledger, &received(&part, 0, 3, State::Held)).await;
+    let posted = Delivery { origin: Origin::Command, ..row("posted", "fedi", 5) };
+    put(&*ledger, &posted).await;
+    let other = CalendarName::new("other");
+    let mut elsewhere = row("elsewhere", "fedi", 0);
+    (elsewhere.id, elsewhere.calendar) = (crate::model::DeliveryId::MIN, other.clone());
+    put(&*ledger, &elsewhere).await;
+
+    let rows = ledger.deliveries(&Query { calendar: Some(calendar.clone()), ..Query::default() }).await.expect("rows");
+    let standings = ledger.standings(&calendar).await.expect("standings");
+    assert_eq!(standings, Standings::of(&rows));
+    assert_eq!((standings.open.len(), standings.settled.len()), (7, 4), "without what was posted");
+    let frozen: Vec<_> = standings.open.iter().filter(|row| row.frozen).map(|row| row.post.as_str()).collect();
+    assert_eq!(frozen, ["half", "sent"], "{standings:?}");
+    assert_eq!(standings.open.iter().find(|row| row.id == full.id).map(|row| row.version), Some(2));
+    assert_eq!(ledger.standings(&other).await.expect("standings").open.len(), 1);
+    assert_eq!(ledger.standings(&CalendarName::new("nobody")).await, Ok(Standings::default()));
 }
 
 pub(super) async fn a_write_over_an_old_version_changes_nothing(store: Box<dyn Store>) {
