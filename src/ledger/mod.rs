@@ -68,7 +68,8 @@ pub use mark::MarkFile;
 pub use transfer::{Check, FORMAT, Record, Telling, Whole};
 
 use crate::model::{
-    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, Receipt, Standings, State,
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, Receipt,
+    Standings, State,
 };
 
 /// Why the ledger could not do what it was asked.

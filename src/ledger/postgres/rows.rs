@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::{GenericClient, Object};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -71,13 +71,14 @@ pub(super) async fn standings(session: &Object, calendar: &CalendarName) -> std:
         .prepare_cached(&format!(
             "SELECT id, post, occurrence, account, network, state, version,
                  CASE WHEN state NOT IN ({}) THEN row END, due
-             FROM deliveries WHERE calendar = $1 AND ($2::timestamptz IS NULL OR (due, id) > ($2, $3))
+             FROM deliveries WHERE calendar = $1 AND (due, id) > ($2, $3)
              ORDER BY due, id LIMIT $4",
             settled_states()
         ))
         .await?;
     let mut all = Gathering::default();
-    let (mut due, mut id): (Option<DateTime<Utc>>, String) = (None, String::new());
+    // Before every time that a calendar can name.
+    let (mut due, mut id) = (DateTime::UNIX_EPOCH - TimeDelta::days(1_000_000), String::new());
     loop {
         let rows = session.query(&statement, &[&calendar.as_str(), &due, &id, &PAGE]).await?;
         for row in &rows {
@@ -93,7 +94,7 @@ pub(super) async fn standings(session: &Object, calendar: &CalendarName) -> std:
             })?;
         }
         let Some(last) = rows.last().filter(|_| i64::try_from(rows.len()) == Ok(PAGE)) else { return Ok(all.done()) };
-        (due, id) = (Some(last.get(8)), last.get(0));
+        (due, id) = (last.get(8), last.get(0));
     }
 }
 
