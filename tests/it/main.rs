@@ -10,6 +10,10 @@ mod support;
 mod kills;
 
 #[cfg(target_os = "linux")]
+#[path = "../support/points.rs"]
+mod points;
+
+#[cfg(target_os = "linux")]
 #[path = "../support/postgres.rs"]
 mod postgres;
 

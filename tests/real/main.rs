@@ -6,6 +6,8 @@
 
 #[path = "../support/kills.rs"]
 mod kills;
+#[path = "../support/points.rs"]
+mod points;
 #[path = "../support/postgres.rs"]
 mod postgres;
 #[path = "../support/process.rs"]
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
     pg("post_and_publish_beside_a_daemon", daemons::post_and_publish_beside_a_daemon);
     pg("races_have_one_winner", || run(shared::races_have_one_winner()));
     pg("killed_at_any_moment", kill::killed_at_any_moment);
+    pg("killed_at_each_point", kill::killed_at_each_point);
     add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -3,22 +3,47 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use smm::adapter::suite::Rule;
+use smm::model::State;
 
 use crate::process::{Ends, pause};
 use crate::proxy::Cut;
-use crate::stand::{Kind, Net, Planned, Stand, Tally};
+use crate::stand::{Net, Planned, Stand, Tally};
 
-/// Kills of one ledger; then it is brought to rest and checked.
-const ROUND: u64 = 100;
+/// How the killing is laid out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Game {
+    /// Kills of one ledger; then it is brought to rest and checked.
+    pub round: u64,
+    /// Rounds side by side: most of the time is waiting.
+    pub together: u64,
+    /// Deliveries that fall due for each kill. There have to be enough that one is under way whenever it comes.
+    pub deliveries: u64,
+    /// So long after each other they do, in milliseconds.
+    pub every: u64,
+    /// A post is for one account, in turn; otherwise it is for all.
+    pub in_turn: bool,
+    /// A ledger comes to rest within this.
+    pub rest: Duration,
+}
 
-/// Rounds side by side: most of the time is waiting.
-const TOGETHER: u64 = 4;
+impl Game {
+    /// An embedded ledger: the next process goes on at once with what the last one had.
+    pub(crate) const EMBEDDED: Self =
+        Self { round: 100, together: 4, deliveries: 2, every: 50, in_turn: false, rest: Duration::from_mins(1) };
+
+    /// A shared ledger: what a killed process had, and its account, is nobody's until the lease has lapsed. So about one
+    /// delivery falls due in each process's life, and there are so many accounts that the next one is on another.
+    pub(crate) const SHARED: Self =
+        Self { round: 200, together: 6, deliveries: 1, every: 350, in_turn: true, rest: Duration::from_mins(3) };
+}
 
 /// Small, and the same on every run with the same seed.
 pub(crate) struct Dice(u64);
@@ -40,9 +65,25 @@ impl Dice {
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Killed {
     pub kills: u64,
+    /// Kills of a process that had a delivery under way.
+    pub hits: u64,
+    /// What they had: claimed, and sending.
+    pub claimed: usize,
+    pub sending: usize,
     pub deliveries: usize,
     /// Left to a person, and rightly so.
     pub unknown: usize,
+}
+
+impl Killed {
+    fn add(&mut self, other: Self) {
+        self.kills += other.kills;
+        self.hits += other.hits;
+        self.claimed += other.claimed;
+        self.sending += other.sending;
+        self.deliveries += other.deliveries;
+        self.unknown += other.unknown;
+    }
 }
 
 /// `SMM_KILLS` and `SMM_SEED`.
@@ -52,73 +93,117 @@ pub(crate) fn asked(plain: u64) -> (u64, u64) {
 }
 
 /// Kills so often, in rounds; `stand` makes what one round is played on.
-pub(crate) fn kill(kills: u64, seed: u64, stand: impl Fn(u64) -> Stand + Sync) -> Killed {
+pub(crate) fn kill(game: Game, kills: u64, seed: u64, stand: impl Fn(u64) -> Stand + Sync) -> Killed {
     eprintln!("{kills} kills, seed {seed} (SMM_KILLS, SMM_SEED)");
     let began = Instant::now();
-    let rounds = kills.div_ceil(ROUND);
+    let rounds = kills.div_ceil(game.round);
     let next = AtomicU64::new(0);
-    let mut all = Killed::default();
+    let all = Mutex::new(Killed::default());
     std::thread::scope(|scope| {
-        let work = || {
-            let mut killed = Killed::default();
-            loop {
-                let round = next.fetch_add(1, Ordering::Relaxed);
-                if round >= rounds {
-                    return killed;
-                }
-                let count = ROUND.min(kills - round * ROUND);
-                let tally = play(&mut stand(round), count, &mut Dice::new(seed + round));
-                killed.kills += count;
-                killed.deliveries += tally.deliveries;
-                killed.unknown += tally.unknown;
+        let work = || loop {
+            let round = next.fetch_add(1, Ordering::Relaxed);
+            if round >= rounds {
+                return;
+            }
+            let count = game.round.min(kills - round * game.round);
+            let killed = play(game, &mut stand(round), count, &mut Dice::new(seed + round));
+            let mut all = all.lock().expect("no panic");
+            all.add(killed);
+            if rounds > 1 {
+                eprintln!("{:4.0?} {}", began.elapsed(), told(&all));
             }
         };
-        let threads: Vec<_> = (0..TOGETHER.min(rounds)).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..game.together.min(rounds)).map(|_| scope.spawn(work)).collect();
         for thread in threads {
-            let killed = thread.join().expect("no post is out twice, lost, or told untruly");
-            all.kills += killed.kills;
-            all.deliveries += killed.deliveries;
-            all.unknown += killed.unknown;
+            thread.join().expect("no post is out twice, lost, or told untruly");
         }
     });
-    eprintln!(
-        "{} kills in {:.0?}: {} deliveries, none twice, none lost, {} left to a person",
-        all.kills,
-        began.elapsed(),
-        all.deliveries,
-        all.unknown
-    );
+    let all = all.into_inner().expect("no panic");
+    eprintln!("{} in {:.0?}: none twice, none lost, none told untruly", told(&all), began.elapsed());
+    assert!(all.hits * 3 >= all.kills, "most kills hit nothing: {all:?}");
     all
 }
 
+fn told(all: &Killed) -> String {
+    format!(
+        "{} kills, {} of them with a delivery under way ({} claimed, {} sending); {} deliveries, {} left to a person",
+        all.kills, all.hits, all.claimed, all.sending, all.deliveries, all.unknown
+    )
+}
+
 /// One round, on a ledger of its own.
-fn play(stand: &mut Stand, kills: u64, dice: &mut Dice) -> Tally {
-    let from = Utc::now() + TimeDelta::milliseconds(200);
-    let count = 5 + kills / 3;
-    let posts = (0..count).map(|number| {
-        let at = from + TimeDelta::milliseconds(i64::try_from(number * 200).expect("small"));
-        let post = Planned::new(format!("p{number}"), at);
-        match number % 5 {
-            1 => post.parts(3),
-            3 => post.picture(),
-            _ => post,
-        }
-    });
-    stand.calendar(posts.collect());
+fn play(game: Game, stand: &mut Stand, kills: u64, dice: &mut Dice) -> Killed {
+    stand.calendar(posts(game, stand, kills));
+    let mut killed = Killed { kills, ..Killed::default() };
     for _ in 0..kills {
         let net = usize::try_from(dice.roll(u64::try_from(stand.nets.len()).expect("small"))).expect("small");
         trouble(&stand.nets[net], dice);
+        let before = stand.requests();
         let mut daemon = Ends(start(stand.command()));
-        pause(10 + dice.roll(140));
+        moment(stand, before, dice);
         daemon.0.kill().expect("killed");
         let status = daemon.0.wait().expect("ended");
-        assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "it ended by itself: {status}");
+        assert_eq!(status.signal(), Some(9), "it ended by itself: {status}");
+        let (claimed, sending) = hit(stand, daemon.0.id());
+        killed.hits += u64::from(claimed + sending > 0);
+        killed.claimed += claimed;
+        killed.sending += sending;
     }
     // Left alone, it settles everything by itself.
     let daemon = Ends(start(stand.command()));
-    let rows = stand.until_rest(Duration::from_mins(1));
+    let rows = stand.until_rest(game.rest);
     drop(daemon);
-    stand.check(&rows)
+    let Tally { deliveries, unknown } = stand.check(&rows);
+    Killed { deliveries, unknown, ..killed }
+}
+
+fn posts(game: Game, stand: &Stand, kills: u64) -> Vec<Planned> {
+    let accounts: Vec<String> = stand.nets.iter().map(|net| net.account.clone()).collect();
+    let each = if game.in_turn { 1 } else { u64::try_from(accounts.len()).expect("small") };
+    let from = Utc::now() + TimeDelta::milliseconds(200);
+    let post = |number: u64| {
+        let at = from + TimeDelta::milliseconds(i64::try_from(number * each * game.every).expect("small"));
+        let post = Planned::new(format!("p{number}"), at);
+        let post = match number % 5 {
+            1 => post.parts(3),
+            3 => post.picture(),
+            _ => post,
+        };
+        let turn = usize::try_from(number).expect("small") % accounts.len();
+        if game.in_turn { post.to(&accounts[turn..=turn]) } else { post }
+    };
+    (0..5 + (kills * game.deliveries).div_ceil(each)).map(post).collect()
+}
+
+/// Waits until the process is to be killed: some while after its start, after its first requests, or after a call that
+/// cannot be taken back. `before`: what there was of both.
+fn moment(stand: &Stand, before: (usize, usize), dice: &mut Dice) {
+    let (requests, calls) = match dice.roll(5) {
+        0 => return pause(10 + dice.roll(140)),
+        1 | 2 => (1 + usize::try_from(dice.roll(5)).expect("small"), usize::MAX),
+        _ => (usize::MAX, 1),
+    };
+    let end = Instant::now() + Duration::from_millis(800);
+    let comes = |now: usize, before: usize, wanted: usize| now - before >= wanted;
+    while Instant::now() < end {
+        let now = stand.requests();
+        if comes(now.0, before.0, requests) || comes(now.1, before.1, calls) {
+            break;
+        }
+        pause(1);
+    }
+    pause(dice.roll(10));
+}
+
+/// What the killed process had, as the ledger says: claimed, and sending.
+fn hit(stand: &Stand, process: u32) -> (usize, usize) {
+    let of = format!(", process {process}, ");
+    let rows = stand.begun();
+    let count = |state: State| {
+        let his = |owner: &String| owner.contains(&of);
+        rows.iter().filter(|row| row.state == state && row.owner.as_ref().is_some_and(his)).count()
+    };
+    (count(State::Claimed), count(State::Sending))
 }
 
 fn start(mut command: Command) -> Child {
@@ -137,11 +222,4 @@ fn trouble(net: &Net, dice: &mut Dice) {
         4 => net.fake().front().expect("HTTP").rule(Rule::answer(503, "busy").on(call.0, call.1)),
         _ => {}
     }
-}
-
-/// The accounts of a round. The two kinds of Mastodon are the same account to a ledger, and never in one.
-pub(crate) fn kinds(round: u64) -> &'static [Kind] {
-    const KEY: &[Kind] = &[Kind::ChosenId, Kind::Key, Kind::Files];
-    const LOOK_UP: &[Kind] = &[Kind::ChosenId, Kind::LookUp, Kind::Files];
-    if round.is_multiple_of(2) { KEY } else { LOOK_UP }
 }

@@ -65,6 +65,11 @@ impl Proxy {
         self.shared.rules.lock().expect("no panic").iter().all(|rule| rule.3 == 0)
     }
 
+    /// How many requests came in.
+    pub(crate) fn requests(&self) -> usize {
+        self.shared.seen.lock().expect("no panic").len()
+    }
+
     /// How many requests with this method and path came in.
     pub(crate) fn count(&self, (method, path): (&str, &str)) -> usize {
         self.shared.seen.lock().expect("no panic").iter().filter(|seen| seen.0 == method && seen.1 == path).count()

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -150,6 +151,8 @@ pub(crate) struct Stand {
     posts: Vec<Planned>,
     ledger: String,
     secrets: BTreeMap<String, String>,
+    /// A shared ledger, opened for reading: a connection is not made anew for each look.
+    reader: OnceLock<Arc<dyn Ledger>>,
 }
 
 /// What a check has counted.
@@ -190,7 +193,7 @@ impl Stand {
         let env = TestEnv::new();
         env.write("smm.toml", config);
         env.write("dot.png", PICTURE);
-        Self { env, nets, posts: Vec::new(), ledger: ledger.to_owned(), secrets }
+        Self { env, nets, posts: Vec::new(), ledger: ledger.to_owned(), secrets, reader: OnceLock::new() }
     }
 
     /// Writes the calendar.
@@ -237,27 +240,50 @@ impl Stand {
         Daemon::start(command)
     }
 
+    /// Several processes may publish from its ledger.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.ledger.starts_with("postgres:")
+    }
+
     /// The ledger, for reading.
-    pub(crate) fn open(&self) -> std::sync::Arc<dyn Ledger> {
+    pub(crate) fn open(&self) -> Arc<dyn Ledger> {
         smm::ledger::open(&self.ledger, &self.env.path().join("state/smm"), OpenMode::ReadOnly).expect("a ledger")
     }
 
     pub(crate) fn rows(&self) -> Vec<Delivery> {
-        let ledger = self.open();
-        wait(ledger.deliveries(&Query::default())).expect("rows")
+        self.read(Query::default())
+    }
+
+    /// What the ledger says is under way.
+    pub(crate) fn begun(&self) -> Vec<Delivery> {
+        self.read(Query { states: vec![State::Claimed, State::Sending], ..Query::default() })
+    }
+
+    fn read(&self, query: Query) -> Vec<Delivery> {
+        // An embedded one is left alone between two looks: what a killed process has left is for the next one to find.
+        let ledger = if self.is_shared() { Arc::clone(self.reader.get_or_init(|| self.open())) } else { self.open() };
+        serve(async move { ledger.deliveries(&query).await }).expect("rows")
+    }
+
+    /// How many requests its servers have seen, and how many of them cannot be taken back.
+    pub(crate) fn requests(&self) -> (usize, usize) {
+        let nets = self.nets.iter().filter_map(|net| Some((net.proxy()?, net.fake().publish_call()?)));
+        nets.fold((0, 0), |(all, calls), (proxy, call)| (all + proxy.requests(), calls + proxy.count(call)))
     }
 
     /// Waits until everything that is expected is there and nothing moves by itself any more.
     #[track_caller]
     pub(crate) fn until_rest(&self, within: Duration) -> Vec<Delivery> {
         let end = Instant::now() + within;
+        let mut between = 25;
         loop {
             let rows = self.rows();
             if rows.len() == self.expected() && rows.iter().all(rests) {
                 return rows;
             }
             assert!(Instant::now() < end, "not at rest within {within:?}: {:#?}", brief(&rows));
-            pause(25);
+            pause(between);
+            between = (between + 5).min(200);
         }
     }
 

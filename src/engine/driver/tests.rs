@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::adapter::{Api, Identity, Metrics, Reply, Step, Verdict};
-use crate::engine::Worker;
 use crate::engine::samples::{after, plan_of, start};
+use crate::engine::{Pass, Worker};
 use crate::ledger::LedgerError;
 use crate::ledger::memory::{Around, Call, MemoryStore};
 use crate::model::{Content, Late, LateThen, LimitOverrides, Post, State, Trigger};
@@ -377,6 +377,29 @@ async fn an_answer_that_cannot_be_written_is_offered_again() {
     });
     stage.run(&stage.engine("me"), after(900)).await;
     assert_eq!((stage.net.out().len(), stage.states()), (1, vec![State::Published]));
+}
+
+/// Somebody waits for a pass: what it could not write down within a minute is left to the next start, and sent by neither.
+#[tokio::test]
+async fn a_pass_ends_when_its_result_cannot_be_stored() {
+    let stage = Stage::new(false, 2);
+    let net = Arc::clone(&stage.net);
+    // Everything is refused from the call on.
+    stage.trouble(move |call, done| matches!(call, Call::Write { .. }) && !done && !net.out().is_empty());
+    let engine = stage.engine("me");
+    engine.apply().await.expect("the ledger answers");
+    let pass = Pass { only: None, wait: Duration::ZERO };
+    let error = engine.pass(&pass, std::future::pending()).await.expect_err("it could not be stored");
+    assert_eq!(error, LedgerError::Storage("no answer".to_owned()));
+    let took = stage.clock.now() - start();
+    assert!(took >= TimeDelta::minutes(1) && took < TimeDelta::minutes(2), "it ended after {took}");
+    assert_eq!((stage.net.out().len(), stage.states()), (1, vec![State::Sending, State::Planned]));
+
+    stage.trouble(|_, _| false);
+    let next = stage.engine("next");
+    next.apply().await.expect("the ledger answers");
+    stage.run(&next, after(3600)).await;
+    assert_eq!((stage.net.out().len(), stage.states()), (2, vec![State::Published; 2]), "each of them once");
 }
 
 #[tokio::test]

@@ -1,26 +1,17 @@
-//! Killed at each fail point, on every kind of network: each post is out at most once, none is lost, and what the ledger
-//! says is true.
+//! Killed at each fail point, over the ledger in a file.
 
-use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
-
-use chrono::{TimeDelta, Utc};
-use smm::model::State;
 use smm::trial::POINTS;
 
-use crate::process::ends;
-use crate::stand::{Kind, Planned, Stand, brief};
+use crate::points::{CASES, killed};
+use crate::stand::{Kind, Stand};
 
-/// A run is killed at this point, when it is there for the nth time.
-type Kill = (&'static str, u32);
-
-/// One test for each point, with the kills that it takes, run after run; and one that holds the list to the program's own.
+/// One test for each point, and one that holds them to the shared table.
 macro_rules! points {
-    ($($name:ident $point:literal $kills:expr),+ $(,)?) => {
+    ($($name:ident $point:literal),+ $(,)?) => {
         $(
             #[test]
             fn $name() {
-                killed_at($point, &$kills);
+                killed_at($point);
             }
         )+
 
@@ -32,66 +23,41 @@ macro_rules! points {
 }
 
 points! {
-    claim "claim" [("claim", 1), ("claim", 2)],
-    claimed "claimed" [("claimed", 1), ("claimed", 2)],
-    prepared "prepared" [("prepared", 1)],
-    intent "intent" [("intent", 1), ("intent", 3)],
-    intent_written "intent-written" [("intent-written", 1), ("intent-written", 2), ("intent-written", 3)],
-    send "send" [("send", 1), ("send", 2), ("send", 3)],
-    answered "answered" [("answered", 1), ("answered", 2), ("answered", 3)],
-    evidence_written "evidence-written" [("evidence-written", 1), ("evidence-written", 2)],
-    recorded "recorded" [("recorded", 1), ("recorded", 2), ("recorded", 3)],
-    look "look" [("send", 1), ("look", 1), ("look", 1)],
-    looked "looked" [("answered", 1), ("looked", 1), ("looked", 1)],
-    repeat_written "repeat-written" [("intent-written", 1), ("repeat-written", 1)],
-    apply "apply" [("apply", 1)],
-    applied "applied" [("applied", 1)],
+    claim "claim",
+    claimed "claimed",
+    prepared "prepared",
+    intent "intent",
+    intent_written "intent-written",
+    send "send",
+    answered "answered",
+    evidence_written "evidence-written",
+    recorded "recorded",
+    look "look",
+    looked "looked",
+    repeat_written "repeat-written",
+    apply "apply",
+    applied "applied",
 }
 
-fn killed_at(point: &str, kills: &[Kill]) {
+fn killed_at(point: &str) {
+    let case = CASES.iter().find(|case| case.point == point).expect("it is in the table");
     // Each kind on a thread of its own: most of the time is waiting.
     std::thread::scope(|scope| {
-        let runs: Vec<_> = Kind::ALL.into_iter().map(|kind| (kind, scope.spawn(move || run(kind, kills)))).collect();
+        let runs = Kind::ALL.map(|kind| (kind, scope.spawn(move || killed(case, kind, Stand::new(&[kind])))));
         for (kind, run) in runs {
             assert!(run.join().is_ok(), "killed at {point}, on {kind:?}");
         }
     });
 }
 
-fn run(kind: Kind, kills: &[Kill]) {
-    let mut stand = Stand::new(&[kind]);
-    let now = Utc::now();
-    stand.calendar(vec![
-        Planned::new("first", now).picture(),
-        Planned::new("story", now + TimeDelta::milliseconds(1)).parts(6),
-        Planned::new("last", now + TimeDelta::milliseconds(2)),
-    ]);
-    for (point, times) in kills {
-        let mut daemon = stand.daemon_until(&format!("{point}:{times}:kill"));
-        let status = ends(&mut daemon.child, Duration::from_secs(30));
-        assert_eq!(
-            status.signal(),
-            Some(9),
-            "at {point} for the {times}. time, it ended by {status}: {:?}",
-            daemon.said()
-        );
-        if stand.env.path().join("state/smm/ledger.db").exists() {
-            // What is out is known, or it is open: never denied.
-            let rows = stand.rows();
-            if !rows.is_empty() {
-                stand.check(&rows);
-            }
-        }
-    }
-    let daemon = stand.daemon();
-    daemon.says("ready");
-    let rows = stand.until_rest(Duration::from_mins(1));
-    daemon.stops();
-    stand.check(&rows);
-    for row in &rows {
-        // Twice sent, twice killed, twice looked for in vain: where a third time could be a second post, a person decides.
-        let for_a_person = matches!(kind, Kind::Key | Kind::LookUp)
-            && row.unknown.as_ref().is_some_and(|unknown| unknown.repeated && unknown.looks >= 2);
-        assert!(row.state == State::Published || for_a_person, "{:#?}", brief(&rows));
+#[test]
+fn every_point_is_killed_at_over_both_ledgers() {
+    let table: Vec<&str> = CASES.iter().map(|case| case.point).collect();
+    assert_eq!(table, POINTS, "the table is the program's list");
+    for case in CASES {
+        let never = case.never_shared;
+        assert!(never.len() < Kind::ALL.len(), "{}: nothing comes there over a shared ledger", case.point);
+        assert!(never.iter().all(|(_, why)| why.len() > 40), "{}: why not is told", case.point);
+        assert!(case.kills.iter().any(|(at, _)| *at == case.point), "{}: nothing is killed there", case.point);
     }
 }
