@@ -168,9 +168,10 @@ pub(super) fn local_zone() -> Zone {
         .unwrap_or_default()
 }
 
-/// The sources that secrets come from.
+/// The sources that secrets come from. None of them is asked yet.
 pub(super) fn secrets() -> Chain {
-    Chain::new(|name| std::env::var(name).ok(), std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    Chain::usual(|name| std::env::var(name).ok(), credentials, state_folder().ok().as_deref())
 }
 
 /// What programs that smm runs inherit of the environment: everything but what is smm's own, and secrets with it.

@@ -3,10 +3,7 @@
 use async_trait::async_trait;
 use secrecy::SecretString;
 
-use super::{Owner, Source, trimmed};
-
-/// How a variable is looked up.
-type Lookup = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+use super::{Lookup, Owner, Source, trimmed};
 
 /// The environment, handed in.
 pub(super) struct Environment {
@@ -14,8 +11,8 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    pub(super) fn new(env: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self { env: Box::new(env) }
+    pub(super) fn new(env: Lookup) -> Self {
+        Self { env }
     }
 }
 
