@@ -1,5 +1,8 @@
 //! How one signs in to a network, as data: what `smm login` does follows from it.
 
+/// What stands for the address of the account's server, without a trailing slash, in [`Paste::page`] and in steps.
+const SERVER: &str = "{server}";
+
 /// A way to sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignIn {
@@ -26,12 +29,13 @@ impl SignIn {
         }
     }
 
-    /// What a person does on the network's pages, step by step.
-    pub fn steps(self) -> &'static [&'static str] {
-        match self {
+    /// What a person does on the network's pages, step by step, with the address of the account's server filled in.
+    pub fn steps(self, server: Option<&str>) -> Vec<String> {
+        let steps = match self {
             Self::Paste(paste) => paste.steps,
             Self::OAuth(oauth) => oauth.steps,
-        }
+        };
+        steps.iter().map(|step| step.replace(SERVER, server.unwrap_or("your server"))).collect()
     }
 }
 
@@ -42,10 +46,23 @@ pub struct Paste {
     pub what: &'static str,
     /// The secret field that it becomes, as in [`super::Profile::secrets`].
     pub field: &'static str,
-    /// What to make where, step by step.
+    /// The page where it is made, to be opened in a browser; `{server}` stands for the account's server. `None`: it is not
+    /// the same everywhere.
+    pub page: Option<&'static str>,
+    /// What to make where, step by step; `{server}` stands for the account's server.
     pub steps: &'static [&'static str],
     /// What to do on the network's pages so that it is no longer valid.
     pub undo: &'static str,
+}
+
+impl Paste {
+    /// The page where it is made, of an account with this server. `None`: it cannot be told.
+    pub fn page(&self, server: Option<&str>) -> Option<String> {
+        match (self.page?, server) {
+            (page, Some(server)) => Some(page.replace(SERVER, server)),
+            (page, None) => (!page.contains(SERVER)).then(|| page.to_owned()),
+        }
+    }
 }
 
 /// OAuth 2 (RFC 6749), always with PKCE (RFC 7636, S256), as a native app (RFC 8252).
@@ -63,6 +80,13 @@ pub struct OAuth {
     pub redirect: Redirect,
     /// What to make where before the first sign-in, step by step; empty: nothing.
     pub steps: &'static [&'static str],
+}
+
+impl OAuth {
+    /// The scopes of [`OAuth::scopes`] that these do not cover.
+    pub fn missing(&self, granted: &[String]) -> Vec<&'static Scope> {
+        self.scopes.iter().filter(|scope| !granted.iter().any(|granted| scope.is_covered(granted))).collect()
+    }
 }
 
 /// Where OAuth is done.
@@ -110,6 +134,14 @@ pub struct Scope {
     pub needed: bool,
 }
 
+impl Scope {
+    /// Whether a scope that was granted stands for this one: it is the same, or the one that this is a part of, as `write`
+    /// is for `write:media` (mastodon/documentation, api/oauth-scopes.md, 2026-11-22).
+    pub fn is_covered(&self, granted: &str) -> bool {
+        self.name.strip_prefix(granted).is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+    }
+}
+
 /// How the answer comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Redirect {
@@ -119,4 +151,56 @@ pub struct Redirect {
     /// The address where the code is to be read and pasted from, such as `urn:ietf:wg:oauth:2.0:oob`; `None`: the address
     /// of the page that cannot be reached is pasted.
     pub paste: Option<&'static str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn scope(name: &'static str, needed: bool) -> Scope {
+        Scope { name, why: "", needed }
+    }
+
+    #[test]
+    fn a_wider_scope_stands_for_its_parts() {
+        let nowhere = Endpoints { authorize: "", token: "", revoke: None, device: None };
+        let oauth = OAuth {
+            field: "token",
+            server: AuthServer::Fixed(nowhere),
+            client: ClientId::Setting { secret: None },
+            scopes: const { &[scope("read", true), scope("write:media", true), scope("write:statuses", false)] },
+            redirect: Redirect { loopback: None, paste: None },
+            steps: &[],
+        };
+        let missing = |granted: &[&str]| {
+            let granted: Vec<String> = granted.iter().map(|&scope| scope.to_owned()).collect();
+            oauth.missing(&granted).into_iter().map(|scope| scope.name).collect::<Vec<_>>()
+        };
+        assert_eq!(missing(&["read", "write"]), [""; 0]);
+        assert_eq!(missing(&["read", "write:media"]), ["write:statuses"]);
+        // A part does not stand for the whole, nor a scope for one whose name only begins so.
+        assert_eq!(missing(&["read:accounts", "writ", "write:statuses"]), ["read", "write:media"]);
+        assert_eq!(missing(&[]), ["read", "write:media", "write:statuses"]);
+    }
+
+    #[test]
+    fn the_server_is_filled_in() {
+        let paste = Paste {
+            what: "a token",
+            field: "token",
+            page: Some("{server}/tokens"),
+            steps: &["Sign in to {server}.", "Make one."],
+            undo: "",
+        };
+        assert_eq!(paste.page(Some("https://a.example")).as_deref(), Some("https://a.example/tokens"));
+        assert_eq!(paste.page(None), None);
+        assert_eq!(Paste { page: Some("https://b.example"), ..paste }.page(None).as_deref(), Some("https://b.example"));
+        static PASTE: Paste =
+            Paste { what: "", field: "", page: None, steps: &["Sign in to {server}.", "Make one."], undo: "" };
+        assert_eq!(
+            SignIn::Paste(&PASTE).steps(Some("https://a.example")),
+            ["Sign in to https://a.example.", "Make one."]
+        );
+        assert_eq!(SignIn::Paste(&PASTE).steps(None)[0], "Sign in to your server.");
+    }
 }

@@ -25,6 +25,9 @@ pub enum PersonCommand {
     /// The account may be another one than the ledger knew (`smm resume --accept-change`). By now late, it goes by its own
     /// `late`: nothing was said of that.
     AcceptAccount,
+    /// The account has credentials again (`smm login`). By now late, it goes by its own `late`; a thread that was begun
+    /// goes on.
+    SignedIn,
     /// The ledger was older than what had been seen, and the person adopts it (`smm ledger adopt`): what was due may be
     /// out, and waits for a word on each.
     Doubt,
@@ -47,6 +50,7 @@ pub fn person(
         PersonCommand::Cancel => cancel(row, &mut next)?,
         PersonCommand::Release => release(row, &mut next)?,
         PersonCommand::AcceptAccount => accept(row, &mut next)?,
+        PersonCommand::SignedIn => signed_in(row, &mut next)?,
         PersonCommand::Doubt => doubt(row, &mut next, now)?,
         PersonCommand::ResolvePublished { url } if is_doubted(row) => {
             // Of the whole of it: which parts the ledger before had sent nobody can tell.
@@ -152,6 +156,18 @@ fn accept(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String),
     rest(next, State::Planned, None, None);
     next.prepared.clear();
     Ok(("released", "the account's change is meant".to_owned()))
+}
+
+fn signed_in(row: &Delivery, next: &mut Delivery) -> Result<(&'static str, String), String> {
+    let code = row.reason.as_ref().map(|reason| reason.code);
+    if row.state != State::Held || !matches!(code, Some(ReasonCode::Credentials | ReasonCode::Secret)) {
+        return Err(format!("it is {}, not held for want of credentials", row.state));
+    }
+    rest(next, State::Planned, None, None);
+    next.failures = 0;
+    // What was uploaded may have gone with the credentials.
+    next.prepared.clear();
+    Ok(("released", "its account has credentials again".to_owned()))
 }
 
 /// Held since it was due before an older ledger was adopted.
@@ -260,6 +276,23 @@ mod tests {
         let begun = Delivery { receipts: vec![receipt(0)], ..held };
         assert!(person(&begun, &PersonCommand::AcceptAccount, start(), "ann").is_err());
         assert!(person(&planned(), &PersonCommand::AcceptAccount, start(), "ann").is_err());
+    }
+
+    #[test]
+    fn signing_in_releases_what_waited_for_it() {
+        let held = |code| Delivery { state: State::Held, reason: Some(Reason::new(code, "no")), ..planned() };
+        for code in [ReasonCode::Credentials, ReasonCode::Secret] {
+            // Of a thread, too: it goes on.
+            let begun = Delivery { receipts: vec![receipt(0)], plan: Some(plan_of(2)), ..held(code) };
+            for row in [held(code), begun] {
+                let (row, event) = person(&row, &PersonCommand::SignedIn, after(9000), "ann").expect("allowed");
+                assert_eq!((row.state, row.released), (State::Planned, false), "that it is late was not accepted");
+                assert_eq!((row.reason, event.kind.as_str()), (None, "released"));
+            }
+        }
+        for row in [held(ReasonCode::Late), held(ReasonCode::AccountChanged), planned()] {
+            assert!(person(&row, &PersonCommand::SignedIn, start(), "ann").is_err(), "{row:?}");
+        }
     }
 
     #[test]

@@ -145,6 +145,7 @@ fn cases() -> Vec<(Delivery, By)> {
         (held(ReasonCode::Late), By::Person(PersonCommand::Release)),
         (held(ReasonCode::Late), By::Person(PersonCommand::Cancel)),
         (held(ReasonCode::Credentials), By::Calendar { due: 600, looked: 0 }),
+        (held(ReasonCode::Credentials), By::Person(PersonCommand::SignedIn)),
         (Delivery { late: skip, ..held(ReasonCode::Late) }, By::Calendar { due: -600, looked: 0 }),
         mistaken(1, State::Held),
         mistaken(2, State::Held),

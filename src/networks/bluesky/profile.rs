@@ -142,6 +142,7 @@ pub(super) static PROFILE: Profile = Profile {
 const APP_PASSWORD: Paste = Paste {
     what: "an app password",
     field: "password",
+    page: Some("https://bsky.app/settings/app-passwords"),
     steps: &[
         "Sign in to Bluesky in a browser and open Settings, Privacy and security, App passwords.",
         "Choose Add App Password, name it smm, and leave direct messages out.",

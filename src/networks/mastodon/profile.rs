@@ -163,8 +163,9 @@ const OAUTH: OAuth = OAuth {
 const TOKEN: Paste = Paste {
     what: "an access token",
     field: "token",
+    page: Some("{server}/settings/applications"),
     steps: &[
-        "Sign in to your server in a browser and open Preferences, Development.",
+        "Sign in to {server} in a browser and open Preferences, Development.",
         "Choose New application, name it smm, and tick the scopes read, write:media and write:statuses.",
         "Open the new application and copy \"Your access token\".",
     ],
