@@ -64,6 +64,17 @@ pub(super) async fn accept_account(ledger: &dyn Ledger, account: &AccountName) -
     Ok(told(&outcome))
 }
 
+/// Lets the deliveries go on that wait since the account had no credentials, or wrong ones; gives how many, and what happened
+/// to each.
+pub(super) async fn signed_in(ledger: &dyn Ledger, account: &AccountName) -> Result<(usize, String), Failure> {
+    let query = Query { account: Some(account.clone()), states: vec![State::Held], ..Query::default() };
+    let mut rows = ledger.deliveries(&query).await?;
+    let codes = [ReasonCode::Credentials, ReasonCode::Secret];
+    rows.retain(|row| row.reason.as_ref().is_some_and(|reason| codes.contains(&reason.code)));
+    let outcome = apply(ledger, rows, &PersonCommand::SignedIn, None).await?;
+    Ok((outcome.changed.len(), told(&outcome)))
+}
+
 /// Nobody knows whether it is out.
 fn is_open(row: &Delivery) -> bool {
     let doubted = row.reason.as_ref().is_some_and(|reason| reason.code == ReasonCode::LedgerOlder);

@@ -177,7 +177,7 @@ fn config_text(all: &[&dyn Network]) -> String {
 }
 
 /// An account with nothing but its own settings is refused for want of a server.
-fn needs_server(network: &dyn Network) -> bool {
+pub(super) fn needs_server(network: &dyn Network) -> bool {
     let mut problems = Vec::new();
     network.check_account(&Account::new(AccountName::new("new"), network.profile().id), &mut problems);
     problems.iter().any(|problem| problem.place == Place::Key { key: "server" })

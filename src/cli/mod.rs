@@ -2,6 +2,7 @@
 //! parses, calls, and prints through [`output`].
 
 mod alerts;
+mod browser;
 mod cancel;
 mod change;
 mod check;
@@ -12,6 +13,8 @@ mod explain;
 mod history;
 mod init;
 mod ledger;
+mod login;
+mod logout;
 mod man;
 mod networks;
 mod older;
@@ -20,6 +23,7 @@ mod pause;
 mod plan;
 mod post;
 mod preview;
+mod prompt;
 mod publish;
 mod resolve;
 mod resume;
@@ -81,6 +85,8 @@ enum Command {
     Resolve(resolve::Args),
     Pause(pause::Args),
     Resume(resume::Args),
+    Login(login::Args),
+    Logout(logout::Args),
     Ledger(ledger::Args),
     Alerts(alerts::Args),
     Networks(networks::Args),
@@ -135,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Resolve(args) => resolve::run(&args, &cli.global),
         Command::Pause(args) => pause::run(&args, &cli.global),
         Command::Resume(args) => resume::run(&args, &cli.global),
+        Command::Login(args) => login::run(&args, &cli.global),
+        Command::Logout(args) => logout::run(&args, &cli.global),
         Command::Ledger(args) => ledger::run(&args, &cli.global),
         Command::Alerts(args) => alerts::run(&args, &cli.global),
         Command::Networks(args) => networks::run(&args, &cli.global),

@@ -304,6 +304,11 @@ impl Chain {
         if unasked.is_empty() { Ok(had) } else { Err(unasked.join("; ")) }
     }
 
+    /// Where the source of this name looks for a secret, for people.
+    pub fn place(&self, owner: &Owner, field: &str, source: &str) -> Option<String> {
+        self.sources.iter().find(|known| known.name() == source).map(|known| known.place(owner, field))
+    }
+
     /// Where a secret is looked for, in order, for people.
     pub fn places(&self, owner: &Owner, field: &str) -> Vec<String> {
         self.sources.iter().map(|source| source.place(owner, field)).collect()
