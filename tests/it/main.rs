@@ -44,6 +44,7 @@ mod init;
 mod kill;
 mod ledger_cli;
 mod ledger_suite;
+mod login;
 mod mastodon_count;
 mod mistakes;
 mod operations;
