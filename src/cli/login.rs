@@ -280,12 +280,16 @@ async fn forget_others(desk: &Desk<'_>, gained: &Gained) -> String {
             Ok(Some(found)) if field == oauth::FIELD => Grant::read(&found.secret).ok(),
             _ => None,
         };
-        match secrets.remove(&owner, field).await {
+        let forgotten = match field {
+            oauth::FIELD => Keeper::new(desk.tools.clone(), desk.account).forget().await,
+            field => secrets.remove(&owner, field).await,
+        };
+        match forgotten {
             Ok(had) if had.is_empty() => {}
             Ok(had) => {
                 text += &format!("the {field} of an earlier sign-in was forgotten in the {}\n", had.join(" and the "));
                 if let Some(old) = old
-                    && let Err(fault) = oauth::revoke(&desk.tools.http, &old).await
+                    && let Err(fault) = oauth::revoke(&desk.tools.http, &old, desk.tools.clock.now()).await
                 {
                     text += &format!("it could not be given back, and may still be valid: {fault}\n");
                 }

@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     workspace::block_on(async {
         let keeper = Keeper::new(tools.clone(), &account);
         let revoked = if args.no_revoke { None } else { give_back(&keeper, &tools, &account).await? };
-        let removed = forget(&tools, &account, profile).await?;
+        let removed = forget(&keeper, &tools, &account, profile).await?;
         let left = login::shadows(&tools.secrets, &account, profile).await;
         let planned = to_come(&*ledger, &account.name).await?;
         let had = revoked.is_some() || !removed.is_empty() || !left.is_empty();
@@ -83,7 +83,7 @@ async fn give_back(keeper: &Keeper, tools: &Tools, account: &Account) -> Result<
             .hint(format!("try again, or only forget it here: `smm logout {name} --no-revoke`"))
     };
     let Some(grant) = keeper.grant().await.map_err(|why| failed(&why))? else { return Ok(None) };
-    match oauth::revoke(&tools.http, &grant).await {
+    match oauth::revoke(&tools.http, &grant, tools.clock.now()).await {
         Ok(revoked) => Ok(Some(revoked)),
         // A "no" of its own: it does not know the token any more, or gives none back to this client.
         Err(fault @ Fault::Refused { retry_at: None, .. }) if !is_passing(&fault) => Ok(Some(false)),
@@ -98,11 +98,20 @@ fn is_passing(fault: &Fault) -> bool {
 }
 
 /// Forgets all that is stored. Gives the names of the stores that had something.
-async fn forget(tools: &Tools, account: &Account, profile: &Profile) -> Result<Vec<&'static str>, Failure> {
+async fn forget(
+    keeper: &Keeper,
+    tools: &Tools,
+    account: &Account,
+    profile: &Profile,
+) -> Result<Vec<&'static str>, Failure> {
     let owner = Owner::account(account);
     let (mut had, mut unasked) = (Vec::new(), Vec::new());
     for field in login::fields(profile) {
-        match tools.secrets.remove(&owner, field).await {
+        let forgotten = match field {
+            oauth::FIELD => keeper.forget().await,
+            field => tools.secrets.remove(&owner, field).await,
+        };
+        match forgotten {
             Ok(from) => had.extend(from),
             Err(why) => unasked.push(why),
         }

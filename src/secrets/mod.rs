@@ -123,6 +123,13 @@ pub trait Source: Send + Sync {
         false
     }
 
+    /// Whether [`Source::store`] would work now, without storing anything. `Err` says why not.
+    async fn ready(&self, owner: &Owner) -> Result<(), String> {
+        // Whoever can be asked can be told.
+        self.read(owner, "ready").await?;
+        self.absent().map_or(Ok(()), Err)
+    }
+
     /// Why there is no such source on this machine, once that was seen when it was asked; it has nothing then.
     fn absent(&self) -> Option<String> {
         None
@@ -302,6 +309,21 @@ impl Chain {
             }
         }
         if unasked.is_empty() { Ok(had) } else { Err(unasked.join("; ")) }
+    }
+
+    /// Whether [`Chain::store`] would find a place now, without storing anything. `Err` says why not.
+    pub async fn can_store(&self, owner: &Owner, into: Option<&str>) -> Result<(), String> {
+        let mut refusals = Vec::new();
+        for source in self.stores().filter(|source| into.is_none_or(|name| name == source.name())) {
+            match source.ready(owner).await {
+                Ok(()) => return Ok(()),
+                Err(why) => refusals.push(why),
+            }
+        }
+        if refusals.is_empty() {
+            refusals.push("there is no place to keep a secret in".to_owned());
+        }
+        Err(refusals.join("; "))
     }
 
     /// Where the source of this name looks for a secret, for people.

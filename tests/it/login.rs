@@ -235,6 +235,9 @@ fn without_a_place_to_keep_it_another_is_named() {
     assert!(!site.keeps());
     let run = site.smm_with(&["login", "fedi", "--with", "paste", "--store", "keyring"], &token).expect(1);
     assert!(run.stderr.contains("keyring"), "{}", run.stderr);
+    // Nobody is led through a browser for nothing.
+    let run = site.smm(&["login", "fedi", "--paste"]).expect(1);
+    assert!(run.stderr.contains("no place to keep") && run.stderr.contains("SMM_VAULT_KEY"), "{}", run.stderr);
 }
 
 #[test]

@@ -48,7 +48,8 @@ pub(super) async fn who(desk: &Desk<'_>, gained: &Gained, bound: Option<&Binding
     let api = connect(desk, &candidate)?;
     let asked = async {
         let identity = api.whoami().await?;
-        Ok((identity, api.credential().await?))
+        // A server that cannot be asked this does not say.
+        Ok((identity, api.credential().await.unwrap_or_default()))
     };
     let (identity, credential): (Identity, Credential) =
         prompt::or_cancelled(asked).await?.map_err(|fault| refused(desk, &fault))?;
@@ -60,7 +61,8 @@ pub(super) async fn who(desk: &Desk<'_>, gained: &Gained, bound: Option<&Binding
         Gained::Secret { .. } => (None, credential.expires),
         Gained::Grant { grant, .. } => (Some(grant.scopes.clone()), grant.info("").ends()),
     };
-    let scopes = credential.scopes.or(granted);
+    // What came with the grant is of this very token.
+    let scopes = granted.or(credential.scopes);
     let missing = match (&scopes, scopes_of(desk.profile.sign_in, field)) {
         (Some(scopes), Some(oauth)) => oauth.missing(scopes),
         _ => Vec::new(),

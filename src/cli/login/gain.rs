@@ -6,9 +6,10 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::super::{Failure, browser, output, prompt};
-use super::{Desk, With};
+use super::{Desk, Store, With};
 use crate::adapter::{Fault, OAuth, Paste, SignIn};
 use crate::oauth::{self, Browser, Device, Grant, SigningIn, Way};
+use crate::secrets::Owner;
 
 /// How long the browser's answer is waited for.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -52,7 +53,7 @@ impl Gained {
     pub(super) async fn give_back(&self, desk: &Desk<'_>) {
         if let Self::Grant { grant, .. } = self {
             // What has gone wrong before matters more.
-            let _ = prompt::or_cancelled(oauth::revoke(&desk.tools.http, grant)).await;
+            let _ = prompt::or_cancelled(oauth::revoke(&desk.tools.http, grant, desk.tools.clock.now())).await;
         }
     }
 }
@@ -105,6 +106,16 @@ fn steps(text: &mut String, steps: &[String]) {
 }
 
 async fn agreed(desk: &Desk<'_>, oauth: &'static OAuth) -> Result<Grant, Failure> {
+    let tools = &desk.tools;
+    // Before a person goes through all of it.
+    let owner = Owner::account(desk.account);
+    if let Err(why) = tools.secrets.can_store(&owner, desk.args.store.map(Store::name)).await {
+        return Err(Failure::new(format!(
+            "there is no place to keep the sign-in to `{}` in: {why}",
+            desk.account.name
+        ))
+        .hint("nothing was asked for and nothing was stored; run it again once there is one"));
+    }
     let headless = browser::missing();
     if desk.args.with.is_none() && !desk.args.paste && headless.is_some() && !prompt::is_attended() {
         let mut failure =
@@ -125,7 +136,6 @@ async fn agreed(desk: &Desk<'_>, oauth: &'static OAuth) -> Result<Grant, Failure
         steps(&mut text, &own);
         output::stderr(&(text + "\n"));
     }
-    let tools = &desk.tools;
     let begun = SigningIn::begin(tools.http.clone(), desk.account, oauth, &tools.secrets, tools.clock.clone());
     let signing_in = prompt::or_cancelled(begun).await?.map_err(|fault| desk.not_agreed(&fault))?;
     let (way, note) = path(signing_in.ways(), desk.args.with, desk.args.paste, headless)

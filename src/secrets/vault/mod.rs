@@ -123,6 +123,11 @@ impl Source for Vault {
         format!("the vault {}", self.path.display())
     }
 
+    async fn ready(&self, _owner: &Owner) -> Result<(), String> {
+        // A vault that is not there yet needs a key as well.
+        self.work(|vault| vault.open().and_then(|_| vault.need_key()).map(drop)).await
+    }
+
     async fn read(&self, owner: &Owner, field: &str) -> Result<Option<SecretString>, String> {
         Ok(self.find(owner, field).await?.map(|kept| kept.secret))
     }
