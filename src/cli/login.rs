@@ -276,7 +276,8 @@ async fn forget_others(desk: &Desk<'_>, gained: &Gained) -> String {
     others.retain(|field| *field != gained.kept_as());
     others.dedup();
     for field in others {
-        let old: Option<Grant> = match secrets.stored(&owner, field).await {
+        let old = match secrets.stored(&owner, field).await {
+            Ok(None) => continue,
             Ok(Some(found)) if field == oauth::FIELD => Grant::read(&found.secret).ok(),
             _ => None,
         };

@@ -108,7 +108,8 @@ async fn forget(
     let (mut had, mut unasked) = (Vec::new(), Vec::new());
     for field in login::fields(profile) {
         let forgotten = match field {
-            oauth::FIELD => keeper.forget().await,
+            // Nobody has to be waited for where there is none.
+            oauth::FIELD if !matches!(tools.secrets.stored(&owner, field).await, Ok(None)) => keeper.forget().await,
             field => tools.secrets.remove(&owner, field).await,
         };
         match forgotten {

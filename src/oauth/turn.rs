@@ -58,11 +58,20 @@ fn open(path: &Path) -> io::Result<File> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            std::fs::create_dir_all(path.parent().unwrap_or(path))?;
+            folder(path.parent().unwrap_or(path))?;
             options.open(path)
         }
         opened => opened,
     }
+}
+
+/// Makes the folder. It may be the first to be made of the state folder, where secrets are kept: for its owner alone.
+fn folder(path: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
 }
 
 /// Whether the file still has this name.

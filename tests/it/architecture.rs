@@ -26,7 +26,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("keyring", &["secrets/keyring.rs"]),
     ("chacha20poly1305", &["secrets/vault/"]),
     ("rpassword", &["cli/prompt.rs"]),
-    ("open", &["cli/browser.rs"]),
+    // The latter has a module of that name.
+    ("open", &["cli/browser.rs", "ledger/sqlite/"]),
     ("prometheus_client", &["serve/"]),
     ("axum", &["serve/", "oauth/loopback.rs", "adapter/suite/", "networks/"]),
     ("interim", &["time/human.rs"]),
