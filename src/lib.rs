@@ -15,6 +15,7 @@
 //! | what happens when the answer is lost? | [`engine::core`] |
 //! | how does one sign in, and how is a token renewed? | [`oauth`] |
 //! | what is on disk before a call that cannot be taken back? | [`ledger`] |
+//! | what does a daemon show on `--listen`? | [`serve`] |
 //! | what can a test turn off or break? | [`trial`] |
 //! | what does a command print? | `cli/<command>.rs` and [`report`] |
 //!
@@ -37,6 +38,7 @@ pub mod oauth;
 pub mod report;
 pub mod schedule;
 pub mod secrets;
+pub mod serve;
 pub mod text;
 pub mod time;
 pub mod trial;

@@ -51,6 +51,12 @@ pub trait Network: Send + Sync + 'static {
         ""
     }
 
+    /// The folder that an account's posts are written into as files, relative to the calendar's folder. `None`: nothing is.
+    fn folder<'a>(&self, account: &'a Account) -> Option<&'a str> {
+        let _ = account;
+        None
+    }
+
     /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.
     fn settings_schema(&self) -> schemars::Schema;
 

@@ -1,9 +1,12 @@
 //! `smm daemon`.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use tokio::task::JoinSet;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -12,9 +15,10 @@ use super::workspace::{self, CalendarArg, Settings, Workspace};
 use super::{Exit, Failure, Global, delivering};
 use crate::calendar::Config;
 use crate::engine::alerts::Teller;
-use crate::engine::{self, Reading, Signals, Watch, World};
+use crate::engine::{self, Engine, Observer, Reading, Signals, Watch, World};
 use crate::ledger::OpenMode;
 use crate::model::{CalendarName, Severity};
+use crate::serve::{Address, Server};
 use crate::time::{Clock as _, SystemClock};
 
 /// Publish on time until stopped
@@ -28,6 +32,12 @@ pub(super) struct Args {
     /// How the log is written, on stderr
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
+    /// Show health (/healthz) and metrics (/metrics) there: a port of this machine, an address, or unix:PATH
+    ///
+    /// `9464` and `localhost:9464` are for this machine alone; to be asked from elsewhere the address is written out, such
+    /// as `192.0.2.7:9464`. A socket is made with mode 0600.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<Address>,
 }
 
 /// How the log is written.
@@ -42,6 +52,7 @@ pub(super) enum LogFormat {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     log_to_stderr(args.log_format, global);
+    engine::service_manager(std::env::var("NOTIFY_SOCKET").ok().as_deref());
     let since = SystemClock.now();
     let Begin { settings, name, world, files } = Begin::read(args, global)?;
     let config = settings.config()?;
@@ -52,6 +63,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let _lock = ledger.lock("smm daemon").await?;
         let engine = delivering::engine(&ledger, &settings, world, delivering::owner("smm daemon")?)?;
         let teller = delivering::teller(&engine, config).await?;
+        let server = listen(args, &settings, &engine, &teller, since).await?;
         let telling = tokio::spawn({
             let teller = Arc::clone(&teller);
             async move { teller.run().await }
@@ -59,6 +71,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         let read = || read(args, global, config, &name, &teller);
         let watch = Watch::new(Arc::clone(&ledger), signals, files, since, read);
         let done = engine::run_daemon(engine, watch).await;
+        drop(server);
         teller.stop();
         // It ends by itself, after what is on its way.
         let _ = telling.await;
@@ -84,6 +97,30 @@ impl Begin {
         let files = followed(&workspace);
         Ok(Self { settings: workspace.settings, name, world, files })
     }
+}
+
+/// Shows how the daemon is, where that is wanted, for as long as what it gives lives.
+async fn listen(
+    args: &Args,
+    settings: &Settings,
+    engine: &Arc<Engine>,
+    teller: &Arc<Teller>,
+    since: DateTime<Utc>,
+) -> Result<Option<JoinSet<io::Result<()>>>, Failure> {
+    let Some(address) = &args.listen else { return Ok(None) };
+    let server = Server::bind(address).await.map_err(|error| {
+        Failure::new(format!("cannot listen at {address}: {error}"))
+            .hint("`--listen` takes a port, an address or unix:PATH")
+    })?;
+    if !server.address().is_local() {
+        tracing::warn!(address = %server.address(), "health and metrics are shown to whoever can reach this address");
+    }
+    tracing::info!(address = %server.address(), "health and metrics are shown");
+    let reader = settings.ledger(OpenMode::ReadOnly)?;
+    let observer = Observer::new(Arc::clone(engine), Arc::clone(teller), reader, workspace::secrets(), since);
+    let mut serving = JoinSet::new();
+    serving.spawn(server.run(Arc::new(observer)));
+    Ok(Some(serving))
 }
 
 /// Calendar and settings, read anew.

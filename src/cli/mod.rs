@@ -31,6 +31,7 @@ mod retry;
 mod schema;
 mod show;
 mod status;
+mod systemd;
 mod target;
 mod workspace;
 
@@ -90,6 +91,7 @@ enum Command {
     Ledger(ledger::Args),
     Alerts(alerts::Args),
     Networks(networks::Args),
+    Systemd(systemd::Args),
     Schema(schema::Args),
     Explain(explain::Args),
     Completions(completions::Args),
@@ -146,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Ledger(args) => ledger::run(&args, &cli.global),
         Command::Alerts(args) => alerts::run(&args, &cli.global),
         Command::Networks(args) => networks::run(&args, &cli.global),
+        Command::Systemd(args) => systemd::run(&args, &cli.global),
         Command::Schema(args) => schema::run(&args, &cli.global),
         Command::Explain(args) => explain::run(&args, &cli.global),
         Command::Completions(args) => completions::run(&args, &cli.global),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::older::OLDER;
-use super::{Engine, News, Newsroom, Worker, alerts, systemd};
+use super::{Engine, News, Newsroom, Trouble, Worker, alerts, systemd};
 use crate::ledger::LedgerError;
 
 /// A ledger that does not answer is asked again after this long.
@@ -20,6 +20,7 @@ const OLDER_AGAIN: TimeDelta = TimeDelta::seconds(30);
 
 /// Publishes until it is stopped. The caller holds the ledger's lock and has read calendar and settings a first time.
 pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(), LedgerError> {
+    engine.pulse.begins(engine.clock.elapsed());
     let mut worker = Worker::new(Arc::clone(&engine), None);
     let mut again = None;
     let mut begun = begin(&engine, &mut worker, &mut again, false).await?;
@@ -33,14 +34,19 @@ pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(),
     let mut broken: Option<String> = None;
     let mut beat = systemd::beat().map(tokio::time::interval);
     loop {
+        engine.pulse.begins(engine.clock.elapsed());
         let next = match turn(&engine, &mut worker, &mut again, &mut begun).await {
-            Ok(next) => next,
+            Ok(next) => {
+                engine.note_turn(begun);
+                next
+            }
             Err(error @ LedgerError::Gone(_)) => {
                 tracing::error!(%error, "stopping; calls under way are waited for");
                 drain(&engine, &mut worker).await;
                 return Err(error);
             }
             Err(error) => {
+                engine.pulse.troubled(Trouble::from(&error));
                 tracing::error!(%error, "the ledger does not answer; nothing is sent until it does");
                 Some(engine.now() + TimeDelta::from_std(LEDGER_AGAIN).unwrap_or_default())
             }
@@ -60,11 +66,12 @@ pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(),
                 None => std::future::pending().await,
             }
         };
+        engine.pulse.rests();
         // In this order nothing starves: a beat and news are rare, and every turn begins with what has ended.
         tokio::select! {
             biased;
             () = pulse => systemd::alive(),
-            told = newsroom.next() => match told {
+            told = newsroom.next() => match engine.heard(told) {
                 // A person may have written to the ledger after any of them: everything is looked at anew.
                 News::Bell => news(&engine, &mut worker, &mut again, begun).await,
                 News::Edited => {
@@ -98,6 +105,25 @@ pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(),
     drain(&engine, &mut worker).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+impl Engine {
+    /// A turn of the loop has ended as it should; `begun`: nothing has to be adopted first.
+    fn note_turn(&self, begun: bool) {
+        if !begun {
+            self.pulse.troubled(Trouble::LedgerOlder);
+        } else if self.clock_doubt().is_some() {
+            self.pulse.troubled(Trouble::Clock);
+        } else {
+            self.pulse.turned(self.now());
+        }
+    }
+
+    /// The loop has something to do.
+    fn heard(&self, news: News) -> News {
+        self.pulse.begins(self.clock.elapsed());
+        news
+    }
 }
 
 /// Begins nothing more, and lets what is under way end.

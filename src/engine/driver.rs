@@ -20,7 +20,9 @@ use super::dark;
 use super::hold_off::Breakers;
 use super::jump::Trust;
 use super::links::{Link, Links, Trouble};
+use super::readiness::Pulse;
 use super::record::Halt;
+use super::snapshot::Times;
 use super::source::Source;
 use super::window::Begun;
 use crate::adapter::{Fault, Plan, Progress, Refusal, RepeatSafety, StepKind};
@@ -106,6 +108,10 @@ pub struct Engine {
     pub(super) begun: Begun,
     /// Why this process must not go on with its ledger, once that is so.
     pub(super) lost: watch::Sender<Option<LedgerError>>,
+    /// How the daemon that runs this is.
+    pub(super) pulse: Pulse,
+    /// How late what this process has published went out.
+    pub(super) times: Times,
     /// How long what came of a call is offered to a ledger that does not take it; `None`: until the process is stopped.
     pub(super) patience: OnceLock<Duration>,
 }
@@ -142,6 +148,8 @@ impl Engine {
             outdated: AtomicBool::new(false),
             begun: Begun::default(),
             lost: watch::Sender::new(None),
+            pulse: Pulse::default(),
+            times: Times::default(),
             patience: OnceLock::new(),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::core::late::{self, Late};
 use super::core::{self, Input, Next, Rules};
-use super::{Engine, alerts};
+use super::{Engine, Trouble, alerts};
 use crate::adapter::{Fault, Refusal};
 use crate::ledger::{LedgerError, Write, Written};
 use crate::model::{Delivery, Event, State};
@@ -40,6 +40,7 @@ impl Engine {
         let (kind, detail) = (event.kind.clone(), event.detail.clone());
         match self.store(row, after.clone(), event).await? {
             Written::Done => {
+                self.times.note(row.state, &after);
                 report(&after, &kind, &detail);
                 Ok((Delivery { version: row.version + 1, ..after }, next))
             }
@@ -120,6 +121,7 @@ impl Engine {
 
     /// That the ledger must not be gone on with is remembered: whoever runs this engine stops ([`Engine::is_lost`]).
     pub(super) fn heed_loss(&self, error: &LedgerError) {
+        self.pulse.troubled(Trouble::from(error));
         if matches!(error, LedgerError::Gone(_)) {
             self.lost.send_if_modified(|lost| lost.is_none() && lost.replace(error.clone()).is_none());
         }

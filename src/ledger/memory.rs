@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use self::tables::Tables;
 use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Mark, Query, Raised,
-    Record, Result, StoredPost, TellRequest, Told, Write, Written,
+    Record, Result, StoredPost, Tally, TellRequest, Told, Write, Written,
 };
 use crate::model::{
     AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Intent, LimitOverrides, PostId, Standings,
@@ -301,6 +301,29 @@ impl Ledger for MemoryLedger {
                 *about.states.entry(row.state).or_default() += 1;
             }
             about
+        })
+        .await
+    }
+
+    async fn tally(&self) -> Result<Vec<Tally>> {
+        self.read(|tables| {
+            let mut tallies: Vec<Tally> = Vec::new();
+            for row in tables.deliveries.values() {
+                let same = |tally: &&mut Tally| {
+                    (&tally.account, &tally.network, tally.state) == (&row.account, &row.network, row.state)
+                };
+                match tallies.iter_mut().find(same) {
+                    Some(tally) => (tally.count, tally.ready) = (tally.count + 1, tally.ready.min(row.ready_at())),
+                    None => tallies.push(Tally {
+                        account: row.account.clone(),
+                        network: row.network.clone(),
+                        state: row.state,
+                        count: 1,
+                        ready: row.ready_at(),
+                    }),
+                }
+            }
+            tallies
         })
         .await
     }

@@ -383,6 +383,21 @@ impl About {
     }
 }
 
+/// How many deliveries of an account are in a state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// The account.
+    pub account: AccountName,
+    /// Its network.
+    pub network: String,
+    /// The state.
+    pub state: State,
+    /// How many.
+    pub count: u64,
+    /// The earliest [`Delivery::ready_at`] of them.
+    pub ready: DateTime<Utc>,
+}
+
 /// The store of deliveries, intents and receipts.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -412,6 +427,9 @@ pub trait Ledger: Send + Sync {
     async fn health(&self) -> Result<Vec<Health>> {
         Ok(Vec::new())
     }
+
+    /// How many deliveries each account has in each state: of all calendars, in no order; states without one are left out.
+    async fn tally(&self) -> Result<Vec<Tally>>;
 
     /// Whether the ledger is as new as what this machine has seen of it. Nothing is sent from one that is not.
     async fn age(&self) -> Result<Age>;

@@ -57,6 +57,10 @@ mod restored;
 #[cfg(target_os = "linux")]
 mod rig;
 mod schema;
+#[cfg(unix)]
+mod serve;
+#[cfg(target_os = "linux")]
+mod systemd;
 mod transfer;
 mod twitter_text;
 mod usage;

@@ -25,9 +25,11 @@ mod daemons;
 mod kill;
 mod ledger;
 mod mail;
+mod metrics;
 mod publish;
 mod servers;
 mod shared;
+mod systemd;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
@@ -76,6 +78,16 @@ fn main() -> ExitCode {
     pg("killed_at_any_moment", kill::killed_at_any_moment);
     pg("killed_at_each_point", kill::killed_at_each_point);
     add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));
+    add(
+        "metrics::are_as_prometheus_wants_them",
+        "promtool",
+        metrics::installed(),
+        metrics::are_as_prometheus_wants_them,
+    );
+    let booted = systemd::installed();
+    let what = "systemd in a container (which only root may start)";
+    add("systemd::publishes_once_whatever_happens", what, booted, systemd::publishes_once_whatever_happens);
+    add("systemd::a_calendar_at_home", what, booted, systemd::a_calendar_at_home);
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

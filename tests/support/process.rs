@@ -46,8 +46,13 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    pub(crate) fn start(mut command: Command) -> Self {
-        command.args(["daemon", "--log-format", "json"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_with(command, &[])
+    }
+
+    /// With these options, too.
+    pub(crate) fn start_with(mut command: Command, options: &[&str]) -> Self {
+        command.args(["daemon", "--log-format", "json"]).args(options).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("smm starts");
         let (tell, lines) = channel();
         let log = child.stderr.take().expect("a pipe");

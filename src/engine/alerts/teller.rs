@@ -112,6 +112,11 @@ impl Teller {
         self.alarm.ring();
     }
 
+    /// The names of those that are told.
+    pub fn names(&self) -> Vec<String> {
+        names(&self.targets())
+    }
+
     fn targets(&self) -> Vec<Target> {
         self.targets.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -40,7 +40,7 @@ use self::bell::Bell;
 use self::session::Server;
 use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query,
-    Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written,
+    Raised, Record, Result, StoredPost, Tally, TellRequest, Told, Write, Written,
 };
 use crate::model::{
     AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, Standings,
@@ -103,6 +103,10 @@ impl Ledger for PostgresLedger {
     async fn about(&self) -> Result<About> {
         let about = read!(self.server, self.server.limit * LONG, session => rows::about(session, self.server.place()))?;
         Ok(about.unwrap_or_else(|| About::new("PostgreSQL", self.server.place())))
+    }
+
+    async fn tally(&self) -> Result<Vec<Tally>> {
+        Ok(read!(self.server, self.server.limit * LONG, session => rows::tally(session))?.unwrap_or_default())
     }
 
     async fn age(&self) -> Result<Age> {

@@ -11,8 +11,8 @@ use tokio_postgres::types::ToSql;
 use super::error::Trouble;
 use super::schema;
 use crate::ledger::standing::{Columns, Gathering, settled_states};
-use crate::ledger::{About, LedgerError, Query, Result};
-use crate::model::{CalendarName, Delivery, DeliveryId, Event, Standings, State};
+use crate::ledger::{About, LedgerError, Query, Result, Tally};
+use crate::model::{AccountName, CalendarName, Delivery, DeliveryId, Event, Standings, State};
 
 /// The columns that [`delivery_of`] reads.
 pub(super) const COLUMNS: &str = "row, state, version, fence, owner";
@@ -143,6 +143,25 @@ pub(super) async fn about(session: &Object, place: &str) -> std::result::Result<
         about.states.insert(state_of(row.get(0))?, unsigned(row.get(1))?);
     }
     Ok(about)
+}
+
+/// Counts them by account and state.
+pub(super) async fn tally(session: &Object) -> std::result::Result<Vec<Tally>, Trouble> {
+    let statement = session
+        .prepare_cached(
+            "SELECT account, network, state, count(*), min(ready) FROM deliveries GROUP BY account, network, state",
+        )
+        .await?;
+    let tally_of = |row: &Row| -> Result<Tally> {
+        Ok(Tally {
+            account: AccountName::new(row.get::<_, &str>(0)),
+            network: row.get(1),
+            state: state_of(row.get(2))?,
+            count: unsigned(row.get(3))?,
+            ready: row.get(4),
+        })
+    };
+    session.query(&statement, &[]).await?.iter().map(|row| Ok(tally_of(row)?)).collect()
 }
 
 /// The rows whose lease has lapsed, by the database's clock.

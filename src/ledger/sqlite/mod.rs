@@ -42,7 +42,7 @@ use self::ballast::Ballast;
 use self::worker::Worker;
 use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, MarkFile, OpenMode,
-    Query, Raised, Record, Result, StoredPost, TellRequest, Told, Write, Written, with_ending,
+    Query, Raised, Record, Result, StoredPost, Tally, TellRequest, Told, Write, Written, with_ending,
 };
 use crate::model::{
     AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, Standings, State,
@@ -173,6 +173,10 @@ impl Ledger for SqliteLedger {
     async fn health(&self) -> Result<Vec<Health>> {
         let path = self.path.clone();
         self.reader.run(move |_| Ok(health::look(&path))).await
+    }
+
+    async fn tally(&self) -> Result<Vec<Tally>> {
+        self.reader.run(rows::tally).await
     }
 
     async fn age(&self) -> Result<Age> {

@@ -5,8 +5,10 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use super::alerts;
 use super::instant::{instant, micros, micros_up};
 use crate::ledger::standing::{Columns, Gathering, settled_states};
-use crate::ledger::{LedgerError, Query, Result, Write, Written};
-use crate::model::{Binding, CalendarName, Delivery, DeliveryId, Event, Intent, Receipt, Standings, State};
+use crate::ledger::{LedgerError, Query, Result, Tally, Write, Written};
+use crate::model::{
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Intent, Receipt, Standings, State,
+};
 
 /// Reads the deliveries of a query.
 pub(super) fn deliveries(conn: &Connection, query: &Query) -> Result<Vec<Delivery>> {
@@ -104,6 +106,29 @@ pub(super) fn delivery(conn: &Connection, id: &str) -> Result<Option<Delivery>> 
     let row: Option<String> =
         conn.prepare_cached("SELECT row FROM deliveries WHERE id = ?")?.query_row([id], |row| row.get(0)).optional()?;
     row.as_deref().map(read).transpose()
+}
+
+/// Counts them by account and state, by columns alone: no row is read whole.
+pub(super) fn tally(conn: &Connection) -> Result<Vec<Tally>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT account, network, state, count(*), min(ready) FROM deliveries GROUP BY account, network, state",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let word: String = row.get(2)?;
+        let state = State::parse(&word).ok_or_else(|| {
+            LedgerError::Corrupt(format!("the ledger holds a state that smm does not know: `{word}`"))
+        })?;
+        found.push(Tally {
+            account: AccountName::new(row.get::<_, String>(0)?),
+            network: row.get(1)?,
+            state,
+            count: u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0),
+            ready: instant(row.get(4)?)?,
+        });
+    }
+    Ok(found)
 }
 
 fn read(row: &str) -> Result<Delivery> {

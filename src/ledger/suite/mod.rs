@@ -21,7 +21,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
     Alert, Burst, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Query, Raised, Record, SeriesRecord,
-    StoredPost, TellRequest, Told, Write, Written,
+    StoredPost, Tally, TellRequest, Told, Write, Written,
 };
 use crate::model::{
     AccountName, Binding, CalendarName, Content, Delivery, Event, Frozen, Intent, Late, LimitOverrides, OccurrenceName,
@@ -68,6 +68,7 @@ cases! {
     rows::what_is_written_is_read,
     rows::a_query_narrows,
     rows::how_deliveries_stand_is_what_their_rows_say,
+    rows::a_tally_counts_by_account_and_state,
     rows::a_write_over_an_old_version_changes_nothing,
     rows::a_batch_writes_what_can_be_written,
     rows::of_many_writes_over_one_version_one_is_taken,

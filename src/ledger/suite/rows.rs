@@ -84,6 +84,32 @@ pub(super) async fn how_deliveries_stand_is_what_their_rows_say(store: Box<dyn S
     assert_eq!(ledger.standings(&CalendarName::new("nobody")).await, Ok(Standings::default()));
 }
 
+pub(super) async fn a_tally_counts_by_account_and_state(store: Box<dyn Store>) {
+    let ledger = store.open();
+    assert_eq!(ledger.tally().await, Ok(Vec::new()));
+    for (post, to, due) in [("a", "fedi", 30), ("b", "fedi", 10), ("a", "bsky", 20)] {
+        put(&*ledger, &row(post, to, due)).await;
+    }
+    let mut waits = row("b", "bsky", 5);
+    waits.not_before = Some(at(40));
+    put(&*ledger, &waits).await;
+    let mut held = row("c", "fedi", 1);
+    held.state = State::Held;
+    put(&*ledger, &held).await;
+    let mut found = ledger.tally().await.expect("a tally");
+    found.sort_by(|a, b| (&a.account, a.state).cmp(&(&b.account, b.state)));
+    let tally = |name: &str, state: State, count: u64, ready: i64| Tally {
+        account: account(name),
+        network: held.network.clone(),
+        state,
+        count,
+        ready: at(ready),
+    };
+    let planned = State::Planned;
+    let expected = [tally("bsky", planned, 2, 20), tally("fedi", planned, 2, 10), tally("fedi", State::Held, 1, 1)];
+    assert_eq!(found, expected);
+}
+
 pub(super) async fn a_write_over_an_old_version_changes_nothing(store: Box<dyn Store>) {
     let ledger = store.open();
     let first = put(&*ledger, &row("launch", "fedi", 60)).await;

@@ -109,6 +109,10 @@ impl Network for Feed {
         }
     }
 
+    fn folder<'a>(&self, account: &'a Account) -> Option<&'a str> {
+        account.setting("folder")
+    }
+
     fn settings_schema(&self) -> schemars::Schema {
         schemars::schema_for!(Settings)
     }
