@@ -473,6 +473,11 @@ fn multipart(fields: Vec<Field>) -> Result<reqwest::multipart::Form, Fault> {
     Ok(form)
 }
 
+/// How many root certificates servers are trusted by. They are built in; the system's are not used.
+pub fn roots() -> usize {
+    webpki_roots::TLS_SERVER_ROOTS.len()
+}
+
 /// Plain HTTP must not pay for roots: this is only called when a client is first built, and takes the compiled-in roots.
 fn tls() -> rustls::ClientConfig {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };

@@ -316,4 +316,22 @@ impl Limits {
             }),
         }
     }
+
+    /// The same in the words of `[accounts.X.limits]`. What there is no limit for is absent.
+    pub fn stated(&self) -> LimitOverrides {
+        let poll = self.poll.as_ref();
+        LimitOverrides {
+            text: self.text.first().map(|limit| limit.max),
+            link: Some(u64::from(self.link.unwrap_or(0))),
+            media: Some(u64::from(self.max_images)),
+            alt: Some(self.alt.max).filter(|max| *max > 0),
+            image_bytes: Some(self.image.bytes),
+            image_pixels: Some(self.image.pixels),
+            video_bytes: self.video.as_ref().map(|rule| rule.bytes),
+            poll_options: poll.map(|rule| rule.options_max),
+            poll_option_text: poll.map(|rule| rule.option_text),
+            poll_seconds_min: poll.map(|rule| rule.seconds_min),
+            poll_seconds_max: poll.map(|rule| rule.seconds_max),
+        }
+    }
 }

@@ -29,12 +29,17 @@ pub(super) fn engine(
     // Where several processes publish, they all go by the ledger's clock.
     let clock: Arc<dyn Clock> =
         if ledger.is_exclusive() { Arc::new(SystemClock) } else { Arc::new(SyncedClock::new(Arc::new(SystemClock))) };
-    let http = HttpSettings { timeout: config.delivery.timeout, private_pages: config.delivery.private_pages };
-    let networks = Networks::new(workspace::secrets(), http, workspace::state_folder()?, Arc::clone(&clock));
-    let connector = Arc::new(networks);
+    let connector = Arc::new(networks(settings, Arc::clone(&clock))?);
     let evidence = EvidenceFolder::new(with_ending(&settings.beside_ledger()?, ".evidence"));
     let engine = Engine::new(Arc::clone(ledger), clock, connector, config.delivery, owner, world);
     Ok(Arc::new(engine.with_evidence(Arc::new(evidence))))
+}
+
+/// The real networks, with these settings.
+pub(super) fn networks(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Networks, Failure> {
+    let delivery = settings.config()?.delivery;
+    let http = HttpSettings { timeout: delivery.timeout, private_pages: delivery.private_pages };
+    Ok(Networks::new(workspace::secrets(), http, workspace::state_folder()?, clock))
 }
 
 /// Before the engine does anything: refuses to go on when the machine's clock is not to be believed.

@@ -1,6 +1,7 @@
 //! The command line: one file per command, with its arguments and the function. No decisions are made here: a command
 //! parses, calls, and prints through [`output`].
 
+mod accounts;
 mod alerts;
 mod browser;
 mod cancel;
@@ -9,6 +10,7 @@ mod check;
 mod completions;
 mod daemon;
 mod delivering;
+mod doctor;
 mod explain;
 mod history;
 mod init;
@@ -89,6 +91,8 @@ enum Command {
     Login(login::Args),
     Logout(logout::Args),
     Ledger(ledger::Args),
+    Accounts(accounts::Args),
+    Doctor(doctor::Args),
     Alerts(alerts::Args),
     Networks(networks::Args),
     Systemd(systemd::Args),
@@ -146,6 +150,8 @@ pub fn main() -> ExitCode {
         Command::Login(args) => login::run(&args, &cli.global),
         Command::Logout(args) => logout::run(&args, &cli.global),
         Command::Ledger(args) => ledger::run(&args, &cli.global),
+        Command::Accounts(args) => accounts::run(&args, &cli.global),
+        Command::Doctor(args) => doctor::run(&args, &cli.global),
         Command::Alerts(args) => alerts::run(&args, &cli.global),
         Command::Networks(args) => networks::run(&args, &cli.global),
         Command::Systemd(args) => systemd::run(&args, &cli.global),

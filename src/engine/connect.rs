@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::outside::{FolderFiles, FolderMedia};
@@ -13,7 +14,7 @@ use crate::calendar::Calendar;
 use crate::compose::{Instance, compose};
 use crate::model::{Account, Post, Severity};
 use crate::networks;
-use crate::oauth::{Keeper, Tools};
+use crate::oauth::{GrantInfo, Keeper, Tools};
 use crate::secrets::{Chain, Owner};
 use crate::time::Clock;
 
@@ -27,6 +28,7 @@ pub struct Folders {
 }
 
 /// What the engine needs to know and to do of networks, without naming one.
+#[async_trait]
 pub trait Connector: Send + Sync {
     /// How repeats are safe on a network by its profile; a network that is not known promises nothing.
     fn repeat(&self, network: &str) -> RepeatSafety;
@@ -36,6 +38,12 @@ pub trait Connector: Send + Sync {
 
     /// The half of the account's adapter that touches the outside. Opens nothing by itself.
     fn connect(&self, account: &Account, folders: &Folders) -> Result<Box<dyn Api>, String>;
+
+    /// What is kept of an account's sign-in, without asking its network. `None`: nothing; `Err`: it cannot be read.
+    async fn grant(&self, account: &Account) -> Result<Option<GrantInfo>, String> {
+        let _ = account;
+        Ok(None)
+    }
 
     /// The time by the last server that told it, with what has passed since: a second opinion of the clock. `None`: no
     /// server has told one.
@@ -74,6 +82,7 @@ impl Networks {
     }
 }
 
+#[async_trait]
 impl Connector for Networks {
     fn repeat(&self, network: &str) -> RepeatSafety {
         networks::find(network).map_or(RepeatSafety::None, |network| network.profile().repeat)
@@ -107,6 +116,10 @@ impl Connector for Networks {
             now: Arc::new(move || clock.now()),
         };
         Ok(network.connect(account, outside))
+    }
+
+    async fn grant(&self, account: &Account) -> Result<Option<GrantInfo>, String> {
+        self.keeper(account).info().await
     }
 
     fn server_time(&self) -> Option<DateTime<Utc>> {

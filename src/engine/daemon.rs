@@ -159,8 +159,10 @@ async fn turn(
     if again.is_some_and(|at| at <= engine.now()) {
         *again = engine.apply().await?;
     }
+    engine.try_again().await?;
     worker.start().await?;
-    Ok(worker.next().await?.into_iter().chain(*again).min())
+    let ahead = engine.look_ahead().await?;
+    Ok(worker.next().await?.into_iter().chain(*again).chain(engine.try_again_at()).chain(ahead).min())
 }
 
 /// Settles what earlier processes have left, once, and makes ledger and calendar agree. Gives whether that is done: not
@@ -182,6 +184,7 @@ async fn begin(
         worker.recover().await?;
         *again = engine.apply().await?;
         worker.read_unknown().await?;
+        engine.find_waiting().await?;
     }
     Ok(true)
 }
@@ -191,8 +194,12 @@ async fn news(engine: &Arc<Engine>, worker: &mut Worker, again: &mut Option<Date
         // The next turn looks whether it may begin.
         return;
     }
+    // Somebody may have signed in.
+    engine.horizon.doubt();
     let looked = async {
         worker.read_unknown().await?;
+        engine.find_waiting().await?;
+        engine.waiting.rung();
         engine.apply().await
     };
     match looked.await {

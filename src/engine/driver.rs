@@ -18,12 +18,14 @@ use super::connect::{Connector, Folders};
 use super::core::{self, Input, Next, Rules};
 use super::dark;
 use super::hold_off::Breakers;
+use super::horizon::Horizon;
 use super::jump::Trust;
 use super::links::{Link, Links, Trouble};
 use super::readiness::Pulse;
 use super::record::Halt;
 use super::snapshot::Times;
 use super::source::Source;
+use super::waiting::Waiting;
 use super::window::Begun;
 use crate::adapter::{Fault, Plan, Progress, Refusal, RepeatSafety, StepKind};
 use crate::calendar::{Calendar, DeliverySettings, Loaded};
@@ -97,6 +99,8 @@ pub struct Engine {
     world: RwLock<Arc<World>>,
     links: Links,
     pub(super) breakers: Breakers,
+    pub(super) horizon: Horizon,
+    pub(super) waiting: Waiting,
     pub(super) alarm: Arc<Alarm>,
     pub(super) evidence: Arc<dyn Evidence>,
     /// That the ledger is older than what was seen of it was told.
@@ -141,6 +145,8 @@ impl Engine {
             world: RwLock::new(Arc::new(world)),
             links: Links::default(),
             breakers: Breakers::default(),
+            horizon: Horizon::default(),
+            waiting: Waiting::default(),
             alarm: Arc::default(),
             evidence: Arc::new(NoEvidence),
             older_told: AtomicBool::new(false),
@@ -268,7 +274,7 @@ impl Engine {
             Ok(link) => link,
             Err(trouble) => {
                 let input = match trouble {
-                    Trouble::Fault(fault) => Input::NotPrepared(fault),
+                    Trouble::Fault(fault) => return self.not_prepared(&row, fault, &rules).await,
                     Trouble::Changed(message) => Input::AccountChanged(message),
                     Trouble::Ledger(error) => return Err(error.into()),
                 };
@@ -536,6 +542,7 @@ impl Engine {
         point("evidence-written");
         if let Input::Faulted(Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) = &input {
             self.forget(&row.account).await;
+            self.waiting.refused(&row.account, true, self.clock.elapsed());
         }
         // What the ledger did not take is still known to the evidence.
         let recorded = self.insist(row, input, rules).await.ok()?;
@@ -563,9 +570,19 @@ impl Engine {
     /// The account, spoken to.
     pub(super) async fn link(&self, account: &Account, folders: &Folders) -> Result<Arc<Link>, Trouble> {
         self.read_first(&account.name).await;
-        let link = self.links.get(account, folders, &*self.connector, &*self.ledger, self.now()).await?;
-        self.reached(&account.name).await;
-        Ok(link)
+        let link = self.links.get(account, folders, &*self.connector, &*self.ledger, self.now()).await;
+        match link {
+            Ok(link) => {
+                self.reached(&account.name).await;
+                self.signed_in(&account.name).await;
+                Ok(link)
+            }
+            Err(trouble) => {
+                // It may have been a renewal whose answer was lost.
+                self.horizon.doubt();
+                Err(trouble)
+            }
+        }
     }
 
     /// Asks who-am-I again, with a new adapter, before anything else is sent for an account.

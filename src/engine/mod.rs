@@ -33,6 +33,7 @@ mod dark;
 mod driver;
 mod follow;
 mod hold_off;
+mod horizon;
 mod jump;
 mod lease;
 mod links;
@@ -48,6 +49,7 @@ mod signals;
 mod snapshot;
 mod source;
 mod systemd;
+mod waiting;
 mod window;
 mod worker;
 

@@ -220,6 +220,7 @@ impl Engine {
     pub(super) async fn not_prepared(&self, row: &Delivery, fault: Fault, rules: &Rules) -> Result<(), Halt> {
         if matches!(fault, Fault::Refused { refusal: Refusal::Credentials | Refusal::Secret, .. }) {
             self.forget(&row.account).await;
+            self.waiting.refused(&row.account, false, self.clock.elapsed());
         }
         self.advance(row, &Input::NotPrepared(fault), rules).await?;
         Ok(())

@@ -1,10 +1,12 @@
 //! What commands show: tables, JSON, HTML.
 
 pub mod diagnostics;
+pub mod doctor;
 pub mod html;
 pub mod networks;
 pub mod preview;
 
+mod accounts;
 mod alert;
 mod delivery;
 mod detail;
@@ -14,6 +16,9 @@ mod printable;
 mod status;
 mod table;
 
+pub use accounts::{
+    AccountFacts, AccountList, AccountView, Asked, BeyondView, EndView, IdentityView, SecretView, Trouble, day,
+};
 pub use alert::{RaisedView, UntoldView};
 pub use delivery::{DeliveryList, DeliveryView, ReceiptView};
 pub use detail::Detail;

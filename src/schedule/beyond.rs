@@ -23,6 +23,18 @@ pub struct Beyond {
     pub series: usize,
 }
 
+impl Beyond {
+    /// How much it is, as a clause.
+    pub fn told(&self) -> String {
+        let planned = if self.posts == 1 { "1 post is".to_owned() } else { format!("{} posts are", self.posts) };
+        match (self.posts, self.series) {
+            (_, 0) => format!("{planned} planned after that"),
+            (1, 1) => "1 series goes on after that".to_owned(),
+            (_, series) => format!("{planned} planned after that, {series} of them series"),
+        }
+    }
+}
+
 /// What is planned for `account` after `end`. `rows`: deliveries of any calendar and account, those of this calendar as
 /// they are after [`super::schedule`]. `None`: nothing. Linear in posts and rows.
 pub fn beyond<'a>(

@@ -28,7 +28,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 
 pub use message::Message;
-pub use process::{account_down, calendar_broken, ledger_older};
+pub use process::{account_down, calendar_broken, credential_ends, ledger_older, renewal_lost};
 pub(super) use rule::{late_from_the_start, of};
 pub use target::{Sender, Senders, Target};
 pub use teller::{Pace, Teller, tell};

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::rule::one_line;
 use crate::ledger::{Alert, Mark};
 use crate::model::AccountName;
+use crate::schedule::Beyond;
 
 /// A calendar that was broken for so long is told: whoever edits it mends it sooner.
 const BROKEN: TimeDelta = TimeDelta::minutes(10);
@@ -38,6 +39,35 @@ pub fn account_down(account: &AccountName, why: &str, since: DateTime<Utc>) -> A
     let message = format!("account `{account}` does not answer since {}, so nothing is sent to it: {why}", utc(since));
     let help = format!("it is tried again by itself; `smm pause {account}` stops that, `smm status` shows what waits");
     alert("account", format!("account/{account}/{}", since.timestamp_millis()), since, &message, help)
+}
+
+/// An account's credential ends, or has ended, before posts that are planned for it. `what`: the credential.
+pub fn credential_ends(
+    account: &AccountName,
+    key: String,
+    what: &str,
+    end: DateTime<Utc>,
+    beyond: &Beyond,
+    now: DateTime<Utc>,
+) -> Alert {
+    let word = if end > now { "ends" } else { "ended" };
+    let message = format!(
+        "account `{account}`: its {what} {word} {}; {}, the first is {}, due {}",
+        utc(end),
+        beyond.told(),
+        beyond.post,
+        utc(beyond.due)
+    );
+    alert("account", key, now, &message, format!("sign in again with `smm login {account}`"))
+}
+
+/// The answer to a renewal of an account's token was lost. `which`: what tells this grant from others.
+pub fn renewal_lost(account: &AccountName, which: i64, now: DateTime<Utc>) -> Alert {
+    let message = format!(
+        "account `{account}`: the answer to a renewal of its token was lost, so it may not be renewed any more"
+    );
+    let help = format!("sign in again with `smm login {account}`; what it holds up goes on by itself then");
+    alert("account", format!("credential/{account}/{which}/renewal"), now, &message, help)
 }
 
 /// A target of alerts could not be told since `since`.

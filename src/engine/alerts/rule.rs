@@ -170,7 +170,10 @@ fn help(row: &Delivery) -> String {
             format!("it does not go out by itself any more; `smm retry {id}` sends it all the same")
         }
         (_, Some(ReasonCode::Credentials | ReasonCode::Secret)) => {
-            format!("renew the secret of account `{account}`, then `smm retry {id}`; {or_drop}")
+            format!(
+                "renew the secret of account `{account}` (`smm login {account}`), and it goes on by itself; \
+                 `smm retry {id}` tries it at once; {or_drop}"
+            )
         }
         (_, Some(ReasonCode::AccountChanged)) if !row.receipts.is_empty() => {
             format!("mend the settings of account `{account}`, then `smm retry {id}`; `smm cancel {id}` drops the rest")
