@@ -16,7 +16,9 @@ use crate::adapter::Fault;
 use crate::calendar::{Calendar, Loaded};
 use crate::engine::{COMMAND_CALENDAR, Connector as _, Folders, Networks, compare};
 use crate::ledger::{AccountRecord, Ledger, OpenMode, Query};
-use crate::model::{Account, AccountName, Binding, CalendarName, Delivery, Grade, LimitOverrides, Origin, ReasonCode, State};
+use crate::model::{
+    Account, AccountName, Binding, CalendarName, Delivery, Grade, LimitOverrides, Origin, ReasonCode, State,
+};
 use crate::networks;
 use crate::oauth::{FIELD, GrantInfo};
 use crate::report::{AccountFacts, AccountList, AccountView, Asked, SecretView, Trouble};
@@ -202,8 +204,11 @@ impl Scene {
             return Ok(ledger.deliveries(&Query::default()).await?);
         };
         let of = |name: CalendarName| Query { calendar: Some(name), ..Query::default() };
-        let (own, mut others): (Vec<_>, Vec<_>) =
-            ledger.deliveries(&of(calendar.name.clone())).await?.into_iter().partition(|row| row.origin == Origin::Calendar);
+        let (own, mut others): (Vec<_>, Vec<_>) = ledger
+            .deliveries(&of(calendar.name.clone()))
+            .await?
+            .into_iter()
+            .partition(|row| row.origin == Origin::Calendar);
         let record = ledger.calendar(&calendar.name).await?;
         others.extend(compare(ledger, calendar, &loaded.ids, &own, &record, now).await?.apply(&own));
         others.extend(ledger.deliveries(&of(CalendarName::new(COMMAND_CALENDAR))).await?);
@@ -229,7 +234,8 @@ impl Scene {
                 // Closed by nobody.
                 let _turn = turns.acquire_owned().await;
                 let asked = tokio::time::timeout(GIVE_UP, ask(&networks, &account, binding, &folders)).await;
-                let silent = || Err(Trouble::Fault(Fault::NotSent(format!("no answer within {} s", GIVE_UP.as_secs()))));
+                let silent =
+                    || Err(Trouble::Fault(Fault::NotSent(format!("no answer within {} s", GIVE_UP.as_secs()))));
                 let ahead = networks.server_time().map(|theirs| theirs - SystemClock.now());
                 (account.name, Answer { asked: asked.unwrap_or_else(|_| silent()), ahead })
             });
@@ -238,7 +244,8 @@ impl Scene {
         let mut answers = BTreeMap::new();
         while let Some(answer) = asking.join_next().await {
             progress.inc(1);
-            let (name, answer) = answer.map_err(|error| Failure::new(format!("an account could not be asked: {error}")))?;
+            let (name, answer) =
+                answer.map_err(|error| Failure::new(format!("an account could not be asked: {error}")))?;
             answers.insert(name, answer);
         }
         progress.finish_and_clear();

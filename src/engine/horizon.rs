@@ -238,12 +238,8 @@ mod tests {
         async fn told(&self, day: i64) -> Vec<String> {
             self.clock.set(after(day * DAY));
             self.engine.look_ahead().await.expect("the ledger answers");
-            let request = TellRequest {
-                target: "ops".to_owned(),
-                now: self.clock.now(),
-                until: self.clock.now(),
-                limit: 10,
-            };
+            let request =
+                TellRequest { target: "ops".to_owned(), now: self.clock.now(), until: self.clock.now(), limit: 10 };
             let errands: Vec<Errand> = self.engine.ledger.tell(&request).await.expect("the ledger answers");
             let keys: Vec<String> = errands.iter().map(|errand| errand.alert.key.clone()).collect();
             self.engine.ledger.told("ops", &keys, &crate::ledger::Told::Yes, self.clock.now()).await.expect("told");
@@ -268,7 +264,10 @@ mod tests {
         assert_eq!(scene.told(5).await, [""; 0]);
         let first = scene.told(6).await;
         assert_eq!(first.len(), 1);
-        assert!(first[0].contains("refresh token ends") && first[0].contains("1 post is planned after that"), "{first:?}");
+        assert!(
+            first[0].contains("refresh token ends") && first[0].contains("1 post is planned after that"),
+            "{first:?}"
+        );
         assert!(first[0].contains("`smm login fedi`"), "{first:?}");
         assert_eq!(scene.told(7).await, [""; 0]);
         assert_eq!(scene.told(13).await.len(), 1);

@@ -34,10 +34,12 @@ pub(super) struct Waiting(Mutex<BTreeMap<AccountName, Wait>>);
 /// How an account waits.
 #[derive(Debug, Default, Clone, Copy)]
 struct Wait {
-    /// When it was last tried, by the time that passes; `None`: not since the start.
+    /// When it was last tried or refused, by the time that passes; `None`: not since the start.
     tried: Option<Duration>,
-    /// Somebody has rung since.
+    /// Somebody has rung since it was last tried.
     rung: bool,
+    /// When it was last tried since somebody had rung.
+    tried_for_ring: Option<Duration>,
     /// They were refused for a post, after who-am-I had been answered.
     for_post: bool,
 }
@@ -47,7 +49,7 @@ impl Wait {
     fn again(self) -> Option<Duration> {
         match self.tried {
             None => Some(Duration::ZERO),
-            Some(tried) if self.rung => Some(tried + RUNG),
+            Some(_) if self.rung => Some(self.tried_for_ring.map_or(Duration::ZERO, |tried| tried + RUNG)),
             Some(tried) => (!self.for_post).then(|| tried + BY_ITSELF),
         }
     }
@@ -60,7 +62,9 @@ impl Waiting {
 
     /// Its credentials are missing, or were refused; `for_post`: by the call itself.
     pub(super) fn refused(&self, account: &AccountName, for_post: bool, elapsed: Duration) {
-        self.lock().insert(account.clone(), Wait { tried: Some(elapsed), rung: false, for_post });
+        let mut known = self.lock();
+        let wait = known.entry(account.clone()).or_default();
+        *wait = Wait { tried: Some(elapsed), rung: false, for_post, ..*wait };
     }
 
     /// Somebody has rung: there may be new credentials.
@@ -78,6 +82,9 @@ impl Waiting {
         let mut known = self.lock();
         let due = known.iter_mut().filter(|(_, wait)| wait.again().is_some_and(|again| again <= elapsed));
         due.map(|(account, wait)| {
+            if wait.rung {
+                wait.tried_for_ring = Some(elapsed);
+            }
             (wait.tried, wait.rung) = (Some(elapsed), false);
             account.clone()
         })
@@ -154,7 +161,8 @@ impl Engine {
     /// An account has credentials again. By now late, a delivery goes by its own `late`.
     async fn goes_on(&self, account: &AccountName) -> Result<(), LedgerError> {
         let states = vec![State::Held];
-        let rows = self.ledger.deliveries(&Query { account: Some(account.clone()), states, ..Query::default() }).await?;
+        let rows =
+            self.ledger.deliveries(&Query { account: Some(account.clone()), states, ..Query::default() }).await?;
         let mut count = 0;
         for row in rows.iter().filter(|row| waits(row)) {
             let Ok((after, event)) = person(row, &PersonCommand::SignedIn, self.now(), "smm") else { continue };
@@ -192,9 +200,13 @@ mod tests {
         assert!(!is_tried(3599));
         assert!(is_tried(3600));
         waiting.rung();
-        assert!(!is_tried(3659), "not more than once a minute");
-        assert!(is_tried(3660));
-        assert!(!is_tried(3700), "one ring is one try");
+        assert!(is_tried(3601), "at once");
+        assert!(!is_tried(3661), "one ring is one try");
+        waiting.rung();
+        assert!(is_tried(3661));
+        waiting.rung();
+        assert!(!is_tried(3720), "not more than once a minute");
+        assert!(is_tried(3721));
         // Refused for a post although who-am-I was answered: only when somebody rings.
         waiting.refused(&fedi, true, at(4000));
         assert!(!waiting.is_mended(&fedi));

@@ -204,11 +204,11 @@ impl AccountFacts<'_> {
                 (Some(own), _) => Some(pause(own, Some(name.clone()))),
                 (None, all) => all.map(|all| pause(all, None)),
             },
-            held_off: self
-                .record
-                .hold_off
-                .filter(|(until, _)| *until > now)
-                .map(|(until, reason)| HoldOffView { account: name.clone(), until, reason }),
+            held_off: self.record.hold_off.filter(|(until, _)| *until > now).map(|(until, reason)| HoldOffView {
+                account: name.clone(),
+                until,
+                reason,
+            }),
             waiting: self.waiting,
             secrets: self.secrets,
             grade: health.iter().map(|health| health.grade).max().unwrap_or(Grade::Ok),
@@ -292,10 +292,12 @@ impl AccountFacts<'_> {
         };
         if !enough && found.is_empty() {
             let looked = |field: &str| {
-                let places = self.secrets.iter().find(|secret| secret.field == field).map(|it| it.places.join(", then "));
+                let places =
+                    self.secrets.iter().find(|secret| secret.field == field).map(|it| it.places.join(", then "));
                 format!("its {field} is not there; looked for {}", places.unwrap_or_default())
             };
-            let field = ways.first().map_or_else(|| profile.secrets.first().map_or("", |field| field.name), |way| way.field());
+            let field =
+                ways.first().map_or_else(|| profile.secrets.first().map_or("", |field| field.name), |way| way.field());
             found.push(Health::error(looked(field), sign_in));
         }
         found
@@ -383,11 +385,14 @@ impl AccountView {
         }
         for secret in &self.secrets {
             let field = &secret.field;
-            line("secret", match (secret.source, &secret.error) {
-                (Some(source), _) => format!("{field}, from the {source}"),
-                (None, Some(error)) => format!("{field} cannot be read: {error}"),
-                (None, None) => format!("{field} not found; looked for {}", secret.places.join(", then ")),
-            });
+            line(
+                "secret",
+                match (secret.source, &secret.error) {
+                    (Some(source), _) => format!("{field}, from the {source}"),
+                    (None, Some(error)) => format!("{field} cannot be read: {error}"),
+                    (None, None) => format!("{field} not found; looked for {}", secret.places.join(", then ")),
+                },
+            );
         }
         if let Some(scopes) = self.scopes.as_ref().filter(|scopes| !scopes.is_empty()) {
             line("scopes", scopes.join(" "));

@@ -69,7 +69,10 @@ impl Doctor {
             let name = Some(account.account.to_string());
             if account.health.is_empty() {
                 let who = account.online.as_ref().or(account.identity.as_ref());
-                let who = who.map_or_else(|| "it needs no credentials".to_owned(), |who| format!("{} at {}", who.handle, who.host));
+                let who = who.map_or_else(
+                    || "it needs no credentials".to_owned(),
+                    |who| format!("{} at {}", who.handle, who.host),
+                );
                 doctor.add("account", name.clone(), Health::ok(who));
             }
             for health in &account.health {
@@ -143,7 +146,10 @@ pub fn clock(offsets: &[(AccountName, TimeDelta)]) -> Health {
     match middle.abs() {
         exact if exact <= EXACT => Health::ok(format!("the machine's clock agrees with {servers}")),
         near if near < FAR_OFF => Health::warning(format!("the machine's clock is {off} {way} {servers}"), help),
-        _ => Health::error(format!("the machine's clock is {off} {way} {servers}: posts go out as much too soon or late"), help),
+        _ => Health::error(
+            format!("the machine's clock is {off} {way} {servers}: posts go out as much too soon or late"),
+            help,
+        ),
     }
 }
 
@@ -167,7 +173,10 @@ pub fn zones(built: &str, system: Option<&str>, now: DateTime<Utc>) -> Health {
 /// The root certificates.
 pub fn roots(count: usize) -> Health {
     if count == 0 {
-        return Health::error("no root certificate is built in: no server can be trusted", "install another build of smm");
+        return Health::error(
+            "no root certificate is built in: no server can be trusted",
+            "install another build of smm",
+        );
     }
     let message = format!("{count} root certificates are built in (Mozilla's); the system's are not used");
     Health::ok(message)
@@ -205,8 +214,12 @@ pub fn alerts(targets: usize, untold: usize) -> Health {
     let help = "write an `[[alerts]]` table into smm.toml, then `smm alerts test`";
     match (targets, untold) {
         (0, _) => Health::warning("nobody is told when something goes wrong", help),
-        (_, 0) => Health::ok(if targets == 1 { "1 target is told".to_owned() } else { format!("{targets} targets are told") }),
-        (_, 1) => Health::error("1 alert could not be told", "`smm status` shows it; `smm alerts test` tries the targets"),
+        (_, 0) => {
+            Health::ok(if targets == 1 { "1 target is told".to_owned() } else { format!("{targets} targets are told") })
+        }
+        (_, 1) => {
+            Health::error("1 alert could not be told", "`smm status` shows it; `smm alerts test` tries the targets")
+        }
         (_, untold) => {
             let help = "`smm status` shows them; `smm alerts test` tries the targets";
             Health::error(format!("{untold} alerts could not be told"), help)
@@ -285,8 +298,7 @@ mod tests {
     fn limits_are_those_that_differ_from_what_holds_here() {
         let mut account = Account::new(AccountName::new("fedi"), "mastodon");
         account.limits.alt = Some(1500);
-        let stated =
-            LimitOverrides { text: Some(5000), alt: Some(1500), media: Some(6), ..LimitOverrides::default() };
+        let stated = LimitOverrides { text: Some(5000), alt: Some(1500), media: Some(6), ..LimitOverrides::default() };
         let found = limits(&account, profile("mastodon"), &stated);
         let told: Vec<_> = found.iter().map(|it| (it.limit.as_str(), it.old, it.written, it.new)).collect();
         assert_eq!(told, [("media", Some(4), false, 6), ("text", Some(500), false, 5000)]);

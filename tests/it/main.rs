@@ -26,10 +26,12 @@ mod proxy;
 #[path = "../support/stand.rs"]
 mod stand;
 
+mod accounts;
 mod answers;
 mod architecture;
 mod calendar;
 mod daemon;
+mod doctor;
 mod documents;
 #[cfg(unix)]
 mod evidence;

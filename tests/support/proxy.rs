@@ -19,6 +19,10 @@ pub(crate) enum Cut {
     InBody(usize),
     /// The connection ends at once; the request is passed on all the same, after so many milliseconds.
     Late(u64),
+    /// Nothing is cut: a request that goes through before the next rule holds.
+    Not,
+    /// This status, with this JSON, in the place of the server, which never sees the request.
+    Answer(u16, &'static str),
 }
 
 /// A proxy before one server. It stops with the value.
@@ -58,6 +62,11 @@ impl Proxy {
     /// Cuts the next `times` requests with this method and path.
     pub(crate) fn cut(&self, (method, path): (&str, &str), cut: Cut, times: usize) {
         self.shared.rules.lock().expect("no panic").push((method.to_owned(), path.to_owned(), cut, times));
+    }
+
+    /// Cuts nothing any more.
+    pub(crate) fn clear(&self) {
+        self.shared.rules.lock().expect("no panic").clear();
     }
 
     /// Everything that was to be cut was cut.
@@ -102,6 +111,15 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
         let path = words.next().unwrap_or_default().split('?').next().unwrap_or_default();
         let cut = shared.rule(method, path);
         if cut == Some(Cut::BeforeForwarding) {
+            return;
+        }
+        if let Some(Cut::Answer(status, body)) = cut {
+            let length = body.len();
+            let answer = format!(
+                "HTTP/1.1 {status} Told\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: \
+                 close\r\n\r\n{body}"
+            );
+            let _ = client.write_all(answer.as_bytes()).await;
             return;
         }
         if let Some(Cut::Late(milliseconds)) = cut {
