@@ -198,7 +198,7 @@ pub enum Next {
 /// | unknown | held | a person said that it is not out, and it is late by now |
 /// | unknown | missed | the same, where its rule is `skip` |
 /// | held | held | the calendar moved or edited it |
-/// | held | planned | a person released it; it was moved to a time that is in time |
+/// | held | planned | a person released it; its account has credentials again; it was moved to a time that is in time |
 /// | held | published | an answer came late |
 /// | held | missed | its rule became `skip`, or it was moved, and it is late by that |
 /// | held | cancelled | the calendar no longer has it; a person cancelled it |

@@ -8,7 +8,6 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 
-use super::core::utc;
 use super::driver::delta;
 use super::{Engine, alerts};
 use crate::ledger::{LedgerError, Query};
@@ -172,7 +171,7 @@ mod tests {
     use crate::adapter::{Api, Plan, RepeatSafety};
     use crate::calendar::{Calendar, DeliverySettings};
     use crate::compose::Instance;
-    use crate::ledger::{Errand, Ledger, OpenMode, TellRequest, Write};
+    use crate::ledger::{Errand, OpenMode, TellRequest, Write};
     use crate::model::{Account, Delivery, Post, Reason, ReasonCode};
     use crate::time::{Clock as _, ManualClock};
 

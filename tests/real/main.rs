@@ -28,6 +28,7 @@ mod mail;
 mod metrics;
 mod publish;
 mod servers;
+mod sessions;
 mod shared;
 mod systemd;
 
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
     let (pds, snac) = (servers::Pds::installed(), servers::Snac::installed());
     add("pds::a_thread_is_published_and_read_back", "the Bluesky PDS", pds, || run(publish::to_the_pds()));
     add("pds::a_lost_answer_leads_to_one_post", "the Bluesky PDS", pds, || run(publish::a_lost_answer_on_the_pds()));
+    add("pds::a_session_ends_in_a_thread", "the Bluesky PDS", pds, || run(sessions::a_session_ends_in_a_thread()));
+    add("pds::a_password_is_taken_back", "the Bluesky PDS", pds, || run(sessions::a_password_is_taken_back()));
     add("snac::a_thread_is_published_and_read_back", "snac", snac, || run(publish::to_snac()));
     add("snac::a_lost_answer_leads_to_one_post", "snac", snac, || run(publish::a_lost_answer_on_snac()));
     let server = postgres::Postgres::programs().is_some();

@@ -5,6 +5,8 @@
 //! has heard it and before the ledger knows, it is told again. The alerts of one message carry their keys, and the message
 //! an id that is the same for the same alerts, so that a receiver can tell.
 //!
+//! What an account needs ahead of time is raised by [`super::horizon`]: its credential ends before posts that are planned.
+//!
 //! What is due to a target at the same time is one message. A target that was added to `smm.toml` is told what happens from
 //! then on: what is open from before is in `smm status`, and a flood of old news would be the first that it hears.
 
