@@ -17,7 +17,7 @@ use crate::calendar::{Calendar, Loaded};
 use crate::engine::{COMMAND_CALENDAR, Connector as _, Folders, Networks, compare};
 use crate::ledger::{AccountRecord, Ledger, OpenMode, Query};
 use crate::model::{
-    Account, AccountName, Binding, CalendarName, Delivery, Grade, LimitOverrides, Origin, ReasonCode, State,
+    Account, AccountName, Binding, CalendarName, Delivery, Grade, LimitOverrides, Origin, ReasonCode, Standings, State,
 };
 use crate::networks;
 use crate::oauth::{FIELD, GrantInfo};
@@ -210,7 +210,7 @@ impl Scene {
             .into_iter()
             .partition(|row| row.origin == Origin::Calendar);
         let record = ledger.calendar(&calendar.name).await?;
-        others.extend(compare(ledger, calendar, &loaded.ids, &own, &record, now).await?.apply(&own));
+        others.extend(compare(ledger, calendar, &loaded.ids, &Standings::of(&own), &record, now).await?.apply(&own));
         others.extend(ledger.deliveries(&of(CalendarName::new(COMMAND_CALENDAR))).await?);
         Ok(others)
     }
