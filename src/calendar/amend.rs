@@ -80,7 +80,7 @@ impl Place<'_> {
     fn add(&self, table: &Spanned<DeValue<'_>>, keys: &[String]) -> (Range<usize>, String) {
         let last = self.last(table);
         match self.form(table) {
-            Form::Inline => self.into_braces(table, &keys.join(", ")),
+            Form::Inline => self.within_braces(table, &keys.join(", ")),
             Form::Header => {
                 let at = self.end_of_line(last.map_or(table.span().end, |(_, end)| end));
                 (at..at, self.lines("", keys))
@@ -96,7 +96,7 @@ impl Place<'_> {
     /// Adds a table `limits` with these keys to a table.
     fn add_table(&self, table: &Spanned<DeValue<'_>>, keys: &[String]) -> (Range<usize>, String) {
         match self.form(table) {
-            Form::Inline => self.into_braces(table, &format!("limits = {{ {} }}", keys.join(", "))),
+            Form::Inline => self.within_braces(table, &format!("limits = {{ {} }}", keys.join(", "))),
             Form::Header => {
                 let header = &self.text[table.span()];
                 let header = header.strip_suffix(']').unwrap_or(header);
@@ -131,7 +131,7 @@ impl Place<'_> {
         ends.max_by_key(|(_, end)| *end)
     }
 
-    fn into_braces(&self, table: &Spanned<DeValue<'_>>, new: &str) -> (Range<usize>, String) {
+    fn within_braces(&self, table: &Spanned<DeValue<'_>>, new: &str) -> (Range<usize>, String) {
         match self.last(table) {
             Some((_, end)) => (end..end, format!(", {new}")),
             None => (table.span(), format!("{{ {new} }}")),
@@ -140,7 +140,7 @@ impl Place<'_> {
 
     /// Each on a line of its own, with a line end before it.
     fn lines(&self, before: &str, keys: &[String]) -> String {
-        keys.iter().map(|key| format!("{}{before}{key}", self.line_end)).collect()
+        keys.iter().fold(String::new(), |text, key| text + self.line_end + before + key)
     }
 
     fn start_of_line(&self, at: usize) -> usize {

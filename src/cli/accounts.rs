@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::output::{self, Stream, Style};
 use super::workspace::{self, CalendarArg, Settings, Workspace};
 use super::{Exit, Failure, Format, Global, delivering};
-use crate::adapter::Fault;
+use crate::adapter::{Fault, Network};
 use crate::calendar::{Calendar, Loaded};
 use crate::engine::{COMMAND_CALENDAR, Connector as _, Folders, Networks, compare};
 use crate::ledger::{AccountRecord, Ledger, OpenMode, Query};
@@ -81,7 +81,7 @@ pub(super) struct Scene {
 enum Read {
     Both(Box<Workspace>),
     /// There is no calendar here.
-    Settings(Settings),
+    Settings(Box<Settings>),
 }
 
 /// What was found out about an account.
@@ -106,7 +106,7 @@ impl Scene {
         let file = calendar.file();
         let folder = file.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
         let read = if calendar.calendar == Path::new("calendar.toml") && !file.exists() {
-            Read::Settings(Settings::read(global, &file))
+            Read::Settings(Box::new(Settings::read(global, &file)))
         } else {
             Read::Both(Box::new(Workspace::read(calendar, global)?))
         };
@@ -184,7 +184,7 @@ impl Scene {
             };
             let facts = AccountFacts {
                 account,
-                profile: networks::find(&account.network).map(|network| network.profile()),
+                profile: networks::find(&account.network).map(Network::profile),
                 record: records.remove(name).unwrap_or_default(),
                 secrets,
                 grant,

@@ -70,7 +70,7 @@ fn tell(state: &[NotifyState<'_>]) {
     #[cfg(target_os = "linux")]
     let told = match ABSTRACT.get() {
         Some(socket) => {
-            let lines: String = state.iter().map(|state| format!("{state}\n")).collect();
+            let lines: String = state.iter().fold(String::new(), |lines, state| lines + &state.to_string() + "\n");
             socket.send(lines.as_bytes()).map(drop)
         }
         None => sd_notify::notify(state),

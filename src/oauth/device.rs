@@ -34,7 +34,8 @@ pub struct Device {
     pub ends: DateTime<Utc>,
     setting: Setting,
     client: Client,
-    device_code: SecretString,
+    /// The `device_code`.
+    secret: SecretString,
     interval: Duration,
 }
 
@@ -78,7 +79,7 @@ impl Device {
             ends: now + TimeDelta::seconds(given.expires_in.clamp(0, LONGEST)),
             setting,
             client,
-            device_code: SecretString::from(given.device_code),
+            secret: SecretString::from(given.device_code),
             interval: Duration::from_secs(given.interval.unwrap_or(INTERVAL)).min(SLOWEST),
         })
     }
@@ -92,7 +93,7 @@ impl Device {
             if now >= self.ends {
                 return Err(Fault::refused(Refusal::Credentials, "nobody agreed in time; begin the sign-in again"));
             }
-            let form = Form::new().field("grant_type", DEVICE_GRANT).secret("device_code", &self.device_code);
+            let form = Form::new().field("grant_type", DEVICE_GRANT).secret("device_code", &self.secret);
             match ask(&self.setting.http, &self.setting.server.token, &self.client, form, now).await {
                 Ok(tokens) => return Ok(self.setting.grant(self.client, tokens, now)),
                 Err(NoTokens::Denied { error, .. }) if error == "authorization_pending" => {}

@@ -162,11 +162,10 @@ fn refusal(answer: &Answer, now: DateTime<Utc>) -> NoTokens {
     let denial: Option<Denial> = answer.json().ok();
     let (message, retry_at) = (told(answer, now).to_string(), answer.retry_after(now));
     match (answer.status, denial) {
-        (429, _) => NoTokens::Busy { message, retry_at },
+        // 503: by HTTP's definition it has not taken the request up.
+        (429 | 503, _) => NoTokens::Busy { message, retry_at },
         (400..500, Some(denial)) if denial.error == "temporarily_unavailable" => NoTokens::Busy { message, retry_at },
         (400..500, Some(denial)) => NoTokens::Denied { error: denial.error, message },
-        // By HTTP's definition it has not taken the request up.
-        (503, _) => NoTokens::Busy { message, retry_at },
         _ => NoTokens::Unclear { message, retry_at },
     }
 }

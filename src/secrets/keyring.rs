@@ -140,19 +140,18 @@ impl Desk {
         }
         let (answer, mut answered) = oneshot::channel();
         self.put(Job { user, ask, answer })?;
-        let outcome = match tokio::time::timeout(PATIENCE, &mut answered).await {
-            Ok(outcome) => outcome.ok(),
-            Err(_) => {
-                self.stuck.store(true, Ordering::Release);
-                answered.close();
-                // It may have come in the meantime: the thread has then seen no reason to take the mark away.
-                let Ok(late) = answered.try_recv() else {
-                    tracing::warn!("the keyring did not answer within {} s, and is left alone", PATIENCE.as_secs());
-                    return Err(given_up());
-                };
-                self.stuck.store(false, Ordering::Release);
-                Some(late)
-            }
+        let outcome = if let Ok(outcome) = tokio::time::timeout(PATIENCE, &mut answered).await {
+            outcome.ok()
+        } else {
+            self.stuck.store(true, Ordering::Release);
+            answered.close();
+            // It may have come in the meantime: the thread has then seen no reason to take the mark away.
+            let Ok(late) = answered.try_recv() else {
+                tracing::warn!("the keyring did not answer within {} s, and is left alone", PATIENCE.as_secs());
+                return Err(given_up());
+            };
+            self.stuck.store(false, Ordering::Release);
+            Some(late)
         };
         let outcome = outcome.unwrap_or_else(|| Err(Trouble::Failed(format!("the keyring broke off; {WAYS}"))));
         if let Err(Trouble::Absent(why)) = &outcome {

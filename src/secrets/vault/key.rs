@@ -4,12 +4,11 @@
 
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretBox, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::super::trimmed;
+use super::super::{Lookup, trimmed};
 
 /// The variable that it is in.
 pub(super) const VARIABLE: &str = "SMM_VAULT_KEY";
@@ -51,12 +50,12 @@ impl Key {
 /// Where the key is looked for.
 #[derive(Clone)]
 pub(super) struct KeySource {
-    env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    env: Lookup,
     credentials: Option<PathBuf>,
 }
 
 impl KeySource {
-    pub(super) fn new(env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>, credentials: Option<PathBuf>) -> Self {
+    pub(super) fn new(env: Lookup, credentials: Option<PathBuf>) -> Self {
         Self { env, credentials }
     }
 
@@ -119,6 +118,8 @@ fn sextet(digit: u8) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[test]
