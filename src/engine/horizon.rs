@@ -235,7 +235,7 @@ mod tests {
 
         /// What is told from now on, at this day.
         async fn told(&self, day: i64) -> Vec<String> {
-            self.clock.set(after(day * DAY));
+            self.clock.pass((after(day * DAY) - self.clock.now()).to_std().expect("later"));
             self.engine.look_ahead().await.expect("the ledger answers");
             let request =
                 TellRequest { target: "ops".to_owned(), now: self.clock.now(), until: self.clock.now(), limit: 10 };
