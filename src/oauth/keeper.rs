@@ -40,9 +40,6 @@ const TRIES: u32 = 2;
 /// What could not be kept is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// After a renewal that came to nothing without a time being said.
-const PAUSE: TimeDelta = TimeDelta::seconds(30);
-
 /// What a keeper works with.
 #[derive(Clone)]
 pub struct Tools {
@@ -268,7 +265,7 @@ impl Inner {
             Use::Take => Ok(Some(kept.grant.access)),
             Use::Over(why) => Err(Fault::refused(Refusal::Credentials, why)),
             // The turn went with what is kept now: the next call takes it anew.
-            Use::Renew => Err(busy("the sign-in was kept late, and has to be renewed", None, self.tools.clock.now())),
+            Use::Renew => Err(busy("the sign-in was kept late, and has to be renewed", None)),
         }
     }
 
@@ -282,7 +279,7 @@ impl Inner {
         Err(match why {
             NoTurn::Busy => {
                 let message = format!("another process is renewing the sign-in of account `{name}`, or cannot keep it");
-                busy(&message, None, self.tools.clock.now())
+                busy(message, None)
             }
             NoTurn::Cannot(why) => Fault::NotSent(format!("the sign-in of account `{name}` cannot be renewed: {why}")),
         })
@@ -336,17 +333,17 @@ impl Inner {
             }
             Err(NoTokens::Busy { message, retry_at }) => {
                 self.mark(&mut kept, before).await;
-                busy(&message, retry_at, now)
+                busy(message, retry_at)
             }
             // Something answered, so that it may be asked again; whether the server has done it is open.
             Err(NoTokens::Unclear { message, retry_at }) => {
                 let tries = before.map_or(0, |begun| begun.tries);
                 self.mark(&mut kept, Some(Begun { at: now, tries })).await;
-                busy(&message, retry_at, now)
+                busy(message, retry_at)
             }
             Err(NoTokens::Lost(message)) => {
                 tracing::warn!(account = %name, "the answer to a renewal of the sign-in was lost: {message}");
-                busy(&format!("the answer to the renewal of the sign-in was lost: {message}"), None, now)
+                busy(format!("the answer to the renewal of the sign-in was lost: {message}"), None)
             }
             Err(NoTokens::Denied { error, message }) => {
                 if error == "invalid_grant" {
@@ -432,11 +429,13 @@ fn grown(old: &Grant, tokens: Tokens, now: DateTime<Utc>) -> Grant {
     }
 }
 
-fn busy(message: &str, retry_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Fault {
-    let retry_at = Some(retry_at.unwrap_or(now + PAUSE));
-    Fault::Refused { refusal: Refusal::Busy, message: message.to_owned(), retry_at }
+fn busy(message: impl Into<String>, retry_at: Option<DateTime<Utc>>) -> Fault {
+    Fault::Refused { refusal: Refusal::Busy, message: message.into(), retry_at }
 }
 
 fn unreadable(why: String) -> Fault {
     Fault::refused(Refusal::Secret, why)
 }
+
+#[cfg(test)]
+mod tests;

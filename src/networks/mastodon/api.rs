@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Field, Request};
 use crate::adapter::{
-    Api, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
+    Api, Credential, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
@@ -18,7 +19,7 @@ use super::matching::{Wanted, plain};
 use super::plan::{self, Found, Task};
 use super::profile::PROFILE;
 use super::wire::{
-    AccountAnswer, ContextAnswer, ErrorBody, Id, InstanceAnswer, MediaAnswer, SearchAnswer, StatusAnswer,
+    AccountAnswer, AppAnswer, ContextAnswer, ErrorBody, Id, InstanceAnswer, MediaAnswer, SearchAnswer, StatusAnswer,
 };
 
 /// Total time of an upload: a video of 99 MiB over a slow line.
@@ -71,14 +72,34 @@ impl Client {
         Ok(url::Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
     }
 
-    /// A repeatable call with the account's token.
-    async fn call(&self, request: Request) -> Result<Answer, Fault> {
+    /// A repeatable call with the account's token, which is renewed once should it have ended.
+    async fn call(&self, request: impl Fn() -> Request + Send) -> Result<Answer, Fault> {
         let token = self.outside.secrets.secret("token").await?;
-        self.outside.http.call(request.bearer(token)).await
+        let answer = self.outside.http.call(request().bearer(token.clone())).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        let token = self.renewed(&answer, &token).await?;
+        self.outside.http.call(request().bearer(token)).await
+    }
+
+    /// Another token than the one that was just refused.
+    async fn renewed(&self, refused: &Answer, token: &SecretString) -> Result<SecretString, Fault> {
+        self.outside.secrets.renewed("token", token).await.map_err(|fault| match fault {
+            Fault::Refused { refusal: Refusal::Credentials, message: why, .. } => {
+                let said = told(self.refusal(refused, false));
+                let origin = self.origin().unwrap_or_default();
+                Fault::refused(Refusal::Credentials, format!("{origin} does not accept the token ({said}); {why}"))
+            }
+            // Whatever became of the renewal: nothing of the account's was done.
+            Fault::Unknown(why) => Fault::refused(Refusal::Busy, why),
+            other => other,
+        })
     }
 
     async fn get(&self, path: &str) -> Result<Answer, Fault> {
-        self.call(Request::get(self.url(path)?)).await
+        let url = self.url(path)?;
+        self.call(|| Request::get(url.as_str())).await
     }
 
     /// What an answer that is no success means.
@@ -136,9 +157,9 @@ impl Client {
             bytes: file.bytes,
         });
         let body = Body::Multipart(fields);
-        let mut answer = self.send_file("/api/v2/media", body.clone()).await?;
+        let mut answer = self.send_file("/api/v2/media", &body).await?;
         if matches!(answer.status, 404 | 405) {
-            answer = self.send_file("/api/v1/media", body).await?;
+            answer = self.send_file("/api/v1/media", &body).await?;
         }
         let id = self.read::<MediaAnswer>(&answer)?.id;
         if answer.status == 202 {
@@ -147,8 +168,9 @@ impl Client {
         Ok(Found { id: id.as_str().to_owned() })
     }
 
-    async fn send_file(&self, path: &str, body: Body) -> Result<Answer, Fault> {
-        self.call(Request::post(self.url(path)?).body(body).timeout(UPLOAD_TIMEOUT)).await
+    async fn send_file(&self, path: &str, body: &Body) -> Result<Answer, Fault> {
+        let url = self.url(path)?;
+        self.call(|| Request::post(url.as_str()).body(body.clone()).timeout(UPLOAD_TIMEOUT)).await
     }
 
     /// Waits until a file is ready: a status with one that is not is refused.
@@ -184,11 +206,14 @@ impl Client {
                 return Ok(Found { id: self.read::<StatusAnswer>(&answer)?.id.as_str().to_owned() });
             }
         }
-        let request = Request::get(self.url("/api/v2/search")?)
-            .query("q", post)
-            .query("type", "statuses")
-            .query("resolve", "true")
-            .query("limit", "1");
+        let url = self.url("/api/v2/search")?;
+        let request = || {
+            Request::get(url.as_str())
+                .query("q", post)
+                .query("type", "statuses")
+                .query("resolve", "true")
+                .query("limit", "1")
+        };
         let answer = self.call(request).await?;
         let found: SearchAnswer = self.read(&answer)?;
         let id = found.statuses.first().map(|status| status.id.as_str().to_owned());
@@ -214,7 +239,7 @@ impl Client {
             if let Some(last) = all.last() {
                 request = request.query("max_id", last.id.as_str());
             }
-            let answer = self.call(request).await?;
+            let answer = self.call(|| request.clone()).await?;
             let page: Vec<StatusAnswer> = self.read(&answer)?;
             // A server that does not page gives the same again.
             let new: Vec<_> =
@@ -244,6 +269,13 @@ impl Client {
     }
 }
 
+/// What a refusal says.
+fn told(fault: Fault) -> String {
+    match fault {
+        Fault::Refused { message, .. } | Fault::NotSent(message) | Fault::Unknown(message) => message,
+    }
+}
+
 fn known(receipt: &Receipt) -> Result<Id, Fault> {
     Id::parse(&receipt.id).ok_or_else(|| Fault::NotSent(format!("`{}` is no post's id", receipt.id)))
 }
@@ -258,10 +290,7 @@ impl Api for Client {
         let answer = self.get("/api/v1/accounts/verify_credentials").await?;
         // snac refuses a token with 422 and an empty body.
         if answer.status == 401 || answer.status == 403 || (answer.status == 422 && answer.body.is_empty()) {
-            let message = match self.refusal(&answer, false) {
-                Fault::Refused { message, .. } => message,
-                other => other.to_string(),
-            };
+            let message = told(self.refusal(&answer, false));
             let message = format!("{} does not accept the token ({message})", self.origin()?);
             return Err(Fault::refused(Refusal::Credentials, message));
         }
@@ -280,6 +309,18 @@ impl Api for Client {
             limits: kin::limits(&instance, &PROFILE),
             repeat: Some(kin::repeat(&instance)),
         })
+    }
+
+    /// The scopes are those of the application, which a token of its own has unless they were changed since; servers say
+    /// them since Mastodon 4.3 (`mastodon/documentation`, entities/Application.md, read 2026-11-22).
+    async fn credential(&self) -> Result<Credential, Fault> {
+        let answer = self.get("/api/v1/apps/verify_credentials").await?;
+        // Not all of the kin can be asked.
+        if matches!(answer.status, 404 | 405 | 501) {
+            return Ok(Credential::default());
+        }
+        let app: AppAnswer = self.read(&answer)?;
+        Ok(Credential { scopes: app.scopes, expires: None })
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
@@ -306,10 +347,16 @@ impl Api for Client {
         let request = Request::post(self.url("/api/v1/statuses")?)
             .header("idempotency-key", frozen.key.clone())
             .body(Body::Json(frozen.request.get("body").cloned().unwrap_or_default()))
-            .bearer(token);
+            .bearer(token.clone());
         let answer = self.outside.http.publish(request).await?;
         if !answer.is_success() {
-            return Err(self.refusal(&answer, true));
+            let fault = self.refusal(&answer, true);
+            if answer.status == 401 && matches!(fault, Fault::Refused { .. }) {
+                // Nothing was done. It is no matter of credentials as long as there is another token to be had.
+                self.renewed(&answer, &token).await?;
+                return Err(Fault::refused(Refusal::Busy, "the token had ended; nothing was published"));
+            }
+            return Err(fault);
         }
         let status: StatusAnswer =
             answer.json().map_err(|why| Fault::Unknown(format!("HTTP {}, but {why}", answer.status)))?;
@@ -364,7 +411,8 @@ impl Api for Client {
 
     async fn delete(&self, receipt: &Receipt) -> Result<(), Fault> {
         let path = format!("/api/v1/statuses/{}", known(receipt)?.as_str());
-        let answer = self.call(Request::delete(self.url(&path)?)).await?;
+        let url = self.url(&path)?;
+        let answer = self.call(|| Request::delete(url.as_str())).await?;
         match answer.status {
             200..300 => Ok(()),
             // Gone already, unless the server cannot delete at all and says the same of that.
@@ -445,6 +493,38 @@ mod tests {
             let fault = bench.api.whoami().await.expect_err("the token was changed");
             assert!(matches!(fault, Fault::Refused { refusal: Refusal::Credentials, .. }), "{fault:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_ended_is_renewed() {
+        let bench = bench(false).await;
+        bench.fake.end_session();
+        assert_eq!(bench.api.whoami().await.expect("renewed").uid, bench.identity.uid);
+        bench.fake.end_session();
+        let fault = bench.api.publish(&frozen("in between", 0)).await.expect_err("nothing was published");
+        assert!(matches!(fault, Fault::Refused { refusal: Refusal::Busy, .. }), "{fault:?}");
+        assert_eq!(bench.fake.posts().await, []);
+        bench.api.publish(&frozen("in between", 0)).await.expect("published");
+        // A proxy's word proves nothing, also of credentials.
+        bench.fake.front().expect("it has one").rule(Rule::answer(401, "<h1>No"));
+        let fault = bench.api.publish(&frozen("by a proxy", 0)).await.expect_err("unclear");
+        assert!(matches!(fault, Fault::Unknown(_)), "{fault:?}");
+        // A token that cannot be renewed is a matter of credentials, once and for all.
+        bench.fake.change_secret();
+        let requests = bench.fake.front().expect("it has one").seen().len();
+        let fault = bench.api.whoami().await.expect_err("changed");
+        assert!(matches!(&fault, Fault::Refused { refusal: Refusal::Credentials, .. }), "{fault:?}");
+        assert!(fault.to_string().contains("The access token is invalid"), "{fault}");
+        assert_eq!(bench.fake.front().expect("it has one").seen().len(), requests + 1);
+    }
+
+    #[tokio::test]
+    async fn the_scopes_of_a_token() {
+        let real = bench(false).await;
+        let scopes = real.api.credential().await.expect("it says").scopes;
+        assert_eq!(scopes, Some(vec!["read".to_owned(), "write".to_owned()]));
+        let kin = bench(true).await;
+        assert_eq!(kin.api.credential().await, Ok(Credential::default()));
     }
 
     #[tokio::test]

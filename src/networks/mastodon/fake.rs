@@ -12,9 +12,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::{DateTime, SecondsFormat, Utc};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::adapter::suite::{Fake, FakePost, Front};
+use crate::adapter::suite::{Fake, FakePost, Front, outside};
+use crate::adapter::{Fault, Outside, Refusal, Secrets};
 use crate::model::{Account, AccountName};
 use crate::text::{Counting, FoundKind, MentionWeight, Unit, find, measure};
 
@@ -36,6 +38,8 @@ struct World {
     kin: bool,
     token: String,
     changes: u32,
+    /// How often an access token ended that could be renewed.
+    ends: u32,
     next: u64,
     /// Alt text, and how many more looks find it unready.
     media: BTreeMap<String, (String, u32)>,
@@ -61,6 +65,7 @@ impl Instance {
             kin,
             token: "token-0".to_owned(),
             changes: 0,
+            ends: 0,
             next: 100,
             media: BTreeMap::new(),
             statuses: Vec::new(),
@@ -68,6 +73,7 @@ impl Instance {
         }));
         let router = Router::new()
             .route("/api/v1/accounts/verify_credentials", get(verify))
+            .route("/api/v1/apps/verify_credentials", get(app))
             .route("/api/v2/instance", get(instance_v2))
             .route("/api/v1/instance", get(instance_v1))
             .route("/api/v2/media", post(upload))
@@ -128,9 +134,49 @@ impl Fake for Instance {
         world.token = format!("token-{}", world.changes);
     }
 
+    fn end_session(&self) -> bool {
+        let mut world = held(&self.world);
+        world.ends += 1;
+        world.token = format!("token-{}-{}", world.changes, world.ends);
+        true
+    }
+
+    fn outside(&self) -> Outside {
+        let (token, changes) = {
+            let world = held(&self.world);
+            (Mutex::new(world.token.clone()), world.changes)
+        };
+        let secrets = Arc::new(Grant { world: Arc::clone(&self.world), token, changes });
+        Outside { secrets, ..outside(self.secrets(), self.files()) }
+    }
+
     fn forget_keys(&self) -> bool {
         held(&self.world).kin = true;
         true
+    }
+}
+
+/// A token that can be renewed as long as nobody has changed the secret.
+struct Grant {
+    world: Arc<Mutex<World>>,
+    token: Mutex<String>,
+    changes: u32,
+}
+
+#[async_trait]
+impl Secrets for Grant {
+    async fn secret(&self, _field: &str) -> Result<SecretString, Fault> {
+        Ok(SecretString::from(self.token.lock().unwrap_or_else(PoisonError::into_inner).as_str()))
+    }
+
+    async fn renewed(&self, _field: &str, _refused: &SecretString) -> Result<SecretString, Fault> {
+        let world = held(&self.world);
+        if world.changes != self.changes {
+            return Err(Fault::refused(Refusal::Credentials, "the token cannot be renewed"));
+        }
+        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        token.clone_from(&world.token);
+        Ok(SecretString::from(token.as_str()))
     }
 }
 
@@ -155,6 +201,15 @@ fn allowed(world: &World, headers: &HeaderMap) -> Result<(), Response> {
 async fn verify(State(world): Shared, headers: HeaderMap) -> Answered {
     allowed(&held(&world), &headers)?;
     Ok(Json(json!({"id": ACCOUNT, "username": "acme", "acct": "acme"})))
+}
+
+async fn app(State(world): Shared, headers: HeaderMap) -> Answered {
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    if world.kin {
+        return Err(error(404, "Not found"));
+    }
+    Ok(Json(json!({"id": "1", "name": "smm", "scopes": ["read", "write"]})))
 }
 
 async fn instance_v2(State(world): Shared) -> Answered {

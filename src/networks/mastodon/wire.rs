@@ -52,6 +52,12 @@ pub(super) struct SearchAnswer {
     pub(super) statuses: Vec<StatusAnswer>,
 }
 
+/// `GET /api/v1/apps/verify_credentials`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AppAnswer {
+    pub(super) scopes: Option<Vec<String>>,
+}
+
 /// The error body.
 #[derive(Debug, Deserialize)]
 pub(super) struct ErrorBody {
