@@ -199,18 +199,9 @@ async fn keep(desk: &Desk<'_>, ledger: &dyn Ledger, gained: &Gained, seen: &Seen
 
 /// There is no place to keep it in.
 fn nowhere(desk: &Desk<'_>, gained: &Gained, seen: &Seen, why: &str) -> Failure {
-    let (name, field) = (&desk.account.name, gained.kept_as());
-    let failure =
-        Failure::new(format!("{} is who it is, but the {field} could not be kept: {why}", seen.identity.handle));
-    match gained {
-        Gained::Secret { .. } => failure
-            .hint(format!(
-                "what publishes can also be given it as {} in its environment, or as the systemd credential `{name}.{field}`; \
-                 `smm login` is not needed then",
-                desk.variable(field)
-            )),
-        Gained::Grant { .. } => failure.hint("what was agreed to was given back; run it again once there is a place"),
-    }
+    let field = gained.kept_as();
+    let failure = Failure::new(format!("this is {}, but the {field} could not be kept: {why}", seen.identity.handle));
+    desk.without_store(failure, field)
 }
 
 /// Forgets what an earlier way has left, lets go on what waited, and says what came of it.

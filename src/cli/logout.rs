@@ -148,16 +148,16 @@ impl SignedOut<'_> {
     fn human(&self) -> String {
         let name = self.account;
         let mut text = match (self.revoked, self.removed.as_slice()) {
-            (None, []) => format!("nothing was kept for `{name}`\n"),
+            (None | Some(false), []) => format!("nothing was kept for `{name}`\n"),
             (revoked, removed) => {
-                let mut said = vec![format!("`{name}` is signed out of")];
+                let mut said = Vec::new();
                 if revoked == Some(true) {
                     said.push("what was agreed to was given back, and is no longer valid".to_owned());
                 }
                 if !removed.is_empty() {
                     said.push(format!("it is forgotten in the {}", removed.join(" and the ")));
                 }
-                said.join("; ") + "\n"
+                format!("signed out of `{name}`: {}\n", said.join("; "))
             }
         };
         for undo in &self.undo {
@@ -173,10 +173,13 @@ impl SignedOut<'_> {
             |place: &String| format!("{place} still has a secret of `{name}`, and is used: take it away yourself");
         let mut warnings: Vec<String> = self.left.iter().map(left).collect();
         if self.planned > 0 {
-            let posts = if self.planned == 1 { "1 post is".to_owned() } else { format!("{} posts are", self.planned) };
+            let (posts, held) = match self.planned {
+                1 => ("1 post is".to_owned(), "it is held when it is"),
+                many => (format!("{many} posts are"), "they are held when they are"),
+            };
             warnings.push(format!(
-                "{posts} still planned for `{name}`; without credentials they are held when they are due. A daemon that is \
-                 signed in may go on for a while: `smm pause {name}`"
+                "{posts} still planned for `{name}`; without credentials {held} due. A daemon that is signed in may go on \
+                 for a while: `smm pause {name}`"
             ));
         }
         warnings

@@ -529,6 +529,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_place_is_found_before_it_is_needed() {
+        let state = tempfile::tempdir().expect("a folder");
+        let owner = Owner::ledger();
+        let (chain, keyring) = stores(state.path(), false);
+        assert_eq!(chain.can_store(&owner, None).await, Ok(()));
+        let why = chain.can_store(&owner, Some("vault")).await.expect_err("it has no key");
+        assert!(why.contains("has no key"), "{why}");
+        keyring.locked.store(true, std::sync::atomic::Ordering::Relaxed);
+        let why = chain.can_store(&owner, None).await.expect_err("nowhere");
+        assert!(why.starts_with("the keyring is locked; ") && why.contains("has no key"), "{why}");
+        assert_eq!(stores(state.path(), true).0.can_store(&owner, Some("vault")).await, Ok(()));
+        assert!(chain.can_store(&owner, Some("environment")).await.is_err());
+        assert!(!state.path().join("vault").exists(), "nothing was stored");
+    }
+
+    #[tokio::test]
     async fn a_store_that_cannot_be_asked_matters_only_when_no_other_has_it() {
         let state = tempfile::tempdir().expect("a folder");
         let (chain, keyring) = stores(&state.path().join("smm"), true);

@@ -228,7 +228,7 @@ fn without_a_place_to_keep_it_another_is_named() {
     site.more.clear();
     let (_, token) = site.secret();
     let run = site.smm_with(&["login", "fedi", "--with", "paste"], &token).expect(1);
-    assert!(run.stderr.contains("@acme@127.0.0.1 is who it is"), "{}", run.stderr);
+    assert!(run.stderr.contains("this is @acme@127.0.0.1, but"), "{}", run.stderr);
     for way in ["SMM_FEDI_TOKEN", "`fedi.token`", "SMM_VAULT_KEY"] {
         assert!(run.stderr.contains(way), "{way}: {}", run.stderr);
     }
@@ -336,7 +336,7 @@ fn signing_out_forgets_and_says_what_is_left() {
     );
     site.smm(&["publish"]).expect(0);
     let run = site.smm(&["logout", "fedi"]).expect(0);
-    assert!(run.stdout.contains("signed out of; it is forgotten in the vault"), "{}", run.stdout);
+    assert!(run.stdout.contains("signed out of `fedi`: it is forgotten in the vault"), "{}", run.stdout);
     assert!(run.stdout.contains("delete the application in Preferences, Development"), "{}", run.stdout);
     assert!(run.stderr.contains("1 post is still planned"), "{}", run.stderr);
     site.post("now");
@@ -452,13 +452,24 @@ fn without_a_display_the_answer_is_pasted() {
 }
 
 #[test]
-fn a_grant_that_may_do_too_little_is_given_back() {
+fn what_may_do_too_little_is_refused() {
     let site = Site::new("mastodon");
     site.grants("read write:media");
     let run = site.smm_with(&["login", "fedi", "--paste"], "the-code-that-was-shown").expect(1);
     assert!(run.stderr.contains("`write:statuses` (publish) is missing"), "{}", run.stderr);
     assert!(!site.keeps());
-    assert_eq!(site.front().count("POST", "/oauth/revoke"), 1);
+    assert_eq!(site.front().count("POST", "/oauth/revoke"), 1, "nobody knows of it, so it is given back");
+    // One that was made by hand; then one that lacks nothing that is needed.
+    let app = |scopes: &[&str]| Rule::answer(200, json!({"name": "smm", "scopes": scopes}).to_string());
+    site.front().rule(app(&["read", "write:media"]).on("GET", "/api/v1/apps/verify_credentials"));
+    let (_, token) = site.secret();
+    let run = site.smm_with(&["login", "fedi", "--with", "paste"], &token).expect(1);
+    assert!(run.stderr.contains("`write:statuses` (publish) is missing"), "{}", run.stderr);
+    assert!(run.stderr.contains("with the scopes read, write:statuses, write:media"), "{}", run.stderr);
+    assert!(!site.keeps());
+    site.front().rule(app(&["read", "write"]).on("GET", "/api/v1/apps/verify_credentials"));
+    let run = site.smm_with(&["login", "fedi", "--with", "paste", "--format", "json"], &token).expect(0);
+    assert_eq!((&run.json()["scopes"], &run.json()["missing"]), (&json!(["read", "write"]), &json!([])));
 }
 
 /// Runs the program on a terminal of its own: waits until it has asked and shows nothing of what is typed, types, and tells

@@ -79,8 +79,9 @@ impl AccountArg {
             let known: Vec<&str> = known.iter().map(AccountName::as_str).collect();
             failure = failure.hint(format!("known accounts: {}", known.join(", ")));
         }
-        let name = shown.map_or("NAME", AccountName::as_str);
-        failure.hint(format!("to add one, write what fits into {file}, then sign in:\n{}", examples(name)))
+        // A network's name is none for an account.
+        let name = shown.map(AccountName::as_str).filter(|name| networks::find(name).is_none()).unwrap_or("NAME");
+        failure.hint(format!("to add one, write one of these into {file}, then sign in:\n{}", examples(name)))
     }
 }
 

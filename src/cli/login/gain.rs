@@ -82,6 +82,7 @@ pub(super) async fn gain(desk: &Desk<'_>, way: SignIn) -> Result<Gained, Failure
 
 async fn pasted(desk: &Desk<'_>, paste: &'static Paste) -> Result<Gained, Failure> {
     if prompt::is_attended() {
+        desk.can_keep(paste.field).await?;
         let server = desk.account.server.as_deref();
         let mut text = format!("Signing in to {} with {}:\n\n", desk.name(), paste.what);
         steps(&mut text, &SignIn::Paste(paste).steps(server));
@@ -107,15 +108,7 @@ fn steps(text: &mut String, steps: &[String]) {
 
 async fn agreed(desk: &Desk<'_>, oauth: &'static OAuth) -> Result<Grant, Failure> {
     let tools = &desk.tools;
-    // Before a person goes through all of it.
-    let owner = Owner::account(desk.account);
-    if let Err(why) = tools.secrets.can_store(&owner, desk.args.store.map(Store::name)).await {
-        return Err(Failure::new(format!(
-            "there is no place to keep the sign-in to `{}` in: {why}",
-            desk.account.name
-        ))
-        .hint("nothing was asked for and nothing was stored; run it again once there is one"));
-    }
+    desk.can_keep(oauth::FIELD).await?;
     let headless = browser::missing();
     if desk.args.with.is_none() && !desk.args.paste && headless.is_some() && !prompt::is_attended() {
         let mut failure =
@@ -254,6 +247,29 @@ async fn by_device(desk: &Desk<'_>, device: Device) -> Result<Grant, Failure> {
 }
 
 impl Desk<'_> {
+    /// There is a place to keep it in: looked for before a person goes through all of it for nothing.
+    async fn can_keep(&self, field: &str) -> Result<(), Failure> {
+        let into = self.args.store.map(Store::name);
+        let Err(why) = self.tools.secrets.can_store(&Owner::account(self.account), into).await else { return Ok(()) };
+        let failure =
+            Failure::new(format!("there is no place to keep the {field} of `{}` in: {why}", self.account.name));
+        Err(self.without_store(failure, field))
+    }
+
+    /// What to do where nothing can be kept.
+    pub(super) fn without_store(&self, failure: Failure, field: &str) -> Failure {
+        let name = &self.account.name;
+        let failure = failure.hint(format!("nothing was stored; run `smm login {name}` again once there is a place"));
+        if field == oauth::FIELD {
+            return failure;
+        }
+        failure.hint(format!(
+            "or give the {field} itself to what publishes, as {} in its environment or as the systemd credential \
+             `{name}.{field}`: `smm login` is not needed then",
+            self.variable(field)
+        ))
+    }
+
     /// The account, for steps.
     fn name(&self) -> String {
         format!("`{}`", self.account.name)

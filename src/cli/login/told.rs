@@ -91,7 +91,7 @@ impl SignedIn<'_> {
                 line("ends", &format!("{}, renewed until then without you", at.format("%Y-%m-%d %H:%M UTC")));
             }
             Some(at) => line("ends", &at.format("%Y-%m-%d %H:%M UTC").to_string()),
-            None => line("ends", "never, as far as the server says"),
+            None => line("ends", "not named by the server"),
         }
         match self.released {
             0 => {}
