@@ -185,6 +185,8 @@ mod tests {
 
     #[test]
     fn the_server_is_filled_in() {
+        static PASTE: Paste =
+            Paste { what: "", field: "", page: None, steps: &["Sign in to {server}.", "Make one."], undo: "" };
         let paste = Paste {
             what: "a token",
             field: "token",
@@ -195,8 +197,6 @@ mod tests {
         assert_eq!(paste.page(Some("https://a.example")).as_deref(), Some("https://a.example/tokens"));
         assert_eq!(paste.page(None), None);
         assert_eq!(Paste { page: Some("https://b.example"), ..paste }.page(None).as_deref(), Some("https://b.example"));
-        static PASTE: Paste =
-            Paste { what: "", field: "", page: None, steps: &["Sign in to {server}.", "Make one."], undo: "" };
         assert_eq!(
             SignIn::Paste(&PASTE).steps(Some("https://a.example")),
             ["Sign in to https://a.example.", "Make one."]

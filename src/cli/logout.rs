@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::login::{self, AccountArg};
 use super::output::{self, Stream, Style};
 use super::{Exit, Failure, Format, Global, workspace};
-use crate::adapter::{Fault, Profile, SignIn};
+use crate::adapter::{Fault, Profile, Refusal, SignIn};
 use crate::ledger::{Ledger, OpenMode, Query};
 use crate::model::{Account, AccountName, State};
 use crate::oauth::{self, Keeper, Tools};
@@ -93,7 +93,6 @@ async fn give_back(keeper: &Keeper, tools: &Tools, account: &Account) -> Result<
 
 /// It may go away by itself.
 fn is_passing(fault: &Fault) -> bool {
-    use crate::adapter::Refusal;
     matches!(fault, Fault::Refused { refusal: Refusal::Busy | Refusal::RateLimited, .. })
 }
 

@@ -46,6 +46,7 @@ mod init;
 mod kill;
 mod ledger_cli;
 mod ledger_suite;
+#[cfg(unix)]
 mod login;
 mod mastodon_count;
 mod mistakes;

@@ -189,8 +189,7 @@ fn path(
         return Ok((Way::Device, Some(format!("{because}: agree on any other device."))));
     }
     if has(Way::Paste) {
-        let text = format!("{because}: open the address in any browser, and paste here what it ends with.");
-        return Ok((Way::Paste, Some(text)));
+        return Ok((Way::Paste, Some(format!("{because}, so the answer has to be pasted."))));
     }
     if has(Way::Loopback) {
         return Ok((
@@ -335,7 +334,7 @@ mod tests {
         assert_eq!(gone(&ALL, Some(With::OAuth), false, SSH), Some(Way::Paste));
         let (way, note) = path(&[Way::Loopback, Way::Paste], None, false, SSH).expect("a way");
         assert_eq!(way, Way::Paste);
-        assert!(note.expect("an explanation").starts_with("You are here over ssh: open"));
+        assert!(note.expect("an explanation").starts_with("You are here over ssh, so"));
         assert_eq!(gone(&[Way::Loopback], None, false, SSH), Some(Way::Loopback));
         // A network that refuses loopback.
         let (way, note) = path(&[Way::Paste], None, false, None).expect("a way");
