@@ -449,13 +449,16 @@ pub trait Ledger: Send + Sync {
 
     /// Stores rows. All that can be written are written in one durable transaction; the answers are in the same order.
     /// A row that comes to hold an intent (state `sending`) also sets its account's [`AccountRecord::last_sent`]; a shared
-    /// ledger takes it only while its owner's lease lasts. First the alerts go that it withdraws ([`Write::withdraws`]),
+    /// ledger takes it only while its owner's lease lasts. A repeat (a row whose attempt is unresolved comes to hold another
+    /// intent) was not claimed, so it is [`Written::Stale`] while another delivery of its account is claimed or sending, and
+    /// when a call has begun there after the time of its intent. First the alerts go that it withdraws ([`Write::withdraws`]),
     /// then its own is raised; one whose key is there already is left as it is.
     async fn write(&self, writes: &[Write]) -> Result<Vec<Written>>;
 
     /// Claims deliveries that are ready: state `planned`, [`Delivery::ready_at`] ≤ now, account served by the worker and not
     /// paused nor holding off, no other delivery of the account claimed or sending, spacing since the account's last call
-    /// over, [`Burst`] held. At most one per account; earliest due first. Each comes back `claimed`, with its fence and version raised.
+    /// over, [`Burst`] held (by new posts: not by what is left of one that is partly out, and a post that has begun lately
+    /// does not count against itself). At most one per account; earliest due first. Each comes back `claimed`, with its fence and version raised.
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Delivery>>;
 
     /// When the next claim can succeed: the earliest ready time over the accounts served, spacing and pauses considered.

@@ -136,6 +136,9 @@ impl Tables {
             if let Some(out) = self.already_out(&next, intent) {
                 return out;
             }
+            if open.is_some() && self.is_busy(&next, intent.at) && Guard::Fence.holds() {
+                return Written::Stale;
+            }
         }
         next.version = write.expect + 1;
         let binding = match open {
@@ -172,6 +175,15 @@ impl Tables {
         self.events.push(write.event.clone());
         self.deliveries.insert(next.id, next);
         Written::Done
+    }
+
+    /// Somebody is at work on a row's account, or has begun a call there after `since`.
+    fn is_busy(&self, row: &Delivery, since: DateTime<Utc>) -> bool {
+        let at_work = |other: &Delivery| {
+            other.account == row.account && other.id != row.id && matches!(other.state, State::Claimed | State::Sending)
+        };
+        let last = self.accounts.get(&row.account).and_then(|account| account.last_sent);
+        last.is_some_and(|last| last > since) || self.deliveries.values().any(at_work)
     }
 
     fn has_lease(&self, id: DeliveryId, lease: Option<TimeDelta>, now: DateTime<Utc>) -> bool {
@@ -336,14 +348,14 @@ impl Tables {
         if !overdue || row.is_frozen() {
             return at;
         }
-        // When each post of the account began, latest first.
+        // When each other post of the account last began, latest first.
         let mut begun: BTreeMap<DeliveryId, DateTime<Utc>> = BTreeMap::new();
-        for kept in &self.intents {
+        for kept in self.intents.iter().filter(|kept| kept.effect.part == 0 && kept.delivery != row.id) {
             if self.deliveries.get(&kept.delivery).is_some_and(|other| other.account == row.account) {
-                begun.entry(kept.delivery).or_insert(kept.intent.at);
+                let latest = begun.entry(kept.delivery).or_insert(kept.intent.at);
+                *latest = kept.intent.at.max(*latest);
             }
         }
-        begun.remove(&row.id);
         let mut begun: Vec<DateTime<Utc>> = begun.into_values().collect();
         begun.sort_unstable_by(|a, b| b.cmp(a));
         let most = usize::try_from(request.burst.posts.max(1)).unwrap_or(usize::MAX);

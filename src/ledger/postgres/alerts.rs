@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{GenericClient, Object, Transaction};
-use tokio_postgres::Row;
+use tokio_postgres::{Row, Statement};
 
 use super::error::Trouble;
 use super::instant::{down, up};
@@ -18,23 +18,59 @@ type Result<T> = std::result::Result<T, Trouble>;
 const ALERT: &str = "alerts.key, alerts.at, alerts.tell_at, alerts.delivery, alerts.kind, alerts.message, alerts.help";
 
 /// Raises an alert; one whose key is there already is left as it is.
-pub(super) async fn add(session: &impl GenericClient, alert: &Alert) -> Result<()> {
-    session
-        .execute(
-            "INSERT INTO alerts (key, at, tell_at, delivery, kind, message, help) VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT (key) DO NOTHING",
-            &[
-                &plain(&alert.key),
-                &down(alert.at),
-                &up(alert.tell_at),
-                &alert.delivery.map(|id| id.to_string()),
-                &plain(&alert.kind),
-                &plain(&alert.message),
-                &plain(&alert.help),
-            ],
-        )
-        .await?;
+pub(super) async fn add(client: &impl GenericClient, alert: &Alert) -> Result<()> {
+    Raising::of(client, std::iter::once(alert)).await?.run(client).await?;
     Ok(())
+}
+
+/// Alerts that are about to be raised, as columns.
+pub(super) struct Raising {
+    statement: Statement,
+    key: Vec<String>,
+    at: Vec<DateTime<Utc>>,
+    tell_at: Vec<DateTime<Utc>>,
+    delivery: Vec<Option<String>>,
+    kind: Vec<String>,
+    message: Vec<String>,
+    help: Vec<String>,
+}
+
+impl Raising {
+    /// Gets them ready.
+    pub(super) async fn of(client: &impl GenericClient, alerts: impl Iterator<Item = &Alert>) -> Result<Self> {
+        let statement = client
+            .prepare_cached(
+                "INSERT INTO alerts (key, at, tell_at, delivery, kind, message, help)
+                 SELECT key, at, tell_at, delivery, kind, message, help
+                 FROM unnest($1::text[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[],
+                     $7::text[]) WITH ORDINALITY AS new (key, at, tell_at, delivery, kind, message, help, place)
+                 ORDER BY place
+                 ON CONFLICT (key) DO NOTHING",
+            )
+            .await?;
+        let (key, at, tell_at, delivery) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (kind, message, help) = (Vec::new(), Vec::new(), Vec::new());
+        let mut raising = Self { statement, key, at, tell_at, delivery, kind, message, help };
+        for alert in alerts {
+            raising.key.push(plain(&alert.key).into_owned());
+            raising.at.push(down(alert.at));
+            raising.tell_at.push(up(alert.tell_at));
+            raising.delivery.push(alert.delivery.map(|id| id.to_string()));
+            raising.kind.push(plain(&alert.kind).into_owned());
+            raising.message.push(plain(&alert.message).into_owned());
+            raising.help.push(plain(&alert.help).into_owned());
+        }
+        Ok(raising)
+    }
+
+    /// Raises them, in their order.
+    pub(super) async fn run(&self, client: &impl GenericClient) -> std::result::Result<u64, tokio_postgres::Error> {
+        let Self { statement, key, at, tell_at, delivery, kind, message, help } = self;
+        if key.is_empty() {
+            return Ok(0);
+        }
+        client.execute(statement, &[key, at, tell_at, delivery, kind, message, help]).await
+    }
 }
 
 /// Remembers since when targets are there.

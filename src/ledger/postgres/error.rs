@@ -65,6 +65,16 @@ impl Trouble {
         self.code().is_some_and(|code| *code == SqlState::TOO_MANY_CONNECTIONS || *code == SqlState::CANNOT_CONNECT_NOW)
     }
 
+    /// The server lives, and it or smm has said no to something, of which nothing is left.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Ledger(_)) || (self.code().is_some() && !self.is_cut() && !self.is_full_or_starting())
+    }
+
+    /// A statement that checks the others has found that they did not do what they should: all is taken back.
+    pub(super) fn is_check(&self) -> bool {
+        self.code().is_some_and(|code| *code == SqlState::DIVISION_BY_ZERO)
+    }
+
     /// The connection is gone: what was not committed never happened.
     pub(super) fn is_cut(&self) -> bool {
         match self {
@@ -124,6 +134,18 @@ fn explain(error: &tokio_postgres::Error, place: &str) -> LedgerError {
             return LedgerError::Storage(format!(
                 "the ledger at {place} asks for a password; set SMM_LEDGER_PASSWORD, or the systemd credential \
                  `ledger.password`"
+            ));
+        }
+        if cause.contains("invalid peer certificate") {
+            return LedgerError::Storage(format!(
+                "the ledger at {place} does not prove whose it is{cause}; when its certificate is of your own authority, \
+                 add `sslrootcert=/path/ca.pem` to `ledger` in smm.toml, and use a host name that the certificate is for"
+            ));
+        }
+        if cause.contains("server does not support TLS") {
+            return LedgerError::Storage(format!(
+                "the ledger at {place} does not speak TLS, which smm needs beyond this machine; turn `ssl` on in \
+                 postgresql.conf"
             ));
         }
         return LedgerError::Storage(format!(

@@ -22,10 +22,12 @@ mod bell;
 mod calendars;
 mod claim;
 mod error;
+mod group;
 mod instant;
 mod rows;
 mod schema;
 mod session;
+mod store;
 mod transfer;
 mod write;
 
@@ -35,8 +37,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use self::ask::{change, read, transact};
+use self::ask::{change, pipelined, read, transact};
 use self::bell::Bell;
+use self::group::Group;
 use self::session::Server;
 use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Opening, Query,
@@ -49,6 +52,7 @@ use crate::model::{
 /// A ledger in PostgreSQL.
 pub struct PostgresLedger {
     server: Arc<Server>,
+    group: Group,
     bell: Bell,
 }
 
@@ -67,7 +71,7 @@ impl PostgresLedger {
     /// # Errors
     /// [`LedgerError::Storage`] for an address that cannot be used.
     pub fn open(opening: &Opening<'_>) -> Result<Self> {
-        Ok(Self { server: Arc::new(Server::open(opening)?), bell: Bell::default() })
+        Ok(Self { server: Arc::new(Server::open(opening)?), group: Group::default(), bell: Bell::default() })
     }
 }
 
@@ -140,25 +144,19 @@ impl Ledger for PostgresLedger {
         if writes.is_empty() {
             return Ok(Vec::new());
         }
-        let server = &*self.server;
-        let sends = writes.iter().any(|write| write.delivery.intent.is_some());
-        let batch = transact!(server, server.limit, transaction => async {
-            let known = if sends { server.watch.may_send(&*transaction).await? } else { 0 };
-            write::write(transaction, writes, &write::Terms { lease: server.lease, known }).await
-        })?;
-        if let Some((number, at)) = batch.sent {
-            server.watch.sent(number, at).await;
-        }
-        Ok(batch.answers)
+        self.server.may_write()?;
+        self.group.write(&self.server, writes).await
     }
 
     async fn claim(&self, request: &ClaimRequest) -> Result<Vec<Delivery>> {
         let server = &*self.server;
+        server.may_write()?;
         let lease = server.lease.as_secs_f64();
-        transact!(server, server.limit, transaction => async {
-            server.watch.may_send(&*transaction).await?;
-            claim::claim(transaction, request, lease).await
-        })
+        let (claimed, _) = pipelined!(server, committing, session => async {
+            server.watch.may_send(session).await?;
+            claim::claim(session, committing, request, lease).await
+        });
+        claimed
     }
 
     async fn next_ready(&self, request: &ClaimRequest) -> Result<Option<DateTime<Utc>>> {

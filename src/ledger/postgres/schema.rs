@@ -10,7 +10,7 @@ use crate::ledger::LedgerError;
 pub(super) const NAME: &str = "smm";
 
 /// In order; `meta.version` is how many of them the database has seen.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_queue.sql")];
 
 /// Two processes that make the tables at once take turns (the letters `smm1`).
 const TURN: i64 = 0x736d_6d31;

@@ -10,9 +10,9 @@ use super::accounts::EVERY;
 use super::error::Trouble;
 use super::instant::{down, up};
 use super::rows::{self, id_of, plain};
-use super::{accounts, alerts, calendars, write};
+use super::{accounts, alerts, calendars, store};
 use crate::ledger::{CalendarRecord, LedgerError, Record, Telling, Write};
-use crate::model::{AccountName, CalendarName, Delivery, DeliveryId, OccurrenceName};
+use crate::model::{AccountName, CalendarName, Delivery, DeliveryId, Intent, OccurrenceName, Receipt};
 
 type Result<T> = std::result::Result<T, Trouble>;
 
@@ -179,8 +179,8 @@ fn small(value: i64) -> Result<u32> {
 }
 
 /// Nothing is claimed from a ledger into which only a part of another was taken: it may not know of posts that are out.
-pub(super) async fn refuse_half(session: &impl GenericClient) -> Result<()> {
-    if is_half(session).await? {
+pub(super) fn refuse_half(is_half: bool) -> Result<()> {
+    if is_half {
         return Err(LedgerError::Storage(
             "an import into this ledger was not completed, so nothing is sent from it; drop its schema `smm` and import \
              again"
@@ -191,15 +191,20 @@ pub(super) async fn refuse_half(session: &impl GenericClient) -> Result<()> {
     Ok(())
 }
 
+/// Whether an import was begun and not completed.
+pub(super) const IS_HALF: &str = "SELECT EXISTS (SELECT 1 FROM meta WHERE key = 'importing')";
+
 async fn is_half(session: &impl GenericClient) -> Result<bool> {
-    let statement = session.prepare_cached("SELECT EXISTS (SELECT 1 FROM meta WHERE key = $1)").await?;
-    Ok(session.query_one(&statement, &[&HALF]).await?.get(0))
+    let statement = session.prepare_cached(IS_HALF).await?;
+    Ok(session.query_one(&statement, &[]).await?.get(0))
 }
 
 /// Takes records in.
 pub(super) async fn import(transaction: &Transaction<'_>, records: &[Record]) -> Result<()> {
     let mut half = is_half(transaction).await?;
-    for record in records {
+    // Those of one kind that follow each other are taken together.
+    for records in records.chunk_by(|one, next| std::mem::discriminant(one) == std::mem::discriminant(next)) {
+        let Some(record) = records.first() else { continue };
         match record {
             Record::Head { format: 1, .. } if !half => {
                 begin(transaction).await?;
@@ -227,11 +232,160 @@ pub(super) async fn import(transaction: &Transaction<'_>, records: &[Record]) ->
                     begin(transaction).await?;
                     half = true;
                 }
-                take(transaction, record).await?;
+                take_all(transaction, records).await?;
             }
         }
     }
     Ok(())
+}
+
+/// Takes records of one kind.
+async fn take_all(transaction: &Transaction<'_>, records: &[Record]) -> Result<()> {
+    let mut deliveries = Vec::new();
+    let mut events = Vec::new();
+    let mut intents = Intents::default();
+    let mut receipts = Receipts::default();
+    for record in records {
+        match record {
+            Record::Delivery(delivery) => deliveries.push(write_of(delivery)),
+            Record::Event(event) => events.push(event),
+            Record::Intent { delivery, generation, open, intent } => {
+                intents.push(*delivery, *generation, *open, intent)?;
+            }
+            Record::Receipt { delivery, generation, network, uid, receipt } => {
+                receipts.push(*delivery, *generation, network, uid, receipt)?;
+            }
+            other => take(transaction, other).await?,
+        }
+    }
+    // Whoever had them is not here: their leases are over.
+    store::insert(transaction, &deliveries.iter().collect::<Vec<_>>(), Duration::ZERO).await?;
+    intents.add(transaction).await?;
+    receipts.add(transaction).await?;
+    if !events.is_empty() {
+        store::add_events(transaction, &events).await?;
+    }
+    Ok(())
+}
+
+/// A delivery as it is written.
+fn write_of(delivery: &Delivery) -> Write {
+    let event = crate::model::Event {
+        at: delivery.due,
+        delivery: delivery.id,
+        kind: String::new(),
+        state: delivery.state,
+        detail: String::new(),
+        actor: String::new(),
+    };
+    Write::new(delivery.clone(), delivery.version.saturating_sub(1), event)
+}
+
+/// Intents of another ledger, as columns.
+#[derive(Default)]
+struct Intents {
+    delivery: Vec<String>,
+    network: Vec<String>,
+    uid: Vec<String>,
+    part: Vec<i32>,
+    generation: Vec<i64>,
+    at: Vec<DateTime<Utc>>,
+    open: Vec<bool>,
+    intent: Vec<String>,
+}
+
+impl Intents {
+    fn push(&mut self, delivery: DeliveryId, generation: u32, open: bool, intent: &Intent) -> Result<()> {
+        self.delivery.push(delivery.to_string());
+        self.network.push(intent.binding.network.clone());
+        self.uid.push(intent.binding.uid.clone());
+        self.part.push(i32::from(intent.frozen.part));
+        self.generation.push(i64::from(generation));
+        self.at.push(down(intent.at));
+        self.open.push(open);
+        self.intent.push(serde_json::to_string(intent)?);
+        Ok(())
+    }
+
+    async fn add(&self, transaction: &Transaction<'_>) -> Result<()> {
+        let Self { delivery, network, uid, part, generation, at, open, intent } = self;
+        if delivery.is_empty() {
+            return Ok(());
+        }
+        let statement = transaction
+            .prepare_cached(
+                "INSERT INTO intents (delivery, account, calendar, occurrence, network, uid, part, generation, at, open,
+                     intent)
+                 SELECT d.id, d.account, d.calendar, d.occurrence, new.network, new.uid, new.part, new.generation, new.at,
+                     new.open, new.intent
+                 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::timestamptz[], $7::bool[],
+                     $8::text[]) WITH ORDINALITY
+                     AS new (delivery, network, uid, part, generation, at, open, intent, place)
+                 JOIN deliveries d ON d.id = new.delivery ORDER BY new.place",
+            )
+            .await?;
+        let added =
+            transaction.execute(&statement, &[delivery, network, uid, part, generation, at, open, intent]).await?;
+        whole(added, delivery, "an intent")
+    }
+}
+
+/// Receipts of another ledger, as columns.
+#[derive(Default)]
+struct Receipts {
+    delivery: Vec<String>,
+    network: Vec<String>,
+    uid: Vec<String>,
+    part: Vec<i32>,
+    generation: Vec<i64>,
+    at: Vec<DateTime<Utc>>,
+    receipt: Vec<String>,
+}
+
+impl Receipts {
+    fn push(
+        &mut self,
+        delivery: DeliveryId,
+        generation: u32,
+        network: &str,
+        uid: &str,
+        receipt: &Receipt,
+    ) -> Result<()> {
+        self.delivery.push(delivery.to_string());
+        self.network.push(network.to_owned());
+        self.uid.push(uid.to_owned());
+        self.part.push(i32::from(receipt.part));
+        self.generation.push(i64::from(generation));
+        self.at.push(down(receipt.at));
+        self.receipt.push(serde_json::to_string(receipt)?);
+        Ok(())
+    }
+
+    async fn add(&self, transaction: &Transaction<'_>) -> Result<()> {
+        let Self { delivery, network, uid, part, generation, at, receipt } = self;
+        if delivery.is_empty() {
+            return Ok(());
+        }
+        let statement = transaction
+            .prepare_cached(
+                "INSERT INTO receipts (calendar, occurrence, network, uid, part, generation, delivery, at, receipt)
+                 SELECT d.calendar, d.occurrence, new.network, new.uid, new.part, new.generation, d.id, new.at, new.receipt
+                 FROM unnest($1::text[], $2::text[], $3::text[], $4::int[], $5::bigint[], $6::timestamptz[], $7::text[])
+                     WITH ORDINALITY AS new (delivery, network, uid, part, generation, at, receipt, place)
+                 JOIN deliveries d ON d.id = new.delivery ORDER BY new.place",
+            )
+            .await?;
+        let added = transaction.execute(&statement, &[delivery, network, uid, part, generation, at, receipt]).await?;
+        whole(added, delivery, "a receipt")
+    }
+}
+
+/// Refuses what belongs to a delivery that is not there.
+fn whole(added: u64, deliveries: &[String], what: &str) -> Result<()> {
+    if added == deliveries.len() as u64 {
+        return Ok(());
+    }
+    Err(LedgerError::Corrupt(format!("{what} of a delivery that is not in the transfer")).into())
 }
 
 async fn begin(transaction: &Transaction<'_>) -> Result<()> {
@@ -246,9 +400,15 @@ async fn begin(transaction: &Transaction<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Takes a record of which there are few.
 async fn take(transaction: &Transaction<'_>, record: &Record) -> Result<()> {
     match record {
-        Record::Head { .. } | Record::End { .. } => {}
+        Record::Head { .. }
+        | Record::End { .. }
+        | Record::Delivery(_)
+        | Record::Intent { .. }
+        | Record::Receipt { .. }
+        | Record::Event(_) => {}
         Record::Calendar { name, known } => {
             calendars::put_calendar(transaction, name, known).await?;
             if let Some(at) = known.adopted {
@@ -266,27 +426,6 @@ async fn take(transaction: &Transaction<'_>, record: &Record) -> Result<()> {
                 )
                 .await?;
         }
-        Record::Delivery(delivery) => {
-            // Whoever had it is not here: its lease is over.
-            let event = crate::model::Event {
-                at: delivery.due,
-                delivery: delivery.id,
-                kind: String::new(),
-                state: delivery.state,
-                detail: String::new(),
-                actor: String::new(),
-            };
-            let write = Write::new((**delivery).clone(), delivery.version.saturating_sub(1), event);
-            write::insert(transaction, &[&write], Duration::ZERO).await?;
-        }
-        Record::Intent { delivery, generation, open, intent } => {
-            let row = row_of(transaction, *delivery, "an intent").await?;
-            write::take_intent(transaction, &row, *generation, intent, *open).await?;
-        }
-        Record::Receipt { delivery, generation, network, uid, receipt } => {
-            let row = row_of(transaction, *delivery, "a receipt").await?;
-            write::take_receipt(transaction, &row, *generation, network, uid, receipt).await?;
-        }
         Record::Variation { calendar, series, occurrence, variation } => {
             transaction
                 .execute(
@@ -296,7 +435,6 @@ async fn take(transaction: &Transaction<'_>, record: &Record) -> Result<()> {
                 .await?;
         }
         Record::Post { calendar, post } => calendars::put_post(transaction, calendar, post).await?,
-        Record::Event(event) => write::add_events(transaction, &[event]).await?,
         Record::Target { name, since } => alerts::meet(transaction, std::slice::from_ref(name), *since).await?,
         Record::Alert { alert, tellings } => {
             alerts::add(transaction, alert).await?;
@@ -339,10 +477,4 @@ async fn take_telling(
         )
         .await?;
     Ok(())
-}
-
-async fn row_of(transaction: &Transaction<'_>, id: DeliveryId, what: &str) -> Result<Delivery> {
-    rows::delivery(transaction, id).await?.ok_or_else(|| {
-        LedgerError::Corrupt(format!("{what} of the delivery {id}, which is not in the transfer")).into()
-    })
 }

@@ -159,6 +159,9 @@ fn write_one(conn: &Connection, write: &Write, intents: bool) -> Result<Written>
         if let Some(out) = already_out(conn, &next, intent, &id)? {
             return Ok(out);
         }
+        if open.is_some() && is_busy(conn, &next, intent, &id)? {
+            return Ok(Written::Stale);
+        }
     }
     next.version = write.expect + 1;
     store(conn, &next, &id)?;
@@ -202,13 +205,13 @@ pub(super) fn in_doubt() -> LedgerError {
 pub(super) fn store(conn: &Connection, delivery: &Delivery, id: &str) -> Result<()> {
     conn.prepare_cached(
         "INSERT INTO deliveries (id, calendar, post, occurrence, account, network, origin, due, not_before, ready,
-             state, version, fence, owner, row)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             state, version, fence, owner, row, frozen)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET calendar = excluded.calendar, post = excluded.post,
              occurrence = excluded.occurrence, account = excluded.account, network = excluded.network,
              origin = excluded.origin, due = excluded.due, not_before = excluded.not_before, ready = excluded.ready,
              state = excluded.state, version = excluded.version, fence = excluded.fence, owner = excluded.owner,
-             row = excluded.row",
+             row = excluded.row, frozen = excluded.frozen",
     )?
     .execute(params![
         id,
@@ -229,6 +232,7 @@ pub(super) fn store(conn: &Connection, delivery: &Delivery, id: &str) -> Result<
         counter(delivery.fence),
         delivery.owner,
         serde_json::to_string(delivery)?,
+        delivery.is_frozen(),
     ])?;
     Ok(())
 }
@@ -286,6 +290,18 @@ fn already_out(conn: &Connection, next: &Delivery, intent: &Intent, id: &str) ->
         )
         .optional()?;
     by.map(|by| Ok(Written::AlreadyOut { by: parse_id(&by)?, receipt: None })).transpose()
+}
+
+/// Whether somebody is at work on a row's account, or has begun a call there after an intent was decided.
+fn is_busy(conn: &Connection, next: &Delivery, intent: &Intent, id: &str) -> Result<bool> {
+    let busy = conn
+        .prepare_cached(
+            "SELECT 1 FROM deliveries WHERE account = ?1 AND id <> ?2 AND state IN ('claimed', 'sending')
+             UNION ALL
+             SELECT 1 FROM accounts WHERE name = ?1 AND last_sent > ?3",
+        )?
+        .exists(params![next.account.as_str(), id, micros_up(intent.at)])?;
+    Ok(busy)
 }
 
 /// Adds an intent of a delivery.

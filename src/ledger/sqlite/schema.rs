@@ -7,7 +7,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use crate::ledger::{LedgerError, Result};
 
 /// In order; the file's `user_version` is how many of them it has seen.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_first.sql"), include_str!("migrations/0002_alerts.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_first.sql"),
+    include_str!("migrations/0002_alerts.sql"),
+    include_str!("migrations/0003_queue.sql"),
+];
 
 /// `smm1`: tells a ledger from any other `SQLite` file.
 const APPLICATION: i64 = 0x736d_6d31;

@@ -275,6 +275,77 @@ pub(super) async fn parts_and_repeats_are_one_post_of_a_burst(store: Box<dyn Sto
     assert_eq!(claimed(&*ledger, &ask).await, ["late"]);
 }
 
+/// What is left of a post is no new post: neither its further parts nor another try of its own wait for the burst.
+pub(super) async fn what_is_begun_goes_on_beyond_the_burst(store: Box<dyn Store>) {
+    let ledger = store.open();
+    let ask = |now| ClaimRequest { burst: SLOWLY, ..request(now, &[("fedi", 0)]) };
+    let thread = put(&*ledger, &row("thread", "fedi", 0)).await;
+    for number in 1..4 {
+        put(&*ledger, &row(&format!("late-{number}"), "fedi", number)).await;
+    }
+    // Its first part is out, and the rest waits.
+    let sent = begin(&*ledger, &thread, "1", 0, 1000).await;
+    let mut part = received(&sent, 0, 1001, State::Planned);
+    part.not_before = Some(at(1100));
+    let part = put(&*ledger, &part).await;
+    // A definite no, and it waits to be tried again.
+    let mut refused = ledger.claim(&ask(1010)).await.expect("a claim").remove(0);
+    assert_eq!(refused.post.as_str(), "late-1");
+    refused = put(&*ledger, &sending(&refused, "1", 0, 1010)).await;
+    (refused.state, refused.intent, refused.owner) = (State::Planned, None, None);
+    refused.not_before = Some(at(1050));
+    let refused = put(&*ledger, &refused).await;
+    assert_eq!(ledger.next_ready(&ask(1020)).await, Ok(Some(at(1050))), "another try of its own");
+    assert!(claimed(&*ledger, &ask(1049)).await.is_empty(), "two have begun");
+    // It is overdue by now, as is the thread's rest.
+    assert_eq!(ledger.next_ready(&ask(1500)).await.map(|next| next.is_some_and(|next| next <= at(1500))), Ok(true));
+    let rows = ledger.claim(&ask(1500)).await.expect("a claim");
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [part.id], "the earliest of the two");
+    let sent = put(&*ledger, &sending(&rows[0], "1", 1, 1500)).await;
+    put(&*ledger, &received(&sent, 1, 1501, State::Published)).await;
+    let rows = ledger.claim(&ask(1501)).await.expect("a claim");
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [refused.id]);
+    let sent = put(&*ledger, &sending(&rows[0], "1", 0, 1501)).await;
+    put(&*ledger, &received(&sent, 0, 1502, State::Published)).await;
+    // A new one waits until the first of the two is long enough ago: the last try of the other counts.
+    assert_eq!(ledger.next_ready(&ask(1503)).await, Ok(Some(at(1600))));
+    assert!(claimed(&*ledger, &ask(1599)).await.is_empty());
+    assert_eq!(claimed(&*ledger, &ask(1600)).await, ["late-2"]);
+}
+
+/// Many accounts, of which the first in the queue are not to be had.
+pub(super) async fn a_claim_of_a_few_finds_who_is_free_among_many(store: Box<dyn Store>) {
+    const ACCOUNTS: i64 = 120;
+    let ledger = store.open();
+    let names: Vec<String> = (0..ACCOUNTS).map(|number| format!("account-{number:03}")).collect();
+    let served: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 0)).collect();
+    let rows = names.iter().zip(0..).flat_map(|(name, due)| ["one", "two"].map(|post| row(post, name, due)));
+    let mut writes: Vec<Write> = rows.map(|row| change(&row, "planned")).collect();
+    // Those of nobody, of another calendar and of a later time, before all others.
+    for number in 0..20 {
+        let mut other = row(&format!("other-{number}"), "account-119", 0);
+        (other.calendar, other.id) = (CalendarName::new("other"), row(&format!("x-{number}"), "other", 0).id);
+        let mut waits = row(&format!("waits-{number}"), "account-118", 0);
+        waits.not_before = Some(at(5000));
+        let unserved = row(&format!("unserved-{number}"), "nobody", 0);
+        writes.extend([other, waits, unserved].map(|row| change(&row, "planned")));
+    }
+    ledger.write(&writes).await.expect("rows");
+    ledger.pause(Some(&account("account-000")), Some((at(1), "holiday".to_owned()))).await.expect("a pause");
+    ledger.hold_off(&account("account-001"), at(9000), "it asks to wait").await.expect("stored");
+    let few = |limit| ClaimRequest { limit, calendars: vec![acme()], ..request(1000, &served) };
+    let mut order: Vec<String> = Vec::new();
+    for limit in (1..5).cycle() {
+        let rows = ledger.claim(&few(limit)).await.expect("a claim");
+        assert!(rows.len() <= limit);
+        if rows.is_empty() {
+            break;
+        }
+        order.extend(rows.into_iter().map(|row| row.account.as_str().to_owned()));
+    }
+    assert_eq!(order, names[2..], "each that is free once, earliest due first");
+}
+
 /// Walks from time to time: at each a claim succeeds, and a second before it does not.
 pub(super) async fn no_claim_succeeds_before_the_next_time(store: Box<dyn Store>) {
     let ledger = store.open();

@@ -20,8 +20,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Alert, Burst, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Query, Raised, Record, SeriesRecord,
-    StoredPost, Tally, TellRequest, Told, Write, Written,
+    AccountRecord, Alert, Burst, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Query, Raised, Record,
+    SeriesRecord, StoredPost, Tally, TellRequest, Told, Write, Written,
 };
 use crate::model::{
     AccountName, Binding, CalendarName, Content, Delivery, Event, Frozen, Intent, Late, LimitOverrides, OccurrenceName,
@@ -51,6 +51,11 @@ pub type Running = Pin<Box<dyn Future<Output = ()>>>;
 /// A case: panics when the ledger does something else.
 pub type Case = fn(Box<dyn Store>) -> Running;
 
+/// Moves a ledger in which there is one of each kind of thing to another kind, and back again: nothing is lost on the way.
+pub async fn moves_there_and_back(here: Box<dyn Store>, there: Box<dyn Store>) {
+    moving::there_and_back(here, there).await;
+}
+
 macro_rules! cases {
     ($($(#[$doc:meta])* $list:ident: $($file:ident::$name:ident),* $(,)?;)*) => {
         $(
@@ -76,6 +81,7 @@ cases! {
     rows::an_open_intent_keeps_others_away,
     rows::of_many_who_begin_one_part_one_does,
     rows::a_thread_goes_on_part_by_part,
+    rows::a_repeat_waits_for_its_account,
     rows::a_new_generation_may_go_out_again,
     rows::events_are_a_history,
     rows::all_of_it_survives_reopening,
@@ -89,6 +95,8 @@ cases! {
     claims::an_account_that_holds_off_is_left_alone,
     claims::what_is_overdue_begins_a_few_at_a_time,
     claims::parts_and_repeats_are_one_post_of_a_burst,
+    claims::what_is_begun_goes_on_beyond_the_burst,
+    claims::a_claim_of_a_few_finds_who_is_free_among_many,
     claims::a_claim_may_be_for_some_rows_only,
     claims::the_next_time_is_one_at_which_a_claim_succeeds,
     claims::no_claim_succeeds_before_the_next_time,

@@ -285,3 +285,29 @@ pub(super) async fn of_many_who_begin_one_part_one_does(store: Box<dyn Store>) {
     let out = Written::AlreadyOut { by: first.id, receipt: None };
     assert_eq!(answers.iter().filter(|answer| **answer == out).count(), 3, "{answers:?}");
 }
+
+/// An unknown that is sent again was not claimed: it is refused while somebody else is at work on its account, and when a
+/// call began there after it was decided. Else its account is busy.
+pub(super) async fn a_repeat_waits_for_its_account(store: Box<dyn Store>) {
+    let ledger = store.open();
+    let first = put(&*ledger, &row("first", "fedi", 0)).await;
+    let mut unknown = begin(&*ledger, &first, "1", 0, 1).await;
+    (unknown.state, unknown.owner) = (State::Unknown, None);
+    unknown.unknown = Some(Unknown { since: at(2), looks: 1, next_look: None, repeated: false, witnessed: false });
+    let unknown = put(&*ledger, &unknown).await;
+    let repeat = async |decided: i64| {
+        let again = change(&sending(&unknown, "1", 0, decided), "repeat");
+        ledger.write(&[again]).await.expect("a write").remove(0)
+    };
+    let second = put(&*ledger, &row("second", "fedi", 1)).await;
+    put(&*ledger, &row("third", "fedi", 2)).await;
+    let other = take(&*ledger, &second, 5).await;
+    assert_eq!(repeat(10).await, Written::Stale, "another delivery is claimed");
+    let other = put(&*ledger, &sending(&other, "1", 0, 11)).await;
+    assert_eq!(repeat(12).await, Written::Stale, "another delivery is being sent");
+    put(&*ledger, &received(&other, 0, 12, State::Published)).await;
+    assert_eq!(repeat(10).await, Written::Stale, "a call has begun since it was decided");
+    assert_eq!(read(&*ledger, &unknown).await, unknown, "nothing was written");
+    assert_eq!(repeat(12).await, Written::Done);
+    assert!(claimed(&*ledger, &request(60, &[("fedi", 0)])).await.is_empty(), "its account is busy");
+}

@@ -253,7 +253,9 @@ fn nothing_is_sent_over_a_failed_disk() {
 fn a_claim_looks_into_an_index() {
     let ledger = open(&folder());
     for (sql, index) in [
+        (claim::NEXT, "deliveries_next (due<?)"),
         (claim::FIRST_READY, "deliveries_planned_due"),
+        (claim::FROZEN, "deliveries_planned_frozen"),
         (claim::NEXT_READY, "deliveries_planned_ready"),
         (claim::BUSY, "deliveries_busy"),
         (rows::OF_OTHERS, "deliveries_busy"),
@@ -267,6 +269,7 @@ fn a_claim_looks_into_an_index() {
     for (sql, index) in [
         (claim::FIRST_ON_TIME, "deliveries_planned_ready (account=? AND ready>? AND ready<?)"),
         (claim::BEGUN, "intents_begun (account=? AND at>?)"),
+        (claim::AGAIN, "intents_begun (account=? AND at>?)"),
         (alerts::READY, "errands_open (target=? AND again<?)"),
     ] {
         let plan = plan_of(&ledger, sql);
