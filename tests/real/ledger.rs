@@ -61,3 +61,29 @@ pub fn passes_the_suite() {
         crate::run(case(store));
     }
 }
+
+/// A ledger in a file.
+struct File(tempfile::TempDir);
+
+impl File {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for File {
+    fn open(&self) -> Arc<dyn Ledger> {
+        Opening::new("sqlite", self.0.path(), OpenMode::ReadWrite).open().expect("a ledger")
+    }
+
+    fn another(&self) -> Box<dyn Store> {
+        Box::new(Self::new())
+    }
+}
+
+/// From SQLite to PostgreSQL and back, with every record compared.
+pub fn moves_to_the_server_and_back() {
+    let server = Arc::new(Postgres::start(&[]));
+    crate::run(suite::moves_there_and_back(Box::new(File::new()), Box::new(Database::new(server))));
+}

@@ -32,6 +32,7 @@ mod servers;
 mod sessions;
 mod shared;
 mod systemd;
+mod tls;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
@@ -74,6 +75,8 @@ fn main() -> ExitCode {
     let server = postgres::Postgres::programs().is_some();
     let mut pg = |name: &str, case: fn()| add(&format!("postgres::{name}"), "PostgreSQL", server, case);
     pg("passes_the_suite", ledger::passes_the_suite);
+    pg("moves_to_the_server_and_back", ledger::moves_to_the_server_and_back);
+    pg("a_server_elsewhere_proves_whose_it_is", || run(tls::a_server_elsewhere_proves_whose_it_is()));
     pg("unsafe_settings_are_refused", || run(shared::unsafe_settings_are_refused()));
     pg("the_password_is_never_shown", || run(shared::the_password_is_never_shown()));
     pg("a_server_that_restarts_is_found_again", || run(shared::a_server_that_restarts_is_found_again()));

@@ -215,7 +215,7 @@ fn is_root() -> bool {
 }
 
 /// Gives a folder to whoever the server runs as.
-fn hand_over(folder: &Path) {
+pub(crate) fn hand_over(folder: &Path) {
     if is_root() {
         let given = Command::new("chown").args(["-R", NOBODY]).arg(folder).status();
         assert!(given.expect("chown runs").success());
