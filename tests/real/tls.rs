@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use smm::ledger::{Ledger as _, LedgerError, OpenMode, Opening};
+use smm::ledger::{LedgerError, OpenMode, Opening};
 
 use crate::postgres::Postgres;
 
@@ -87,7 +87,8 @@ pub async fn a_server_elsewhere_proves_whose_it_is() {
     let unknown = format!("&sslrootcert={}", other.path("ca.pem").display());
     for (host, more, why) in [
         ("127.0.0.1", "", "UnknownIssuer"),
-        ("127.0.0.1", unknown.as_str(), "UnknownIssuer"),
+        // Of the same name, and not the same.
+        ("127.0.0.1", unknown.as_str(), "BadSignature"),
         ("localhost", known.as_str(), "certificate not valid for name \"localhost\""),
     ] {
         let said = refused(&url(host, more), state.path()).await.expect("it is refused");

@@ -130,7 +130,17 @@ async fn heard(shared: &Shared) {
     }
 }
 
+/// Waits until the server has answered, and says no more: it has done all that it was told.
 async fn from_server_soon(server: &mut tokio::net::tcp::OwnedReadHalf) -> usize {
-    let mut answer = vec![0; 1024];
-    tokio::time::timeout(Duration::from_secs(5), server.read(&mut answer)).await.map_or(0, |read| read.unwrap_or(0))
+    let mut answer = vec![0; 64 * 1024];
+    let mut all = 0;
+    let mut wait = Duration::from_secs(5);
+    while let Ok(Ok(count)) = tokio::time::timeout(wait, server.read(&mut answer)).await {
+        if count == 0 {
+            break;
+        }
+        all += count;
+        wait = Duration::from_millis(300);
+    }
+    all
 }

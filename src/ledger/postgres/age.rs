@@ -99,6 +99,11 @@ impl Watch {
         Ok(self.known.load(Ordering::SeqCst))
     }
 
+    /// Nothing is sent before it was compared again.
+    pub(super) fn doubt(&self) {
+        self.older.store(true, Ordering::SeqCst);
+    }
+
     /// An intent was committed.
     pub(super) async fn sent(&self, number: i64, at: DateTime<Utc>) {
         self.known.fetch_max(number, Ordering::SeqCst);

@@ -75,6 +75,11 @@ impl Trouble {
         self.code().is_some_and(|code| *code == SqlState::DIVISION_BY_ZERO)
     }
 
+    /// The same, of an intent with a number that was there before.
+    pub(super) fn is_older(&self) -> bool {
+        self.code().is_some_and(|code| *code == SqlState::INVALID_TEXT_REPRESENTATION)
+    }
+
     /// The connection is gone: what was not committed never happened.
     pub(super) fn is_cut(&self) -> bool {
         match self {

@@ -128,7 +128,11 @@ async fn store(server: &Arc<Server>, group: Vec<Handed>) -> Vec<Handed> {
         write::together(session, committing, &batches, &Terms { lease: server.lease, known }).await
     });
     match stored {
-        Ok(Together { answers, sent }) => {
+        Ok(Together { answers, sent, older }) => {
+            if older {
+                // A number is used up also by what is taken back: the next one would pass.
+                server.watch.doubt();
+            }
             if let Some((number, at)) = sent {
                 server.watch.sent(number, at).await;
             }

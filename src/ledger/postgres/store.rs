@@ -451,15 +451,17 @@ macro_rules! already_out {
 
 const ALREADY_OUT: &str = already_out!();
 
-/// Fails unless all rows have moved on (`$8` ids, `$9` versions), all intents are there with numbers above `$10`, and none
-/// of them is of what is out.
+/// Fails when a new intent has a number that is not above `$10` ([`Trouble::is_older`]), and unless all rows have moved on
+/// (`$8` ids, `$9` versions), all intents are there, and none of them is of what is out ([`Trouble::is_check`]).
 const CHECK: &str = concat!(
-    "SELECT 1 / (
+    "SELECT (CASE WHEN EXISTS (
+             SELECT 1 FROM unnest($1::text[], $6::int[]) AS new (delivery, part)
+             JOIN intents i ON i.delivery = new.delivery AND i.part = new.part AND i.open AND i.seq <= $10::bigint
+         ) THEN 'older' ELSE '0' END)::int + 1 / (
          (SELECT count(*) FROM unnest($8::text[], $9::bigint[]) AS new (id, version)
           JOIN deliveries d ON d.id = new.id AND d.version = new.version) = cardinality($8)
          AND (SELECT count(*) FROM unnest($1::text[], $6::int[]) AS new (delivery, part)
-          JOIN intents i ON i.delivery = new.delivery AND i.part = new.part AND i.open AND i.seq > $10::bigint)
-             = cardinality($1)
+          JOIN intents i ON i.delivery = new.delivery AND i.part = new.part AND i.open) = cardinality($1)
          AND NOT EXISTS (",
     already_out!(),
     "))::int"

@@ -53,6 +53,8 @@ pub(super) struct Together {
     pub(super) answers: Vec<Option<Vec<Written>>>,
     /// See [`Batch::sent`].
     pub(super) sent: Began,
+    /// The number of an intent was there before: the database was set back beneath us. Nothing was stored.
+    pub(super) older: bool,
 }
 
 /// Stores the batches of many writers in one transaction, which it begins and commits. No two rows of them are the same
@@ -91,8 +93,9 @@ pub(super) async fn together(
     }
     let (lost, sent) = match store_and_commit(session, committing, &rows, terms).await {
         Ok(stored) => stored,
-        Err(trouble) if trouble.is_check() => {
-            return Ok(Together { answers: vec![None; batches.len()], sent: None });
+        Err(trouble) if trouble.is_check() || trouble.is_older() => {
+            let older = trouble.is_older();
+            return Ok(Together { answers: vec![None; batches.len()], sent: None, older });
         }
         Err(trouble) => return Err(trouble),
     };
@@ -102,7 +105,7 @@ pub(super) async fn together(
     };
     let answers = batches.iter().enumerate();
     let answers = answers.map(|(at, batch)| (!alone.contains(&at)).then(|| batch.iter().map(answer).collect()));
-    Ok(Together { answers: answers.collect(), sent })
+    Ok(Together { answers: answers.collect(), sent, older: false })
 }
 
 /// Stores one writer's rows.
