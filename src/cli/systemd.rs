@@ -4,7 +4,7 @@ mod unit;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use self::unit::{Credential, RUNTIME, Service, Unit, Who, is_hidden};
 use super::output;
@@ -134,7 +134,7 @@ fn listen(args: &Args, arguments: &mut Vec<String>) -> Result<bool, Failure> {
 
 /// The secrets that accounts, alerts and ledger may ask for.
 fn credentials(workspace: &Workspace, config: &Config) -> Vec<Credential> {
-    let accounts = workspace.loaded.calendar.as_ref().map(|calendar| &calendar.accounts).unwrap_or(&config.accounts);
+    let accounts = workspace.loaded.calendar.as_ref().map_or(&config.accounts, |calendar| &calendar.accounts);
     let mut found = Vec::new();
     for account in accounts.values() {
         for field in networks::find(&account.network).map_or(&[][..], |network| network.profile().secrets) {
@@ -194,7 +194,7 @@ fn who(args: &Args, calendar: &str, read: &BTreeSet<String>, writable: &[String]
     }
     let closed = |path: &&String| !is_open(Path::new(path.as_str()));
     let file = calendar.to_owned();
-    let Some(path) = writable.iter().next().or_else(|| read.iter().chain([&file]).find(closed)) else {
+    let Some(path) = writable.first().or_else(|| read.iter().chain([&file]).find(closed)) else {
         return Ok(Who::Dynamic);
     };
     let why = if writable.is_empty() { "can only be read by its owner" } else { "is written to" };
@@ -240,11 +240,11 @@ fn owner(_path: &Path) -> Option<String> {
     None
 }
 
-/// An absolute path, without `.` and `..` and links.
+/// An absolute path without `..`. Links in it stay: what they lead to may be another release tomorrow.
 fn absolute(path: &Path) -> Result<String, Failure> {
-    let whole = fs::canonicalize(path)
-        .or_else(|_| std::path::absolute(path))
-        .map_err(|error| Failure::new(format!("cannot tell where {} is: {error}", path.display())))?;
+    let climbs = path.components().any(|part| part == Component::ParentDir);
+    let whole = if climbs { fs::canonicalize(path) } else { std::path::absolute(path) };
+    let whole = whole.map_err(|error| Failure::new(format!("cannot tell where {} is: {error}", path.display())))?;
     text(&whole)
 }
 

@@ -103,9 +103,17 @@ impl Pulse {
         (beat.trouble, beat.turned) = (None, Some(now));
     }
 
-    /// Nothing can be published. A process that stops does not recover.
+    /// Nothing can be published until a turn has done what was to be done.
     pub(super) fn troubled(&self, trouble: Trouble) {
         self.lock().trouble = Some(trouble);
+    }
+
+    /// How it is, at this time that has passed.
+    fn readiness(&self, elapsed: Duration, stopping: bool) -> Readiness {
+        let beat = *self.lock();
+        let busy = beat.busy.and_then(|since| elapsed.checked_sub(since)).filter(|time| *time >= HANGS);
+        let stopping = stopping.then_some(Trouble::Stopping);
+        Readiness { trouble: stopping.or(busy.map(Trouble::Hanging)).or(beat.trouble), turned: beat.turned }
     }
 }
 
@@ -121,9 +129,45 @@ pub struct Readiness {
 impl Engine {
     /// How the daemon that runs this engine is. Asks nobody.
     pub fn readiness(&self) -> Readiness {
-        let beat = *self.pulse.lock();
-        let hangs = beat.busy.and_then(|since| self.clock.elapsed().checked_sub(since)).filter(|time| *time >= HANGS);
-        let stopping = self.is_stopping().then_some(Trouble::Stopping);
-        Readiness { trouble: stopping.or(hangs.map(Trouble::Hanging)).or(beat.trouble), turned: beat.turned }
+        self.pulse.readiness(self.clock.elapsed(), self.is_stopping())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_after_a_turn_and_not_while_it_hangs() {
+        let (pulse, now) = (Pulse::default(), DateTime::UNIX_EPOCH);
+        let trouble = |seconds: u64| pulse.readiness(Duration::from_secs(seconds), false).trouble;
+        pulse.begins(Duration::from_secs(10));
+        assert_eq!(trouble(11), Some(Trouble::Starting));
+        pulse.turned(now);
+        pulse.rests();
+        assert_eq!((trouble(12), trouble(1_000_000)), (None, None), "an idle one may sleep for ever");
+        pulse.begins(Duration::from_secs(2_000_000));
+        assert_eq!(trouble(2_000_029), None);
+        assert_eq!(trouble(2_000_030), Some(Trouble::Hanging(HANGS)));
+        pulse.rests();
+        pulse.troubled(Trouble::from(&LedgerError::Full("/var/lib/smm/ledger.db".to_owned())));
+        assert_eq!(trouble(2_000_031), Some(Trouble::DiskFull));
+        pulse.turned(now);
+        assert_eq!(trouble(2_000_032), None, "there is room again");
+        let stopping = pulse.readiness(Duration::ZERO, true);
+        assert_eq!(stopping, Readiness { trouble: Some(Trouble::Stopping), turned: Some(now) });
+    }
+
+    #[test]
+    fn words_say_nothing_of_where_and_what() {
+        let secret = "postgres://smm:pw@db/smm";
+        for error in [
+            LedgerError::Busy(secret.to_owned()),
+            LedgerError::Storage(secret.to_owned()),
+            LedgerError::Gone(secret.to_owned()),
+            LedgerError::Corrupt(secret.to_owned()),
+        ] {
+            assert!(!Trouble::from(&error).to_string().contains("postgres"));
+        }
     }
 }

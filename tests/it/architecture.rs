@@ -14,7 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["oauth"],
     &["schedule", "compose"],
     &["engine", "report"],
-    &["cli", "serve"],
+    &["serve"],
+    &["cli"],
 ];
 
 /// The one place that may name a crate.

@@ -50,4 +50,16 @@ pub fn are_as_prometheus_wants_them() {
     let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success() && said.is_empty(), "{}: {said}\n{text}", run.status);
     daemon.stops();
+
+    // Rules name metrics that there are.
+    let rules = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/service/rules.yml");
+    let run = Command::new(promtool()).args(["check", "rules"]).arg(&rules).output().expect("promtool runs");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let named = std::fs::read_to_string(rules).expect("the rules");
+    let named = named.lines().filter(|line| line.trim_start().starts_with("expr:")).flat_map(|line| {
+        line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|word| word.starts_with("smm_"))
+    });
+    for name in named {
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name} is not in\n{text}");
+    }
 }

@@ -308,18 +308,23 @@ pub(super) fn is_hidden(path: &str) -> bool {
 
 /// A program's path at the beginning of a command line. Variables are not looked for in it.
 fn program(path: &str) -> String {
-    word(path)
+    quoted(path, "\"'\\;")
 }
 
 /// An argument of a command line.
 fn argument(text: &str) -> String {
-    word(&text.replace('$', "$$"))
+    quoted(&text.replace('$', "$$"), "\"'\\;")
 }
 
-/// A word of a list: specifiers switched off, quoted where it has to be.
-fn word(text: &str) -> String {
+/// A path in a list, where a colon parts two.
+fn word(path: &str) -> String {
+    quoted(path, "\"'\\;:")
+}
+
+/// Specifiers switched off, and in quotes where there is a blank or one of these.
+fn quoted(text: &str, special: &str) -> String {
     let text = text.replace('%', "%%");
-    if !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "\"'\\:;".contains(c)) {
+    if !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || special.contains(c)) {
         return text;
     }
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
@@ -335,7 +340,7 @@ mod tests {
         assert_eq!(word("/srv/50% off/a\"b\\c:d"), r#""/srv/50%% off/a\"b\\c:d""#);
         assert_eq!(argument("/srv/$HOME/x"), "/srv/$$HOME/x");
         assert_eq!(program("/opt/$x/smm"), "/opt/$x/smm");
-        assert_eq!(argument(""), "\"\"");
+        assert_eq!((argument("127.0.0.1:1"), argument("")), ("127.0.0.1:1".to_owned(), "\"\"".to_owned()));
     }
 
     #[test]
