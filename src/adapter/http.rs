@@ -20,6 +20,7 @@ use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
+use super::redact::redacted;
 use super::{Fault, Refusal};
 use crate::time::{Clock, SystemClock};
 use crate::trial::Guard;
@@ -239,7 +240,10 @@ impl Answer {
 
     /// The body as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
-        serde_json::from_slice(&self.body).map_err(|error| format!("the answer is not what was expected: {error}"))
+        serde_json::from_slice(&self.body).map_err(|error| {
+            // It tells the values that were not expected.
+            self.without_secrets(format!("the answer is not what was expected: {error}"))
+        })
     }
 
     /// When the server wants to be asked again: `Retry-After`, in seconds or as a date.
@@ -282,13 +286,9 @@ impl Answer {
         text.chars().filter(|c| !c.is_control()).take(160).collect()
     }
 
-    /// Servers may send back what they were sent.
-    fn without_secrets(&self, text: String) -> String {
-        self.hidden
-            .iter()
-            .map(ExposeSecret::expose_secret)
-            .filter(|secret| !secret.is_empty())
-            .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "[secret]") } else { text })
+    /// A text that the server had a part in, without the secrets that it was sent.
+    pub fn without_secrets(&self, text: String) -> String {
+        redacted(text, &self.hidden)
     }
 }
 

@@ -17,6 +17,7 @@ mod fault;
 mod outside;
 mod plan;
 mod profile;
+mod redact;
 mod sign_in;
 #[cfg(feature = "testing")]
 pub mod suite;

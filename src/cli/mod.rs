@@ -130,6 +130,7 @@ pub fn command() -> clap::Command {
 
 /// Parses the arguments, runs the command, prints what went wrong.
 pub fn main() -> ExitCode {
+    crate::secrets::keep_in_memory();
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Init(args) => init::run(&args, &cli.global),

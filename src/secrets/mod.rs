@@ -18,6 +18,7 @@ mod credentials;
 mod environment;
 #[cfg(feature = "keyring")]
 mod keyring;
+mod memory;
 mod vault;
 
 use std::fmt;
@@ -29,6 +30,8 @@ use secrecy::SecretString;
 
 use crate::adapter::{Fault, Refusal, Secrets};
 use crate::model::{Account, AccountName};
+
+pub use memory::keep_in_memory;
 
 use credentials::Credentials;
 use environment::Environment;

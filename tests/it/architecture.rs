@@ -41,7 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("deadpool_postgres", &["ledger/postgres/"]),
     ("tokio_postgres_rustls", &["ledger/postgres/"]),
     ("lettre", &["engine/alerts/email.rs"]),
-    ("rustix", &["time/clock.rs", "trial/", "engine/alerts/command.rs", "ledger/disk.rs"]),
+    ("rustix", &["time/clock.rs", "trial/", "engine/alerts/command.rs", "ledger/disk.rs", "secrets/memory.rs"]),
 ];
 
 /// What only some places may do.

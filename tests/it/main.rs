@@ -30,6 +30,8 @@ mod accounts;
 mod answers;
 mod architecture;
 mod calendar;
+#[cfg(target_os = "linux")]
+mod canary;
 mod daemon;
 mod doctor;
 mod documents;

@@ -22,6 +22,8 @@ mod support;
 mod wire;
 
 mod daemons;
+#[cfg(target_os = "linux")]
+mod keyring;
 mod kill;
 mod ledger;
 mod mail;
@@ -38,6 +40,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if let Some(done) = keyring::helper() {
+        return done;
+    }
     let required = std::env::var_os("SMM_REAL_REQUIRED").is_some_and(|value| value == "1");
     let mut trials = Vec::new();
     let mut add = |name: &str, server: &str, installed: bool, case: fn()| {
@@ -92,6 +98,15 @@ fn main() -> ExitCode {
     pg("races_have_one_winner", || run(shared::races_have_one_winner()));
     pg("killed_at_any_moment", kill::killed_at_any_moment);
     pg("killed_at_each_point", kill::killed_at_each_point);
+    #[cfg(target_os = "linux")]
+    {
+        let ring = keyring::installed();
+        let mut keyring = |name: &str, case: fn()| add(&format!("keyring::{name}"), "GNOME Keyring", ring, case);
+        keyring("stores_and_reads", keyring::stores_and_reads);
+        keyring("one_that_is_locked_is_given_up_on", keyring::one_that_is_locked_is_given_up_on);
+        keyring("one_that_hangs_is_waited_for_once", keyring::one_that_hangs_is_waited_for_once);
+        keyring("one_that_is_not_there_has_nothing", keyring::one_that_is_not_there_has_nothing);
+    }
     add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));
     add(
         "metrics::are_as_prometheus_wants_them",

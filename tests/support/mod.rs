@@ -50,6 +50,8 @@ impl TestEnv {
             .env("HOME", self.path().join("home"))
             .env("XDG_STATE_HOME", self.path().join("state"))
             .env("XDG_CONFIG_HOME", self.path().join("config"))
+            // Nobody's own keyring is asked.
+            .env("SMM_KEYRING", "off")
             .env("PATH", std::env::var_os("PATH").unwrap_or_default());
         // A guard that is off for a test is off for what it starts.
         command.envs(std::env::var_os("SMM_TRIAL_OFF").map(|off| ("SMM_TRIAL_OFF", off)));

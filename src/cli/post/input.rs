@@ -20,7 +20,12 @@ impl Staging {
     pub(super) fn fill(media: &[(String, &Path, Option<String>)]) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| Failure::new(format!("media cannot be copied: {error}"));
         let state = workspace::state_folder()?.join("media");
-        std::fs::create_dir_all(&state).map_err(failed)?;
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true);
+        // The state folder may be made with it: nobody else looks into that.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&state).map_err(failed)?;
         let folder = tempfile::Builder::new().prefix("staged-").tempdir_in(&state).map_err(failed)?;
         for (name, path, _) in media {
             std::fs::copy(path, folder.path().join(name)).map_err(|error| {

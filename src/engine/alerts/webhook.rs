@@ -74,7 +74,16 @@ fn cut(text: &str, limit: usize) -> String {
 fn secret_parts(url: &Url) -> Vec<SecretString> {
     let words = [url.query(), url.password(), Some(url.path())].into_iter().flatten();
     let segments = url.path_segments().into_iter().flatten().filter(|part| part.len() >= 8);
-    words.chain(segments).filter(|part| part.len() > 1).map(SecretString::from).collect()
+    let written = words.chain(segments).filter(|part| part.len() > 1).map(str::to_owned);
+    let values = url.query_pairs().map(|(_, value)| value.into_owned());
+    let password = url.password().map(decoded);
+    written.chain(values).chain(password).filter(|part| part.len() > 2).map(SecretString::from).collect()
+}
+
+/// Without the `%` of an address. (In a form `+` stands for a blank; not so before its `?`.)
+fn decoded(part: &str) -> String {
+    let part = part.replace('+', "%2B").replace('&', "%26").replace('=', "%3D");
+    url::form_urlencoded::parse(part.as_bytes()).map(|(name, _)| name.into_owned()).collect()
 }
 
 /// The address: `https`, or this very machine.
@@ -234,8 +243,14 @@ mod tests {
 
     #[test]
     fn no_part_of_the_address_is_shown() {
-        let url = address("https://hooks.example/services/T0000/verysecret?sig=abc").expect("an address");
+        let url =
+            address("https://bot:p%40+ss@hooks.example/services/T0000/verysecret?sig=abc&v=1").expect("an address");
         let parts: Vec<String> = secret_parts(&url).iter().map(|part| part.expose_secret().to_owned()).collect();
-        assert_eq!(parts, ["sig=abc", "/services/T0000/verysecret", "services", "verysecret"]);
+        let path = ["/services/T0000/verysecret", "services", "verysecret"];
+        assert_eq!(parts[..2], ["sig=abc&v=1", "p%40+ss"]);
+        assert_eq!(
+            (&parts[2..5], &parts[5..]),
+            (&path.map(str::to_owned)[..], &["abc", "p@+ss"].map(str::to_owned)[..])
+        );
     }
 }
