@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::printable::{aligned, printable};
 use crate::calendar::{Diagnostic, Sources, Span};
-use crate::model::{CalendarName, Severity};
+use crate::model::{CalendarName, Severity, codes};
 
 /// Most bytes of one excerpt: a line may be a whole article.
 const EXCERPT: usize = 4096;
@@ -89,7 +89,7 @@ fn group<'a>(sources: &'a Sources, found: &'a Diagnostic) -> Group<'a> {
     let title = level.primary_title(printable(&found.message)).id(found.code.0);
     let mut group = match found.span.and_then(|span| excerpt(sources, span)) {
         Some(excerpt) => title.element(
-            Snippet::source(excerpt.text)
+            Snippet::source(without_secrets(excerpt.text, found))
                 .path(printable(&found.file))
                 .line_start(found.line)
                 .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end)),
@@ -101,6 +101,44 @@ fn group<'a>(sources: &'a Sources, found: &'a Diagnostic) -> Group<'a> {
         group = group.element(Level::HELP.message(printable(help)));
     }
     group
+}
+
+/// Names of keys whose values are secrets, wherever they may have been written by mistake.
+const SECRETS: &[&str] = &["token", "password", "secret", "key", "url", "webhook", "jwt", "nsec", "grant"];
+
+/// An excerpt in which what may be a secret is covered, sign by sign: it is refused, and shown to nobody.
+fn without_secrets(text: String, found: &Diagnostic) -> String {
+    let is_refused = found.code.0 == codes::SECRET_IN_FILE.0;
+    let covered = |line: &str| {
+        let Some((key, value)) = line.split_once('=') else { return is_refused };
+        let key = key.trim().trim_matches('"').to_ascii_lowercase();
+        // An address with a user or a query in it, where none belongs.
+        let is_address = matches!(key.as_str(), "server" | "ledger") && value.contains(['@', '?']);
+        is_refused || is_address || SECRETS.iter().any(|name| key.ends_with(name))
+    };
+    if !text.lines().any(covered) {
+        return text;
+    }
+    text.split_inclusive('\n').map(|line| if covered(line) { cover(line) } else { line.to_owned() }).collect()
+}
+
+/// A line with `*` for each sign of its texts.
+fn cover(line: &str) -> String {
+    let mut quote = None;
+    let covered = |c: char| match quote {
+        None if matches!(c, '"' | '\'') => {
+            quote = Some(c);
+            c
+        }
+        Some(open) if c == open => {
+            quote = None;
+            c
+        }
+        // Signs of more than a byte stay: the span counts bytes.
+        Some(_) if c.is_ascii() && c != '\n' => '*',
+        _ => c,
+    };
+    line.chars().map(covered).collect()
 }
 
 /// The lines of a span, safe to show, and the span in them.
