@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::outside::{FolderFiles, FolderMedia};
 use crate::adapter::http::{Http, HttpSettings};
-use crate::adapter::{Api, Files, MediaSource, Outside, Plan, RepeatSafety};
+use crate::adapter::{Api, Files, MediaSource, Outside, Plan, RepeatSafety, SignIn};
 use crate::calendar::Calendar;
 use crate::compose::{Instance, compose};
 use crate::model::{Account, Post, Severity};
@@ -119,6 +119,14 @@ impl Connector for Networks {
     }
 
     async fn grant(&self, account: &Account) -> Result<Option<GrantInfo>, String> {
+        let ways = networks::find(&account.network).map_or(&[][..], |network| network.profile().sign_in);
+        let Some(field) = ways.iter().find(|way| matches!(way, SignIn::OAuth(_))).map(|way| way.field()) else {
+            return Ok(None);
+        };
+        // What a person has pasted comes first: the grant is not used then, and no keyring is asked for it.
+        if self.tools.secrets.read(&Owner::account(account), field).await?.is_some() {
+            return Ok(None);
+        }
         self.keeper(account).info().await
     }
 
