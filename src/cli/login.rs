@@ -5,6 +5,7 @@ mod check;
 mod gain;
 mod told;
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -279,14 +280,17 @@ async fn forget_others(desk: &Desk<'_>, gained: &Gained) -> String {
         match forgotten {
             Ok(had) if had.is_empty() => {}
             Ok(had) => {
-                text += &format!("the {field} of an earlier sign-in was forgotten in the {}\n", had.join(" and the "));
+                let _ =
+                    writeln!(text, "the {field} of an earlier sign-in was forgotten in the {}", had.join(" and the "));
                 if let Some(old) = old
                     && let Err(fault) = oauth::revoke(&desk.tools.http, &old, desk.tools.clock.now()).await
                 {
-                    text += &format!("it could not be given back, and may still be valid: {fault}\n");
+                    let _ = writeln!(text, "it could not be given back, and may still be valid: {fault}");
                 }
             }
-            Err(why) => text += &format!("the {field} of an earlier sign-in could not be forgotten: {why}\n"),
+            Err(why) => {
+                let _ = writeln!(text, "the {field} of an earlier sign-in could not be forgotten: {why}");
+            }
         }
     }
     text

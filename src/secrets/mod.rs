@@ -368,7 +368,7 @@ impl Secrets for OwnedSecrets {
                 let places = self.chain.places(&self.owner, field).join(", then ");
                 let mut message = format!("the {field} of {} is not there; looked for {places}", self.owner.called());
                 for why in self.chain.sources.iter().filter_map(|source| source.absent()) {
-                    message += &format!("; {why}");
+                    message = format!("{message}; {why}");
                 }
                 Err(Fault::refused(Refusal::Secret, message))
             }

@@ -276,7 +276,7 @@ pub(super) async fn claim(
                 session.query(&take, &take_values),
             )
         };
-        let (_, half, locked, taken) = commit_with(session, committing, statements).await?;
+        let ((), half, locked, taken) = commit_with(session, committing, statements).await?;
         transfer::refuse_half(half.get(0))?;
         if !taken.is_empty() {
             return taken.iter().map(|row| Ok(rows::delivery_of(row)?)).collect();

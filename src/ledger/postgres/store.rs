@@ -167,16 +167,16 @@ impl<'a> Parts<'a> {
         self.alerts.run(client).await
     }
 
-    /// The number of each intent that was added.
-    fn numbers(&self, added: &[tokio_postgres::Row]) -> Result<BTreeMap<DeliveryId, i64>> {
-        added.iter().map(|row| Ok((id_of(row.get(1))?, row.get(0)))).collect()
-    }
-
     /// The highest of them, with when that intent begins.
     fn sent(&self, numbers: &BTreeMap<DeliveryId, i64>) -> Began {
         let began = |row: &&Row<'_>| Some((*numbers.get(&row.write.delivery.id)?, down(row.new?.at)));
         self.rows.iter().filter_map(began).max()
     }
+}
+
+/// The number of each intent that was added.
+fn numbers(added: &[tokio_postgres::Row]) -> Result<BTreeMap<DeliveryId, i64>> {
+    added.iter().map(|row| Ok((id_of(row.get(1))?, row.get(0)))).collect()
 }
 
 /// Stores rows as the last of a transaction, and commits it. Gives the new ones that somebody else has added meanwhile, of
@@ -202,7 +202,7 @@ pub(super) async fn store_and_commit(
         )
     };
     let (_, added, ..) = commit_with(session, committing, statements).await?;
-    let sent = parts.sent(&parts.numbers(&added)?);
+    let sent = parts.sent(&numbers(&added)?);
     Ok((parts.lost, sent))
 }
 
@@ -219,7 +219,7 @@ pub(super) async fn store(client: &impl GenericClient, rows: &[Row<'_>], terms: 
         parts.add_events(client),
         parts.raise(client),
     )?;
-    let begun = parts.numbers(&added)?;
+    let begun = numbers(&added)?;
     if begun.values().any(|number| age::goes_back(*number, terms.known)) {
         return Err(age::older().into());
     }

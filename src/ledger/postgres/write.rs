@@ -69,7 +69,7 @@ pub(super) async fn together(
     let ids: Vec<String> = all().map(|(_, write)| write.delivery.id.to_string()).collect();
     // One writer waits for a row that somebody else has locked; many do not wait for what is the trouble of one.
     let (lock, open) = (statement(session, batches.len() > 1).await?, session.prepare_cached(OPEN).await?);
-    let (_, locked, open) = tokio::try_join!(
+    let ((), locked, open) = tokio::try_join!(
         biased;
         session.batch_execute("BEGIN"),
         async { session.query(&lock, &[&ids]).await },
