@@ -109,6 +109,8 @@ const api = async (request, response, path) => {
   const token = await tokenOf(request)
   if (!token) return send(response, 401, { error: 'The access token expired or was revoked' })
   const scopes = [...token.scopes]
+  // What a test does behind the client's back: this token alone is not good any more.
+  if (path === '/api/of-a-test/end') return send(response, 200, { ended: Boolean(await token.destroy()) })
   if (path === '/api/v1/apps/verify_credentials') return send(response, 200, { name: 'smm', scopes })
   const account = { id: '7', username: token.accountId, acct: token.accountId }
   if (path === '/api/v1/accounts/verify_credentials') return send(response, 200, account)
