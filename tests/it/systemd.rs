@@ -177,6 +177,7 @@ fn who_writes_files_runs_as_their_owner() {
     std::fs::create_dir(env.path().join("public")).expect("a folder");
     let text = env.smm(&["systemd", "--run-as", "www-data"]).expect(0).stdout;
     assert!(has(&text, "User=www-data") && !has(&text, "DynamicUser=yes"), "{text}");
+    assert!(has(&text, "UMask=0022"), "a web server reads what it writes: {text}");
     let public = std::fs::canonicalize(env.path().join("public")).expect("a folder");
     let hidden = public.starts_with("/tmp");
     let line = format!("{}={}", if hidden { "BindPaths" } else { "ReadWritePaths" }, public.display());

@@ -161,7 +161,11 @@ impl Service {
 
     /// Who it is, what it is handed, and the sandbox.
     fn rest(&self, text: &mut String) {
-        text.push_str("UMask=0077\n");
+        if self.writable.is_empty() {
+            text.push_str("UMask=0077\n");
+        } else {
+            text.push_str("# What it writes is for others to read; its ledger is closed in any case.\nUMask=0022\n");
+        }
         match &self.who {
             Who::Dynamic => text.push_str("\n# A user that exists while it runs; its state is in /var/lib/smm.\nDynamicUser=yes\n"),
             Who::Static(name) => {
