@@ -427,6 +427,7 @@ impl AccountView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapter::Network;
     use crate::model::{Binding, LimitOverrides};
     use crate::networks;
 
@@ -445,7 +446,7 @@ mod tests {
     fn facts(account: &Account) -> AccountFacts<'_> {
         AccountFacts {
             account,
-            profile: networks::find(&account.network).map(|network| network.profile()),
+            profile: networks::find(&account.network).map(Network::profile),
             record: AccountRecord::default(),
             secrets: vec![secret(Some("keyring"))],
             grant: Ok(None),

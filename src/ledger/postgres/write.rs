@@ -3,7 +3,7 @@
 //! Rows are locked in the order of their ids, so two batches never wait for each other in a circle. What waits together is
 //! stored together ([`together`]), in two flights of statements: the first begins, locks and reads, the second writes,
 //! checks and commits. When a row of it cannot be stored as it is, all is taken back, and each writer's batch is stored by itself
-//! ([`write`]), where a row that is refused is taken back alone.
+//! ([`write()`]), where a row that is refused is taken back alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

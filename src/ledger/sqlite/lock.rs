@@ -87,8 +87,7 @@ fn take_file(path: &Path, owner: &str) -> Result<File> {
             let mut holder = String::new();
             // The holder's line is for people; without it the answer is the same.
             let _ = file.take(1024).read_to_string(&mut holder);
-            let holder = holder.trim();
-            let holder = if holder.is_empty() { "another process" } else { holder };
+            let holder = Some(holder.trim()).filter(|line| is_of_the_living(line)).unwrap_or("another process");
             return Err(LedgerError::Busy(format!("another smm publishes from this ledger: {holder}")));
         }
         Err(TryLockError::Error(error)) => return Err(cannot(error)),
@@ -103,6 +102,13 @@ fn take_file(path: &Path, owner: &str) -> Result<File> {
     // Whoever has the lock has it, also on a full disk: the line is for people.
     let _ = writeln!(file, "{owner} (process {}, since {since})", std::process::id());
     Ok(file)
+}
+
+/// Whether a holder's line is of a process that there is: one that was killed leaves its line behind, until whoever has
+/// the lock now has written down its own.
+fn is_of_the_living(line: &str) -> bool {
+    let Some(process) = line.split_once("(process ").and_then(|(_, rest)| rest.split_once(',')) else { return false };
+    !cfg!(target_os = "linux") || Path::new("/proc").join(process.0).exists()
 }
 
 /// Who holds the lock of a ledger, as they have written it down. Takes no lock, not even for a moment: somebody who wants
