@@ -8,11 +8,7 @@
 //! loop claims as many in one commit and writes an intent and a receipt for each: in `SQLite`, which has one writer, those
 //! that come together in one commit; in `PostgreSQL` each in a commit of its own, on a connection for each worker. Both run
 //! in turn on the same disk, and the median of three is told with the ratio: figures of one run compare with each other,
-//! not with those of another machine.
-//!
-//! The figure to hold is half of the raw loop. Where eighty rows of `SQLite` share one commit (eight workers with claims of
-//! ten) the disk costs next to nothing, and what is compared is the work for a row: one update of one table against the
-//! row, its intent, its receipt, its history and the guards. That ratio is told, and nothing is held to it.
+//! not with those of another machine. The figure to hold is half of the raw loop.
 //!
 //! `PostgreSQL` is the server whose address is given (of a database that may be written into), or one that is started for
 //! this where it is installed.

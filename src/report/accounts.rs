@@ -381,6 +381,8 @@ impl AccountView {
         match (&self.online, &self.identity) {
             (Some(it), _) => line("who", format!("{} ({}) at {}, as its server says", it.handle, it.id, it.host)),
             (None, Some(it)) => line("who", format!("{} ({}) at {}", it.handle, it.id, it.host)),
+            // Where nobody signs in there is nobody to be known.
+            (None, None) if self.secrets.is_empty() => {}
             (None, None) => line("who", "not known before its first post".to_owned()),
         }
         for secret in &self.secrets {
