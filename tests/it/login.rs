@@ -189,6 +189,23 @@ fn what_is_refused_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_token_that_may_do_too_little_is_refused() {
+    let site = Site::new("mastodon");
+    let granted = |scopes: &str| format!("{{\"name\":\"smm\",\"scopes\":{scopes}}}");
+    let told = Rule::answer(200, granted("[\"read\",\"write:media\"]")).on("GET", "/api/v1/apps/verify_credentials");
+    site.front().rule(told);
+    let (_, token) = site.secret();
+    let run = site.smm_with(&["login", "fedi", "--with", "paste"], &token).expect(1);
+    assert!(run.stderr.contains("`write:statuses`") && run.stderr.contains("publish"), "{}", run.stderr);
+    assert!(!site.keeps(), "it was kept");
+    // One that has all of them is taken; a wider scope covers a narrower one.
+    let told = Rule::answer(200, granted("[\"read\",\"write\"]")).on("GET", "/api/v1/apps/verify_credentials");
+    site.front().rule(told);
+    site.signs_in();
+    assert!(site.keeps());
+}
+
+#[test]
 fn somebody_elses_credentials_are_refused() {
     let site = Site::new("mastodon");
     site.signs_in();
