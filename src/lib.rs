@@ -22,7 +22,7 @@
 //! Who may import whom (`tests/it/architecture.rs` fails on a breach):
 //!
 //! ```text
-//! cli → serve → engine, report → schedule, compose → networks, ledger, oauth, secrets → calendar, adapter, media → text, time → model → trial
+//! cli → serve → engine, report → schedule, compose → oauth → networks, ledger, secrets → calendar, adapter, media → text, time → model → trial
 //! ```
 
 pub mod adapter;
