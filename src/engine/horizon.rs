@@ -162,42 +162,15 @@ impl Engine {
 mod tests {
     use std::path::Path;
 
-    use async_trait::async_trait;
-
-    use super::super::connect::{Connector, Folders};
-    use super::super::samples::{after, planned, planned_event, start};
+    use super::super::samples::{Nobody, after, planned, planned_event, start};
     use super::super::{Worker, World, core};
     use super::*;
-    use crate::adapter::{Api, Plan, RepeatSafety};
-    use crate::calendar::{Calendar, DeliverySettings};
-    use crate::compose::Instance;
+    use crate::calendar::DeliverySettings;
     use crate::ledger::{Errand, OpenMode, TellRequest, Write};
-    use crate::model::{Account, Delivery, Post, Reason, ReasonCode};
+    use crate::model::{Account, Delivery, Reason, ReasonCode};
     use crate::time::{Clock as _, ManualClock};
 
     const DAY: i64 = 86_400;
-
-    /// Knows what is kept, and reaches nobody.
-    struct Kept(Arc<Mutex<Option<GrantInfo>>>);
-
-    #[async_trait]
-    impl Connector for Kept {
-        fn repeat(&self, _network: &str) -> RepeatSafety {
-            RepeatSafety::None
-        }
-
-        fn compose(&self, _: &Calendar, _: &Post, _: &Account, _: Instance) -> Result<Plan, String> {
-            Err("there is nobody".to_owned())
-        }
-
-        fn connect(&self, _: &Account, _: &Folders) -> Result<Box<dyn Api>, String> {
-            Err("there is nobody".to_owned())
-        }
-
-        async fn grant(&self, _: &Account) -> Result<Option<GrantInfo>, String> {
-            Ok(self.0.lock().expect("no panic").clone())
-        }
-    }
 
     struct Scene {
         engine: Arc<Engine>,
@@ -227,7 +200,7 @@ mod tests {
             let account = Account::new(planned().account, "some-network");
             let world = World { accounts: [(account.name.clone(), account)].into(), ..World::default() };
             let (clock, kept) = (ManualClock::new(start()), Arc::new(Mutex::new(Some(grant(ends * DAY)))));
-            let connector = Arc::new(Kept(Arc::clone(&kept)));
+            let connector = Arc::new(Nobody { kept: Arc::clone(&kept) });
             let handed = Arc::new(clock.clone());
             let engine = Engine::new(ledger, handed, connector, DeliverySettings::default(), "test", world);
             Self { engine: Arc::new(engine), clock, kept }

@@ -1,14 +1,46 @@
-//! Deliveries as tests need them.
+//! Deliveries as tests need them, and a connector that reaches nobody.
 
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, TimeZone as _, Utc};
 use serde_json::json;
 
+use super::connect::{Connector, Folders};
 use super::core::{Input, Rules, event, open_part, step};
-use crate::adapter::{Fault, Plan, Refusal, RepeatSafety, Step, StepKind};
+use crate::adapter::{Api, Fault, Plan, Refusal, RepeatSafety, Step, StepKind};
+use crate::calendar::Calendar;
+use crate::compose::Instance;
 use crate::model::{
-    AccountName, Binding, CalendarName, Delivery, Event, Frozen, Late, OccurrenceName, Origin, PostId, ReasonCode,
-    Receipt, State,
+    Account, AccountName, Binding, CalendarName, Delivery, Event, Frozen, Late, OccurrenceName, Origin, Post, PostId,
+    ReasonCode, Receipt, State,
 };
+use crate::oauth::GrantInfo;
+
+/// Reaches nobody, and knows what grant is kept.
+#[derive(Default)]
+pub(super) struct Nobody {
+    pub(super) kept: Arc<Mutex<Option<GrantInfo>>>,
+}
+
+#[async_trait]
+impl Connector for Nobody {
+    fn repeat(&self, _network: &str) -> RepeatSafety {
+        RepeatSafety::None
+    }
+
+    fn compose(&self, _: &Calendar, _: &Post, _: &Account, _: Instance) -> Result<Plan, String> {
+        Err("there is nobody".to_owned())
+    }
+
+    fn connect(&self, _: &Account, _: &Folders) -> Result<Box<dyn Api>, String> {
+        Err("there is nobody".to_owned())
+    }
+
+    async fn grant(&self, _: &Account) -> Result<Option<GrantInfo>, String> {
+        Ok(self.kept.lock().expect("no panic").clone())
+    }
+}
 
 pub(super) const WINDOW: RepeatSafety = RepeatSafety::Key { window_seconds: 3600 };
 

@@ -437,32 +437,12 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
-    use super::super::connect::{Connector, Folders};
-    use super::super::samples::{planned, planned_event, start};
+    use super::super::samples::{Nobody, planned, planned_event, start};
     use super::*;
-    use crate::adapter::{Api, Plan, RepeatSafety};
-    use crate::calendar::{Calendar, DeliverySettings};
-    use crate::compose::Instance;
+    use crate::calendar::DeliverySettings;
     use crate::ledger::{OpenMode, Write};
-    use crate::model::{Account, CalendarName, OccurrenceName, Origin, Post, PostId};
+    use crate::model::{Account, CalendarName, OccurrenceName, Origin, PostId};
     use crate::time::ManualClock;
-
-    /// Reaches nobody.
-    struct Nobody;
-
-    impl Connector for Nobody {
-        fn repeat(&self, _network: &str) -> RepeatSafety {
-            RepeatSafety::None
-        }
-
-        fn compose(&self, _: &Calendar, _: &Post, _: &Account, _: Instance) -> Result<Plan, String> {
-            Err("there is nobody".to_owned())
-        }
-
-        fn connect(&self, _: &Account, _: &Folders) -> Result<Box<dyn Api>, String> {
-            Err("there is nobody".to_owned())
-        }
-    }
 
     /// A worker with one account, and as many deliveries for it that are due.
     async fn worker(folder: &tempfile::TempDir, count: usize) -> Worker {
@@ -488,7 +468,8 @@ mod tests {
         let account = Account::new(planned().account, "some-network");
         let world = World { accounts: [(account.name.clone(), account)].into(), ..World::default() };
         let clock = Arc::new(ManualClock::new(start()));
-        let engine = Engine::new(ledger, clock, Arc::new(Nobody), DeliverySettings::default(), "test", world);
+        let engine =
+            Engine::new(ledger, clock, Arc::new(Nobody::default()), DeliverySettings::default(), "test", world);
         Worker::new(Arc::new(engine), None)
     }
 

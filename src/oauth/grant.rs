@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::client::{Client, ClientAuth};
+use crate::model::hex;
 use crate::secrets::{Chain, Owner};
 
 /// The secret field that a grant is kept in.
@@ -240,7 +241,5 @@ impl Kept {
 
 /// A secret's SHA-256 in hexadecimal digits.
 fn fingerprint(secret: &SecretString) -> String {
-    Sha256::digest(secret.expose_secret().as_bytes())
-        .iter()
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    hex(&Sha256::digest(secret.expose_secret().as_bytes()))
 }
