@@ -24,6 +24,8 @@ pub async fn run(engine: Arc<Engine>, mut newsroom: impl Newsroom) -> Result<(),
     let mut worker = Worker::new(Arc::clone(&engine), None);
     let mut again = None;
     let mut begun = begin(&engine, &mut worker, &mut again, false).await?;
+    // Whoever is told that it is ready may ask at once.
+    engine.note_turn(begun);
     systemd::ready(&if begun { following(&engine) } else { OLDER.to_owned() });
     tracing::info!(
         calendar = engine.world().calendar.as_ref().map(|calendar| calendar.name.as_str()),

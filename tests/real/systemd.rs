@@ -165,7 +165,8 @@ pub fn publishes_once_whatever_happens() {
          systemctl daemon-reload; systemctl start smm"
     ));
     // It is ready when `start` ends.
-    assert!(get(port, "/healthz").starts_with("HTTP/1.1 200 "));
+    let health = get(port, "/healthz");
+    assert!(health.starts_with("HTTP/1.1 200 "), "{health}");
     let show = |what: &str| machine.run(&format!("systemctl show --value -p {what} smm")).trim().to_owned();
     assert!(show("StatusText").starts_with("following rig"), "{}", show("StatusText"));
     let main = show("MainPID");
