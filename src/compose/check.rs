@@ -15,7 +15,8 @@ use crate::model::{
     codes,
 };
 use crate::networks;
-use crate::text::{RELEASE_VARIABLES, variables};
+use super::release::{longest_release, released};
+use crate::text::{RELEASE_VARIABLES, release_variables};
 
 use super::layers::Layers;
 use super::spacing::late_by_spacing;
@@ -176,7 +177,45 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        if matches!(post.trigger, Some(Trigger::Release)) {
+            self.overflowing(post, seat, &mut problems);
+        }
         problems
+    }
+
+    /// What of a release post would be too long for the longest release that is likely.
+    fn overflowing(&self, post: &Post, seat: &Seat<'_>, problems: &mut Vec<Problem>) {
+        // Templates with mistakes are told of elsewhere.
+        let Ok(filled) = released(post, &longest_release(self.calendar.name.as_str())) else { return };
+        let filled = Post { trigger: None, ..filled };
+        let sources = Layers::new(post, seat.account);
+        for variation in 0..sources.variations() {
+            let instance = Instance { delivery: self.delivery, generation: 0, variation };
+            let (account, network, limits) = (seat.account, seat.network, &seat.limits);
+            let request = Request { post: &filled, account, network, limits, instance, planned: false };
+            let composed = self.composer.composed(request);
+            let too_long = [codes::TEXT_TOO_LONG, codes::TEXT_CANNOT_SPLIT, codes::TITLE_TOO_LONG];
+            for mut problem in composed.problems.into_iter().filter(|problem| too_long.contains(&problem.code)) {
+                let mut shown = composed.draft.title.as_deref();
+                if let Place::Text { key, index, .. } = problem.place {
+                    let (part, length) = match key {
+                        "thread" => (index + 1, sources.thread().get(index).map_or(0, String::len)),
+                        "first_comment" => (composed.draft.parts.len() - 1, sources.first_comment().map_or(0, str::len)),
+                        _ => (0, sources.text(variation).text.len()),
+                    };
+                    shown = composed.draft.parts.get(part).map(|part| part.text.as_str());
+                    problem.place = Place::Text { key, index, start: 0, end: length };
+                }
+                problem.message = format!("for the longest release that is likely, {}", problem.message);
+                let case: String = shown.unwrap_or_default().chars().take(600).collect();
+                problem.help = Some(format!(
+                    "write `{{{{ notes | fit }}}}` for what may be cut, or say less; the longest case would be:\n{case}"
+                ));
+                if !problems.contains(&problem) {
+                    problems.push(problem);
+                }
+            }
+        }
     }
 
     /// What is wrong with a post for everybody: its own content and each override.
@@ -319,7 +358,7 @@ fn templates(content: &Content, problems: &mut Vec<Problem>) {
         .chain(content.title.iter().map(|text| ("title", 0, text)))
         .chain(content.body.iter().map(|text| ("body", 0, text)));
     for (key, index, text) in texts {
-        let names = match variables(text) {
+        let names = match release_variables(text) {
             Ok(names) => names,
             Err(error) => {
                 let place = Place::Text { key, index, start: error.start, end: error.end };

@@ -11,11 +11,13 @@ mod inspect;
 mod layers;
 mod media;
 mod parts;
+mod release;
 mod spacing;
 mod trace;
 
 pub use check::check;
 pub use media::target;
+pub use release::{longest_release, released};
 
 use crate::adapter::check::{check as check_profile, room};
 use crate::adapter::{CardSupport, Draft, DraftMedia, DraftPart, Limits, Network, Plan};
@@ -24,7 +26,7 @@ use crate::model::{
     Account, Code, DeliveryId, MediaFacts, Place, Poll, Post, Problem, Severity, Trigger, Visibility, codes,
 };
 use crate::networks;
-use crate::text::{FoundKind, Unit, find, measure};
+use crate::text::{FoundKind, Unit, find, fit, measure};
 
 use layers::Layers;
 use media::{Album, fitting, unusable};
@@ -194,8 +196,8 @@ impl<'a> Composer<'a> {
             account,
             limits,
             parts: Vec::with_capacity(made.texts.len()),
-            title: layers.title().map(str::to_owned),
-            body: layers.body().map(str::to_owned),
+            title: layers.title().map(|title| fitting_title(title, profile.title)),
+            body: layers.body().map(|body| fit(body, |_| true)),
             link: made.link.take(),
             tags: std::mem::take(&mut made.tags),
             languages: layers.languages().to_vec(),
@@ -307,6 +309,11 @@ fn part_of(asked: Option<u16>, made: &parts::Parts, split: bool) -> Option<usize
         return Some(entry.min(made.named.saturating_sub(1)));
     }
     made.entries.get(entry).copied()
+}
+
+/// A title of a release may have something fitted into it.
+fn fitting_title(title: &str, longest: u32) -> String {
+    fit(title, |title| title.chars().count() <= longest as usize)
 }
 
 fn has(problems: &[Problem], code: Code) -> bool {

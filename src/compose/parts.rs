@@ -47,7 +47,15 @@ pub(super) fn parts(given: &Given<'_>, problems: &mut Vec<Problem>) -> Parts {
         let source = Source { key: "thread", index, text };
         Traced::new(source, given.parameters)
     });
-    let entries: Vec<Traced> = std::iter::once(first).chain(entries).collect();
+    let mut entries: Vec<Traced> = std::iter::once(first).chain(entries).collect();
+    let room = room(given.profile, given.limits, layers.content_warning());
+    let fits = |text: &str| room.iter().all(|(counting, max)| overflow(text, *counting, *max).is_none());
+    if layers.numbered() && entries.len() > 1 {
+        let number = suffix(entries.len(), entries.len());
+        entries.iter_mut().for_each(|entry| entry.fit(|text| fits(&format!("{text}{number}"))));
+    } else {
+        entries.iter_mut().for_each(|entry| entry.fit(fits));
+    }
     // An entry that fits nowhere stays in one piece, and its length is reported with the others.
     if layers.split() && given.profile.threads && !given.template {
         split_entries(given, entries, &mut parts, problems);
@@ -63,7 +71,9 @@ pub(super) fn parts(given: &Given<'_>, problems: &mut Vec<Problem>) -> Parts {
     }
     if let Some(text) = layers.first_comment() {
         if given.profile.threads {
-            parts.texts.push(Traced::new(Source { key: "first_comment", index: 0, text }, given.parameters));
+            let mut comment = Traced::new(Source { key: "first_comment", index: 0, text }, given.parameters);
+            comment.fit(fits);
+            parts.texts.push(comment);
         } else {
             problems.push(
                 Problem::error(

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::model::Place;
-use crate::text::{FoundKind, find, with_parameters};
+use crate::text::{FoundKind, find, fit, is_open, with_parameters};
 
 use super::layers::Source;
 
@@ -95,6 +95,18 @@ impl Traced {
     pub(super) fn add(&mut self, gap: &str, text: &str, addition: Addition) {
         let gap = if self.text.is_empty() { "" } else { gap };
         self.push(&format!("{gap}{text}"), Origin::Added(addition));
+    }
+
+    /// Leaves of what stands between marks as much as `fits` for the whole (see [`fit`]). A text that was filled in stands
+    /// nowhere in the calendar byte by byte, so afterwards all of it comes from its source as a whole.
+    pub(super) fn fit(&mut self, fits: impl Fn(&str) -> bool) {
+        if is_open(&self.text) {
+            self.text = fit(&self.text, fits);
+            self.runs.truncate(1);
+            if let Some(run) = self.runs.first_mut() {
+                run.at = 0..self.text.len();
+            }
+        }
     }
 
     /// A piece of it.

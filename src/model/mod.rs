@@ -14,6 +14,7 @@ mod media;
 mod nearest;
 mod post;
 mod problem;
+mod release;
 mod standing;
 
 pub use account::{Account, LimitOverrides, WeekSpan};
@@ -27,4 +28,5 @@ pub use media::{MediaFacts, MediaKind};
 pub use nearest::nearest;
 pub use post::{Campaign, Late, LateThen, Post, Trigger, Utm};
 pub use problem::{Code, Place, Problem, Severity};
+pub use release::Release;
 pub use standing::{Settled, Standing, Standings};

@@ -1,6 +1,5 @@
-//! Templates in UTM parameters and release texts: variables and filters, and nothing that reaches outside.
+//! Templates: variables and filters, and nothing that reaches outside. Those of releases know more: see `release.rs`.
 
-use minijinja::value::Kwargs;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value};
 
 /// Steps that a template may take: far more than a text needs, and an end for one that loops.
@@ -22,8 +21,20 @@ pub struct TemplateError {
 
 /// Renders a template. A variable that is not among `vars` is an error.
 pub fn render(source: &str, vars: &[(&str, &str)]) -> Result<String, TemplateError> {
-    let environment = environment(source)?;
-    let context = Value::from_pairs(vars.iter().copied());
+    run(&environment(source)?, source, Value::from_pairs(vars.iter().copied()))
+}
+
+/// Checks a template's form and its filters; not its variables (see [`variables`]).
+pub fn parse(source: &str) -> Result<(), TemplateError> {
+    check(&environment(source)?, source, &[])
+}
+
+/// The variables that a template uses, sorted.
+pub fn variables(source: &str) -> Result<Vec<String>, TemplateError> {
+    names(&environment(source)?, source)
+}
+
+pub(super) fn run(environment: &Environment<'_>, source: &str, context: Value) -> Result<String, TemplateError> {
     let template = environment.template_from_str(source).map_err(|error| told(source, &error))?;
     let out = template.render(context).map_err(|error| told(source, &error))?;
     if out.len() > LONGEST {
@@ -32,12 +43,11 @@ pub fn render(source: &str, vars: &[(&str, &str)]) -> Result<String, TemplateErr
     Ok(out)
 }
 
-/// Checks a template's form, its filters and tests; not its variables (see [`variables`]).
-pub fn parse(source: &str) -> Result<(), TemplateError> {
-    let environment = environment(source)?;
+/// `own` are filters that were added to the environment.
+pub(super) fn check(environment: &Environment<'_>, source: &str, own: &[&str]) -> Result<(), TemplateError> {
     environment.template_from_str(source).map_err(|error| told(source, &error))?;
     // The engine looks filters up when it comes to them; a calendar is to be told before.
-    for (start, name) in filters(source) {
+    for (start, name) in filters(source).into_iter().filter(|(_, name)| !own.contains(name)) {
         let tried =
             environment.compile_expression(&format!("'' | {name}")).and_then(|tried| tried.eval(()).map(|_| ()));
         if tried.is_err_and(|error| error.kind() == ErrorKind::UnknownFilter) {
@@ -46,6 +56,13 @@ pub fn parse(source: &str) -> Result<(), TemplateError> {
         }
     }
     Ok(())
+}
+
+pub(super) fn names(environment: &Environment<'_>, source: &str) -> Result<Vec<String>, TemplateError> {
+    let template = environment.template_from_str(source).map_err(|error| told(source, &error))?;
+    let mut names: Vec<_> = template.undeclared_variables(false).into_iter().collect();
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// The names behind a `|`, outside quotes, inside `{{ }}` and `{% %}`.
@@ -80,23 +97,10 @@ fn filters(source: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// The variables that a template uses, sorted.
-pub fn variables(source: &str) -> Result<Vec<String>, TemplateError> {
-    let environment = environment(source)?;
-    let template = environment.template_from_str(source).map_err(|error| told(source, &error))?;
-    let mut names: Vec<_> = template.undeclared_variables(false).into_iter().collect();
-    names.sort_unstable();
-    Ok(names)
-}
-
-/// The variables of a release text.
-pub const RELEASE_VARIABLES: [&str; 8] =
-    ["date", "notes", "prerelease", "previous", "project", "tag", "url", "version"];
-
 /// The variables of a UTM parameter.
 pub const UTM_VARIABLES: [&str; 4] = ["account", "campaign", "network", "post"];
 
-fn environment(source: &str) -> Result<Environment<'static>, TemplateError> {
+pub(super) fn environment(source: &str) -> Result<Environment<'static>, TemplateError> {
     if source.len() > LONGEST {
         return Err(whole(source, "the template is longer than 256 KiB"));
     }
@@ -104,15 +108,6 @@ fn environment(source: &str) -> Result<Environment<'static>, TemplateError> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    // Known, so that a calendar with release texts can be checked; they are given their meaning where releases are.
-    for name in ["fit", "bullets", "first_line", "plain", "hashtag"] {
-        environment.add_filter(name, move |_: Value, _: Kwargs| -> Result<Value, minijinja::Error> {
-            Err(minijinja::Error::new(
-                ErrorKind::InvalidOperation,
-                format!("the filter `{name}` is for the texts of releases"),
-            ))
-        });
-    }
     Ok(environment)
 }
 
@@ -165,13 +160,5 @@ mod tests {
             let error = render(bad, &[("a", "")]).expect_err(bad);
             assert!(!error.message.is_empty() && error.end <= bad.len());
         }
-    }
-
-    #[test]
-    fn release_texts_parse() {
-        let text = "{{ project }} {{ version }} is out. {{ notes | fit }} {{ url }}";
-        assert_eq!(parse(text), Ok(()));
-        assert_eq!(variables(text), Ok(vec!["notes".into(), "project".into(), "url".into(), "version".into()]));
-        assert!(parse("{{ notes | shorten }}").is_err());
     }
 }

@@ -32,7 +32,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("prometheus_client", &["serve/"]),
     ("axum", &["serve/", "oauth/fake.rs", "oauth/loopback.rs", "adapter/suite/", "networks/"]),
     ("interim", &["time/human.rs"]),
-    ("minijinja", &["text/template.rs", "networks/feed/", "report/html.rs"]),
+    ("minijinja", &["text/template.rs", "text/release.rs", "networks/feed/", "report/html.rs"]),
     ("sd_notify", &["engine/systemd.rs"]),
     ("notify", &["engine/follow.rs"]),
     ("annotate_snippets", &["report/diagnostics.rs"]),
