@@ -10,7 +10,8 @@ use super::read::{At, Reader};
 use super::scalar::{Moment, Named, OneOrMany};
 use super::{Known, Span, suggest};
 use crate::model::{
-    Account, AccountName, Content, Late, LateThen, MediaRef, Numbering, Poll, Post, PostId, Trigger, Visibility, codes,
+    Account, AccountName, Content, Late, LateThen, MediaRef, Numbering, Poll, Post, PostId, ReleaseRule, Trigger,
+    Visibility, codes,
 };
 use crate::time::{CronError, CronRule, Local, Zone};
 
@@ -93,6 +94,18 @@ impl Context<'_> {
                     .help("give it a `cron` rule, or remove this key");
             }
         }
+        let is_release = raw.on.is_some() || raw.unreadable.contains(&"on");
+        if !is_release && !reader.patchy {
+            for key in [key(raw.skip.as_ref()), key(raw.only.as_ref())].into_iter().flatten() {
+                reader
+                    .error(
+                        codes::ONLY_WITH_RELEASE,
+                        key,
+                        "`skip` and `only` choose releases, and this post is for none",
+                    )
+                    .help("give it `on = \"release\"`, or remove this key");
+            }
+        }
         let to = if let Some(to) = raw.to.take() {
             self.accounts(reader, to)
         } else {
@@ -164,7 +177,9 @@ impl Context<'_> {
             return trigger;
         }
         if raw.on.is_some() {
-            return Some(Trigger::Release);
+            let skip = raw.skip.as_ref().map(|word| word.value.0);
+            let only = raw.only.as_ref().map(|only| only.value.0.iter().map(|tag| tag.value.clone()).collect());
+            return Some(Trigger::Release(ReleaseRule { skip, only: only.unwrap_or_default() }));
         }
         if !unreadable && !draft && !reader.patchy {
             reader

@@ -3,7 +3,7 @@
 
 use super::read::{At, table};
 use super::scalar::{Day, Length, Moment, Named, OneOrMany, Release, Rest, Word};
-use crate::model::{LateThen, Numbering, Visibility};
+use crate::model::{LateThen, Numbering, ReleaseKind, Visibility};
 
 table! {
     /// A content calendar: what is published, when and where. It holds no secret, no server and no account that needs a
@@ -55,6 +55,11 @@ table! {
         cron: String,
         /// Published by `smm announce` for a release.
         on: Word<Release>,
+        /// For `on = "release"`: releases of this kind are left out.
+        skip: Word<ReleaseKind>,
+        /// For `on = "release"`: only tags that one of these patterns matches, such as `v*.0.0`. `*` stands for any
+        /// characters, `?` for one.
+        only: OneOrMany,
         /// First day of a series.
         from: Day,
         /// Last day of a series.

@@ -12,7 +12,7 @@ use toml::value::{Datetime, Offset};
 use super::raw::{MissingAlt, RawAlertKind};
 use super::read::{At, FromToml, Reader, Table};
 use super::suggest;
-use crate::model::{LateThen, Numbering, Visibility, codes};
+use crate::model::{LateThen, Numbering, ReleaseKind, Visibility, codes};
 
 /// A date and time, with or without an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +60,13 @@ pub(super) trait Words: Copy + 'static {
 impl Words for Release {
     const WORDS: &'static [(&'static str, Self, &'static str)] =
         &[("release", Self, "Published by `smm announce --tag TAG`, once for each tag.")];
+}
+
+impl Words for ReleaseKind {
+    const WORDS: &'static [(&'static str, Self, &'static str)] = &[
+        ("prerelease", Self::Prerelease, "Releases that are not for everybody yet."),
+        ("stable", Self::Stable, "Releases that are for everybody."),
+    ];
 }
 
 impl Words for Visibility {

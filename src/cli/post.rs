@@ -182,6 +182,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
             folder: folder.map(|folder| folder.to_string_lossy().into_owned()),
             timezone: home.zone.name().to_owned(),
             at: now,
+            announced: None,
         };
         ledger.put_post(&calendar.name, &stored).await?;
         let ids: Vec<DeliveryId> = deliveries.iter().map(|delivery| delivery.id).collect();

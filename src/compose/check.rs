@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Duration, Utc};
 
+use super::release::{longest_release, released};
 use crate::adapter::{Limits, Network};
 use crate::calendar::{Calendar, Diagnostic, Loaded};
 use crate::model::{
@@ -15,7 +16,6 @@ use crate::model::{
     codes,
 };
 use crate::networks;
-use super::release::{longest_release, released};
 use crate::text::{RELEASE_VARIABLES, release_variables};
 
 use super::layers::Layers;
@@ -177,7 +177,7 @@ impl<'a> Run<'a> {
                 }
             }
         }
-        if matches!(post.trigger, Some(Trigger::Release)) {
+        if matches!(post.trigger, Some(Trigger::Release(_))) {
             self.overflowing(post, seat, &mut problems);
         }
         problems
@@ -200,7 +200,9 @@ impl<'a> Run<'a> {
                 if let Place::Text { key, index, .. } = problem.place {
                     let (part, length) = match key {
                         "thread" => (index + 1, sources.thread().get(index).map_or(0, String::len)),
-                        "first_comment" => (composed.draft.parts.len() - 1, sources.first_comment().map_or(0, str::len)),
+                        "first_comment" => {
+                            (composed.draft.parts.len() - 1, sources.first_comment().map_or(0, str::len))
+                        }
                         _ => (0, sources.text(variation).text.len()),
                     };
                     shown = composed.draft.parts.get(part).map(|part| part.text.as_str());
@@ -222,7 +224,7 @@ impl<'a> Run<'a> {
     fn content(&self, post: &'a Post, all: &mut Vec<Found<'a>>) {
         let mut problems = Vec::new();
         self.composer.inspect_content(&post.content, &mut problems);
-        if matches!(post.trigger, Some(Trigger::Release)) {
+        if matches!(post.trigger, Some(Trigger::Release(_))) {
             templates(&post.content, &mut problems);
         }
         all.extend(problems.into_iter().map(|problem| Found { problem, accounts: Vec::new() }));
@@ -238,7 +240,7 @@ impl<'a> Run<'a> {
             }
             let mut problems = Vec::new();
             self.composer.inspect_content(content, &mut problems);
-            if matches!(post.trigger, Some(Trigger::Release)) {
+            if matches!(post.trigger, Some(Trigger::Release(_))) {
                 templates(content, &mut problems);
             }
             all.extend(problems.into_iter().map(|problem| Found { problem, accounts: accounts.clone() }));

@@ -184,7 +184,7 @@ impl<'a> Composer<'a> {
         let Request { post, account, network, limits, instance, planned } = request;
         let profile = network.profile();
         let layers = Layers::new(post, account);
-        let template = matches!(post.trigger, Some(Trigger::Release));
+        let template = matches!(post.trigger, Some(Trigger::Release(_)));
         let mut problems = Vec::new();
         let parameters = campaign::parameters(&self.calendar.campaigns, post, account, &mut problems);
         let given = Given { profile, limits, layers, variation: instance.variation, parameters: &parameters, template };

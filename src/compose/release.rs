@@ -37,7 +37,8 @@ const LONG_NAME: &str = "a-project-with-long-name";
 const NOTES: usize = 20_000;
 
 fn fill_content(content: &mut Content, release: &Release, problems: &mut Vec<Problem>) {
-    let mut fill_one = |key: &'static str, index: usize, text: &mut String, form: Form| match fill(text, release, form) {
+    let mut fill_one = |key: &'static str, index: usize, text: &mut String, form: Form| match fill(text, release, form)
+    {
         Ok(filled) => *text = filled,
         Err(TemplateError { message, start, end }) => {
             let place = Place::Text { key, index, start, end };

@@ -319,7 +319,7 @@ mod tests {
                     draft: false,
                 };
                 let (calendar, timezone) = (CalendarName::new(COMMAND_CALENDAR), "UTC".to_owned());
-                let stored = StoredPost { post, folder: None, timezone, at: start() };
+                let stored = StoredPost { post, folder: None, timezone, at: start(), announced: None };
                 ledger.put_post(&calendar, &stored).await.expect("stored");
                 let row = Delivery::planned(
                     calendar,

@@ -464,6 +464,11 @@ impl Ledger for MemoryLedger {
         .await
     }
 
+    async fn keep_post(&self, calendar: &CalendarName, post: &StoredPost) -> Result<StoredPost> {
+        let key = (calendar.clone(), post.post.id.clone());
+        self.change(Call::Other, |tables| tables.posts.entry(key).or_insert_with(|| post.clone()).clone()).await
+    }
+
     async fn post(&self, calendar: &CalendarName, id: &PostId) -> Result<Option<StoredPost>> {
         self.read(|tables| tables.posts.get(&(calendar.clone(), id.clone())).cloned()).await
     }

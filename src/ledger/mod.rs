@@ -68,8 +68,8 @@ pub use mark::MarkFile;
 pub use transfer::{Check, FORMAT, Record, Telling, Whole};
 
 use crate::model::{
-    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, PostId, Receipt,
-    Standings, State,
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, OccurrenceName, PostId,
+    Receipt, Release, Standings, State,
 };
 
 /// Why the ledger could not do what it was asked.
@@ -343,7 +343,8 @@ pub struct AccountRecord {
     pub hold_off: Option<(DateTime<Utc>, String)>,
 }
 
-/// A post that `smm post` put into the ledger.
+/// A post that `smm post` put into the ledger, or one of a release, filled in by the first who announced it. The latter has
+/// its occurrence's name for an id ([`StoredPost::of_release`]).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredPost {
     /// The post.
@@ -354,6 +355,25 @@ pub struct StoredPost {
     pub timezone: String,
     /// When it was written.
     pub at: DateTime<Utc>,
+    /// The release that it announces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub announced: Option<Box<Announced>>,
+}
+
+/// What a post was filled in with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Announced {
+    /// The release.
+    pub release: Release,
+    /// It was not announced before this: so far back goes who looks whether somebody has announced it already.
+    pub since: DateTime<Utc>,
+}
+
+impl StoredPost {
+    /// What the post of a release is kept under.
+    pub fn of_release(occurrence: &OccurrenceName) -> PostId {
+        PostId::new(occurrence.as_str())
+    }
 }
 
 /// What a ledger is, for `smm ledger`.
@@ -503,7 +523,11 @@ pub trait Ledger: Send + Sync {
     /// Stores a post that `smm post` wrote.
     async fn put_post(&self, calendar: &CalendarName, post: &StoredPost) -> Result<()>;
 
-    /// Reads a post that `smm post` wrote.
+    /// Stores a post unless one is kept under its id already. Gives the one that is kept then: of several who store at once
+    /// all are given the same.
+    async fn keep_post(&self, calendar: &CalendarName, post: &StoredPost) -> Result<StoredPost>;
+
+    /// Reads a post that [`Ledger::put_post`] or [`Ledger::keep_post`] has stored.
     async fn post(&self, calendar: &CalendarName, id: &PostId) -> Result<Option<StoredPost>>;
 
     /// The history of one delivery, oldest first; or the latest `limit` events of all, newest first.

@@ -124,14 +124,27 @@ impl OccurrenceName {
 
     /// One time of a series, by its nominal civil time: what the rule says, whatever the clock did that day.
     pub fn civil(name: &PostId, nominal: NaiveDateTime) -> Self {
-        Self::new(format!("{name}@{}", nominal.format("%Y-%m-%dT%H:%M:%S")))
+        Self::new(format!("{name}@{}", nominal.format(CIVIL)))
     }
 
     /// A release, by its tag.
     pub fn release(name: &PostId, tag: &str) -> Self {
         Self::new(format!("{name}@{tag}"))
     }
+
+    /// The tag, when it is a release. No tag looks like a time of a series: git allows no `:` in one.
+    pub fn tag(&self) -> Option<&str> {
+        self.0.split_once('@').map(|(_, of)| of).filter(|of| Self::read_civil(of).is_none())
+    }
+
+    /// Reads the nominal civil time behind a series' name.
+    pub fn read_civil(text: &str) -> Option<NaiveDateTime> {
+        NaiveDateTime::parse_from_str(text, CIVIL).ok()
+    }
 }
+
+/// How a nominal civil time is written in an occurrence's name.
+const CIVIL: &str = "%Y-%m-%dT%H:%M:%S";
 
 /// The name of a delivery: 16 bytes, derived from calendar, occurrence and account, shown as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -243,6 +256,18 @@ mod tests {
             DeliveryId::derive(&CalendarName::new(calendar), &OccurrenceName::new(occurrence), &AccountName::new("a"))
         };
         assert_ne!(id("ab", "c"), id("a", "bc"));
+    }
+
+    #[test]
+    fn a_release_is_told_from_a_time() {
+        let post = PostId::new("p");
+        let tag = |name: OccurrenceName| name.tag().map(str::to_owned);
+        assert_eq!(tag(OccurrenceName::once(&post)), None);
+        let nominal = "2026-12-01T09:00:00".parse().expect("a time");
+        assert_eq!(tag(OccurrenceName::civil(&post, nominal)), None);
+        for name in ["v2.0.0", "@acme/cli@2.0.0", "2026-12-01"] {
+            assert_eq!(tag(OccurrenceName::release(&post, name)).as_deref(), Some(name));
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use health::{Grade, Health};
 pub use id::{AccountName, CalendarName, DeliveryId, InvalidName, OccurrenceName, PostId, hex};
 pub use media::{MediaFacts, MediaKind};
 pub use nearest::nearest;
-pub use post::{Campaign, Late, LateThen, Post, Trigger, Utm};
+pub use post::{Campaign, Late, LateThen, Post, ReleaseKind, ReleaseRule, Trigger, Utm};
 pub use problem::{Code, Place, Problem, Severity};
 pub use release::Release;
 pub use standing::{Settled, Standing, Standings};

@@ -53,7 +53,28 @@ pub enum Trigger {
         except: Vec<NaiveDate>,
     },
     /// A release; its occurrences are tags.
-    Release,
+    Release(ReleaseRule),
+}
+
+/// Which releases a post is for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRule {
+    /// Releases of this kind are left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<ReleaseKind>,
+    /// Only tags that one of these patterns matches (`*`: any characters, `?`: one); empty: all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
+}
+
+/// What kind of release it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseKind {
+    /// Not for everybody yet.
+    Prerelease,
+    /// For everybody.
+    Stable,
 }
 
 /// What happens to a delivery whose time has gone by.

@@ -205,7 +205,7 @@ pub(super) fn when(calendar: &Calendar, preview: &Preview<'_>) -> String {
             format!("{next}{} {}{moved}", civil.format(&format!("%a %-d %b %Y, %H:%M{seconds}")), calendar.zone.name())
         }
         (None, Some(Trigger::Cron { .. })) => "a series that is over".to_owned(),
-        (None, Some(Trigger::Release)) => "on release".to_owned(),
+        (None, Some(Trigger::Release(_))) => "on release".to_owned(),
         (None, _) => "no time yet".to_owned(),
     };
     format!("{draft}{time}")

@@ -100,12 +100,8 @@ impl<'a> Diff<'a> {
                     running.insert(post.name.as_str());
                     self.series(post, &rows);
                 }
-                Some(Trigger::Release) if !post.draft => {
-                    // Rows of a release are made by the one who announces it.
-                    for row in rows.open.iter().filter(|row| !post.to.contains(&row.account)) {
-                        self.drop(row);
-                    }
-                }
+                // Rows of a release are made by the one who announces it.
+                Some(Trigger::Release(_)) if !post.draft => {}
                 _ => rows.open.iter().for_each(|row| self.drop(row)),
             }
         }
@@ -448,9 +444,10 @@ impl<'a> Diff<'a> {
         self.push(ChangeKind::Missed, None, row);
     }
 
-    /// A row that the calendar no longer has.
+    /// A row that the calendar no longer has. What announces a release stays, whatever the calendar says by now: it was
+    /// asked for by name, and the announcer may read a newer version of the calendar. A person may cancel it.
     fn drop(&mut self, row: &Standing) {
-        if !follows(row) {
+        if !follows(row) || row.occurrence.tag().is_some() {
             return;
         }
         let mut after = row.clone();
@@ -559,6 +556,6 @@ fn was_removed(row: &Standing) -> bool {
 fn split(occurrence: &OccurrenceName) -> (&str, Option<NaiveDateTime>) {
     match occurrence.as_str().split_once('@') {
         None => (occurrence.as_str(), None),
-        Some((name, time)) => (name, NaiveDateTime::parse_from_str(time, "%Y-%m-%dT%H:%M:%S").ok()),
+        Some((name, time)) => (name, OccurrenceName::read_civil(time)),
     }
 }

@@ -302,7 +302,7 @@ mod tests {
         let plain = cron("@daily");
         assert_eq!(Series::new(&plain, &zone).unwrap().text(), "@daily UTC - - -");
         assert!(Series::new(&cron("not a rule"), &zone).is_none());
-        assert!(Series::new(&post(Trigger::Release), &zone).is_none());
+        assert!(Series::new(&post(Trigger::Release(crate::model::ReleaseRule::default())), &zone).is_none());
     }
 
     #[test]

@@ -281,6 +281,11 @@ fn times() {
     at("2026-12-01T09:00:00\n«on» = \"release\"", &["several-triggers"]);
     check("[[posts]]\nid = «\"a\"»\ntext = \"x\"\n", &["no-trigger"]);
     check("[[posts]]\nid = \"a\"\non = «\"relase\"»\n", &["unknown-value"]);
+    let release =
+        |rest: &str, codes: &[&str]| check(&format!("[[posts]]\nid = \"a\"\non = \"release\"\n{rest}\n"), codes);
+    release("skip = \"prerelease\"\nonly = \"v*.0.0\"", &[]);
+    release("skip = \"stable\"\nonly = [\"v1.*\", \"v2.*\"]", &[]);
+    release("skip = «\"prereleases\"»", &["unknown-value"]);
 }
 
 #[test]
@@ -298,6 +303,8 @@ fn series() {
     check_post("«texts» = [\"x\"]", &["only-with-cron"]);
     check_post("«from» = 2026-12-01", &["only-with-cron"]);
     check_post("«except» = [2026-12-01]", &["only-with-cron"]);
+    check_post("«skip» = \"prerelease\"", &["only-with-release"]);
+    check_post("«only» = \"v*.0.0\"", &["only-with-release"]);
 }
 
 #[test]

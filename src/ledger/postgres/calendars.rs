@@ -128,6 +128,25 @@ pub(super) async fn put_post(session: &impl GenericClient, calendar: &CalendarNa
     Ok(())
 }
 
+/// Stores a post unless there is one under its id, and gives the one that there is.
+pub(super) async fn keep_post(
+    session: &impl GenericClient,
+    calendar: &CalendarName,
+    post: &StoredPost,
+) -> Result<StoredPost> {
+    let (calendar, id) = (calendar.as_str(), post.post.id.as_str());
+    let text = serde_json::to_string(post)?;
+    session
+        .execute(
+            "INSERT INTO posts (calendar, id, post) VALUES ($1, $2, $3) ON CONFLICT (calendar, id) DO NOTHING",
+            &[&calendar, &id, &text],
+        )
+        .await?;
+    // A question of its own: it sees what another session has committed while the insertion waited for it.
+    let row = session.query_opt("SELECT post FROM posts WHERE calendar = $1 AND id = $2", &[&calendar, &id]).await?;
+    Ok(row.map(|row| serde_json::from_str(row.get(0))).transpose()?.unwrap_or_else(|| post.clone()))
+}
+
 /// Reads a post.
 pub(super) async fn post(session: &Object, calendar: &CalendarName, id: &PostId) -> Result<Option<StoredPost>> {
     let statement = session.prepare_cached("SELECT post FROM posts WHERE calendar = $1 AND id = $2").await?;

@@ -211,6 +211,10 @@ impl Ledger for PostgresLedger {
         change!(self.server, session => calendars::put_post(session, calendar, post))
     }
 
+    async fn keep_post(&self, calendar: &CalendarName, post: &StoredPost) -> Result<StoredPost> {
+        change!(self.server, session => calendars::keep_post(session, calendar, post))
+    }
+
     async fn post(&self, calendar: &CalendarName, id: &PostId) -> Result<Option<StoredPost>> {
         Ok(read!(self.server, self.server.limit, session => calendars::post(session, calendar, id))?.flatten())
     }

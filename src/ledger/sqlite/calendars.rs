@@ -110,6 +110,16 @@ pub(super) fn put_post(conn: &Connection, calendar: &CalendarName, post: &Stored
     Ok(())
 }
 
+/// Stores a post unless there is one under its id, and gives the one that there is.
+pub(super) fn keep_post(conn: &Connection, calendar: &CalendarName, post: &StoredPost) -> Result<StoredPost> {
+    conn.prepare_cached("INSERT OR IGNORE INTO posts (calendar, id, post) VALUES (?, ?, ?)")?.execute(params![
+        calendar.as_str(),
+        post.post.id.as_str(),
+        serde_json::to_string(post)?
+    ])?;
+    Ok(self::post(conn, calendar, &post.post.id)?.unwrap_or_else(|| post.clone()))
+}
+
 /// Reads a post.
 pub(super) fn post(conn: &Connection, calendar: &CalendarName, id: &PostId) -> Result<Option<StoredPost>> {
     let text: Option<String> = conn

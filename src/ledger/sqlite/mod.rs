@@ -315,6 +315,11 @@ impl Ledger for SqliteLedger {
         self.writer()?.run(move |conn| calendars::put_post(conn, &calendar, &post)).await
     }
 
+    async fn keep_post(&self, calendar: &CalendarName, post: &StoredPost) -> Result<StoredPost> {
+        let (calendar, post) = (calendar.clone(), post.clone());
+        self.writer()?.run(move |conn| calendars::keep_post(conn, &calendar, &post)).await
+    }
+
     async fn post(&self, calendar: &CalendarName, id: &PostId) -> Result<Option<StoredPost>> {
         let (calendar, id) = (calendar.clone(), id.clone());
         self.reader.run(move |conn| calendars::post(conn, &calendar, &id)).await

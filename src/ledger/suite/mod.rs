@@ -20,12 +20,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    AccountRecord, Alert, Burst, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Query, Raised, Record,
-    SeriesRecord, StoredPost, Tally, TellRequest, Told, Write, Written,
+    AccountRecord, Alert, Announced, Burst, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Query, Raised,
+    Record, SeriesRecord, StoredPost, Tally, TellRequest, Told, Write, Written,
 };
 use crate::model::{
     AccountName, Binding, CalendarName, Content, Delivery, Event, Frozen, Intent, Late, LimitOverrides, OccurrenceName,
-    Origin, Post, PostId, Reason, ReasonCode, Receipt, Standings, State, Unknown,
+    Origin, Post, PostId, Reason, ReasonCode, Receipt, Release, Standings, State, Unknown,
 };
 
 /// Where a ledger is kept. A case gets an empty one.
@@ -105,6 +105,7 @@ cases! {
     records::what_was_adopted_is_known_of_every_calendar,
     records::variations_follow_the_series,
     records::posts_are_kept,
+    records::one_of_several_posts_is_kept,
     records::limits_are_kept,
     alerts::an_alert_is_raised_with_its_row_or_not_at_all,
     alerts::the_same_alert_is_raised_once,

@@ -31,6 +31,7 @@ async fn full(ledger: &dyn Ledger) {
         folder: None,
         timezone: "Europe/Berlin".to_owned(),
         at: at(3),
+        announced: None,
     };
     ledger.put_post(&CalendarName::new("post"), &post).await.expect("stored");
     let mut tip = put(ledger, &row("tip@2020-01-06T09:00:00", "fedi", 10)).await;

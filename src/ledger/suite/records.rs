@@ -71,10 +71,46 @@ pub(super) async fn posts_are_kept(store: Box<dyn Store>) {
         folder: Some("media/k3v9".to_owned()),
         timezone: "Europe/Berlin".to_owned(),
         at: at(3),
+        announced: None,
     };
     ledger.put_post(&calendar, &post).await.expect("stored");
-    assert_eq!(ledger.post(&calendar, &id).await, Ok(Some(post)));
+    assert_eq!(ledger.post(&calendar, &id).await, Ok(Some(post.clone())));
     assert_eq!(ledger.post(&acme(), &id).await, Ok(None));
+    let release = Release { tag: "v2.0.0".to_owned(), notes: "- Größer".to_owned(), ..Release::default() };
+    let announced = Some(Box::new(Announced { release, since: at(2) }));
+    let other = StoredPost { announced, ..post.clone() };
+    assert_eq!(ledger.keep_post(&calendar, &other).await, Ok(post), "the first one stays");
+    assert_eq!(ledger.keep_post(&acme(), &other).await, Ok(other.clone()));
+    assert_eq!(ledger.post(&acme(), &id).await, Ok(Some(other)));
+}
+
+/// Of several who keep a post at once, all are given the same.
+pub(super) async fn one_of_several_posts_is_kept(store: Box<dyn Store>) {
+    let id = PostId::new("release@v2.0.0");
+    let keep = |number: usize| {
+        let (ledger, id) = (store.open(), id.clone());
+        async move {
+            let content = Content { text: Some(format!("Text {number}")), ..Content::default() };
+            let post = Post {
+                id: id.clone(),
+                name: id,
+                trigger: None,
+                to: Vec::new(),
+                content,
+                overrides: BTreeMap::new(),
+                campaign: None,
+                late: Late::default(),
+                draft: false,
+            };
+            let post = StoredPost { post, folder: None, timezone: "UTC".to_owned(), at: at(3), announced: None };
+            ledger.keep_post(&acme(), &post).await.expect("kept").post.content.text
+        }
+    };
+    let (one, two, three, four) = tokio::join!(keep(1), keep(2), keep(3), keep(4));
+    assert!(
+        one.is_some() && [&two, &three, &four].iter().all(|other| **other == one),
+        "{one:?} {two:?} {three:?} {four:?}"
+    );
 }
 
 pub(super) async fn limits_are_kept(store: Box<dyn Store>) {
