@@ -5,9 +5,10 @@
 //! ([`Outside`]). It never retries by itself and decides nothing: what a lost answer leads to is the engine's business,
 //! told by [`RepeatSafety`] and [`Fault`].
 //!
-//! The life of a part: every `prepare` step (repeatable: uploads, link cards) of the whole plan is run first; then, part
-//! by part, [`Api::freeze`] puts the exact request together from the step and what came before, the engine makes that
-//! request durable (the intent), and [`Api::publish`] sends it once.
+//! The life of a part: every `prepare` step (repeatable: uploads, link cards) of the whole plan is run first, but for those
+//! that need the receipt of the part before theirs ([`Api::follows`]); then, part by part, those of the part are run,
+//! [`Api::freeze`] puts the exact request together from the step and what came before, the engine makes that request
+//! durable (the intent), and [`Api::publish`] sends it once.
 
 pub mod check;
 pub mod http;
@@ -24,7 +25,7 @@ pub mod suite;
 
 pub use draft::{Draft, DraftMedia, DraftPart};
 pub use fault::{Fault, Refusal};
-pub use outside::{Files, MediaBytes, MediaSource, Outside, Secrets};
+pub use outside::{Files, MediaBytes, MediaHost, MediaSource, Outside, Secrets};
 pub use plan::{Plan, Progress, Step, StepKind};
 pub use profile::{
     AltRule, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
@@ -56,6 +57,12 @@ pub trait Network: Send + Sync + 'static {
     fn folder<'a>(&self, account: &'a Account) -> Option<&'a str> {
         let _ = account;
         None
+    }
+
+    /// Whether it fetches media by their public address, so that `smm.toml` has to name a place for them
+    /// ([`Outside::host`]). Refused by checking where there is none and a post has media.
+    fn needs_media_host(&self) -> bool {
+        false
     }
 
     /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.
@@ -102,6 +109,13 @@ pub trait Api: Send + Sync {
 
     /// Runs a repeatable step. Its value is kept and handed to later steps in [`Progress`].
     async fn prepare(&self, step: &Step, progress: &Progress) -> Result<serde_json::Value, Fault>;
+
+    /// Whether a repeatable step needs the receipt of the part before its own, such as a container that names the post that
+    /// it answers. It is run when that part is out, all others before anything is.
+    fn follows(&self, step: &Step) -> bool {
+        let _ = step;
+        false
+    }
 
     /// Puts the exact irreversible request of a `publish` step together. Pure: no I/O, and the same input gives the same
     /// [`Frozen`]. `at` is when the intent is written, to be used where a network wants a date in the post: what is sent

@@ -22,6 +22,9 @@ pub struct Outside {
     pub media: Arc<dyn MediaSource>,
     /// Files below the calendar's folder, for adapters that publish there.
     pub files: Arc<dyn Files>,
+    /// Where files lie for networks that fetch them themselves ([`super::Network::needs_media_host`]); `None`: `smm.toml`
+    /// names none.
+    pub host: Option<Arc<dyn MediaHost>>,
     /// The only "now".
     pub now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
 }
@@ -64,6 +67,15 @@ pub trait MediaSource: Send + Sync {
 
     /// Fits bytes that came from elsewhere (a link card's picture) to at most `bytes` and `side` pixels.
     async fn fit(&self, picture: Vec<u8>, bytes: u64, side: u32) -> Result<MediaBytes, Fault>;
+}
+
+/// Where files lie for networks that take media by their public address alone, and fetch them from there.
+#[async_trait]
+pub trait MediaHost: Send + Sync {
+    /// Puts a file there and gives the address at which everybody may fetch it: it has been fetched from there before this
+    /// returns. The same bytes of the same kind have the same address, which nobody can guess who does not have them. They
+    /// stay for as long as any network needs to fetch them, and go by themselves.
+    async fn put(&self, file: &MediaBytes) -> Result<String, Fault>;
 }
 
 /// Files below one folder. Paths are relative, with `/`; a path that leaves the folder is refused.

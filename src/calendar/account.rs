@@ -176,7 +176,7 @@ fn settings_of(reader: &mut Reader<'_>, account: &mut Account, settings: Rest, n
 }
 
 /// `https`, or plain `http` to this machine; no password, no query. Without a trailing slash.
-fn server_of(reader: &mut Reader<'_>, server: &At<String>) -> Option<String> {
+pub(super) fn server_of(reader: &mut Reader<'_>, server: &At<String>) -> Option<String> {
     let refuse = |reader: &mut Reader<'_>, message: &str, help: &str| {
         reader.error(codes::BAD_SERVER, server.span, message).help(help);
         None

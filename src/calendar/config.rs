@@ -7,6 +7,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::account::{self, Home};
+use super::media_host::{self, MediaHostSettings};
 use super::raw::{RawAlert, RawAlertKind, RawConfig, RawDelivery};
 use super::read::{At, Finding, Reader, read_table};
 use super::scalar::Length;
@@ -36,6 +37,8 @@ pub struct Config {
     pub delivery: DeliverySettings,
     /// `[[alerts]]`.
     pub alerts: Vec<Alert>,
+    /// `[media_host]`: where media lie for networks that fetch them.
+    pub media_host: Option<MediaHostSettings>,
 }
 
 impl Default for Config {
@@ -49,6 +52,7 @@ impl Default for Config {
             broken_accounts: BTreeSet::new(),
             delivery: DeliverySettings::default(),
             alerts: Vec::new(),
+            media_host: None,
         }
     }
 }
@@ -183,6 +187,7 @@ fn read(text: &str, found: &Found, known: &Known, findings: &mut Vec<Finding>) -
         let shared = config.ledger.contains("://");
         config.delivery = delivery_of(reader, delivery.value, shared);
     }
+    config.media_host = raw.media_host.and_then(|raw| media_host::resolve(reader, raw, &found.path));
     for alert in raw.alerts.into_iter().flat_map(|alerts| alerts.value) {
         let span = alert.span;
         match alert_of(reader, alert, found.trusted) {

@@ -66,6 +66,8 @@ struct Load<'a> {
     folder: PathBuf,
     /// The calendar's own file name, so that `*.toml` does not include it.
     own: Option<String>,
+    /// `smm.toml` names a place that networks may fetch media from.
+    media_host: bool,
     /// Bytes that may still be read.
     room: u64,
     findings: Vec<Finding>,
@@ -98,6 +100,7 @@ impl<'a> Load<'a> {
                 _ => PathBuf::from("."),
             },
             own: path.file_name().and_then(|name| name.to_str()).map(str::to_owned),
+            media_host: config.media_host.is_some(),
             room: MAX_BYTES,
             findings: Vec::new(),
             sources: Sources::default(),
@@ -575,6 +578,7 @@ impl<'a> Load<'a> {
                 accounts: self.context.accounts,
                 campaigns: self.campaigns,
                 missing_alt_warns,
+                media_host: self.media_host,
             }),
             _ => None,
         };

@@ -13,6 +13,7 @@ mod include;
 mod known;
 mod load;
 mod markdown;
+mod media_host;
 mod places;
 mod post;
 mod raw;
@@ -33,6 +34,7 @@ pub use config::{Alert, AlertKind, Config, DeliverySettings, Found, find, load_c
 pub use diagnostic::Diagnostic;
 pub use known::{Check, Known, KnownNetwork};
 pub use load::load;
+pub use media_host::{MediaHostSettings, MediaPlace};
 pub use places::Places;
 pub use schema::{calendar_schema, config_schema};
 pub use source::{Position, SourceFile, Sources, Span};
@@ -57,6 +59,8 @@ pub struct Calendar {
     pub campaigns: BTreeMap<String, Campaign>,
     /// Missing alt text is a warning instead of an error (`[check] missing_alt = "warn"`).
     pub missing_alt_warns: bool,
+    /// `smm.toml` names a place that networks may fetch media from (`[media_host]`).
+    pub media_host: bool,
 }
 
 impl Calendar {

@@ -281,6 +281,8 @@ table! {
         delivery: RawDelivery,
         /// Who is told when a delivery needs a person.
         alerts: Vec<At<RawAlert>>,
+        /// Where media lie for networks that take no uploads and fetch them by a public address.
+        media_host: RawMediaHost,
     }
 }
 
@@ -318,11 +320,43 @@ table! {
     }
 }
 
+table! {
+    /// Where media lie for networks that take no uploads and fetch them by a public address. Its keys are secrets:
+    /// `SMM_MEDIA_HOST_KEY` and `SMM_MEDIA_HOST_SECRET`.
+    #[schemars(extend("required" = ["kind", "url"]))]
+    struct RawMediaHost {
+        /// What it is.
+        kind: Word<RawMediaHostKind>,
+        /// The public address of the bucket or folder, `https://…`.
+        url: String,
+        /// For `s3`: where the bucket is spoken to, such as `https://s3.eu-central-1.amazonaws.com`. Where its name begins
+        /// with the bucket's, the bucket is not in the path.
+        endpoint: String,
+        /// For `s3`: the bucket.
+        bucket: String,
+        /// For `s3`: the region. `us-east-1` when absent, which most servers of one's own take; `auto` for Cloudflare R2.
+        region: String,
+        /// For `s3`: what the names of files begin with. `smm` when absent.
+        prefix: String,
+        /// For `folder`: the folder, from this file's own.
+        folder: String,
+        /// How long a file stays after it was last needed. `7d` when absent, at least `2d`.
+        keep: Length,
+    }
+}
+
 /// What a picture without alt text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MissingAlt {
     Error,
     Warn,
+}
+
+/// What a media host is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RawMediaHostKind {
+    Folder,
+    S3,
 }
 
 /// How somebody is told.

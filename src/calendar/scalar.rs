@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 use toml::value::{Datetime, Offset};
 
-use super::raw::{MissingAlt, RawAlertKind};
+use super::raw::{MissingAlt, RawAlertKind, RawMediaHostKind};
 use super::read::{At, FromToml, Reader, Table};
 use super::suggest;
 use crate::model::{LateThen, Numbering, ReleaseKind, Visibility, codes};
@@ -101,6 +101,13 @@ impl Words for RawAlertKind {
         ("command", Self::Command, "Runs a program. Only in a config that was not found beside a calendar."),
         ("email", Self::Email, "A mail."),
         ("webhook", Self::Webhook, "An HTTP POST."),
+    ];
+}
+
+impl Words for RawMediaHostKind {
+    const WORDS: &'static [(&'static str, Self, &'static str)] = &[
+        ("folder", Self::Folder, "A folder of this machine that a web server shows."),
+        ("s3", Self::S3, "A bucket of any server that speaks the API of Amazon S3."),
     ];
 }
 

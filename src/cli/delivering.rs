@@ -37,9 +37,11 @@ pub(super) fn engine(
 
 /// The real networks, with these settings.
 pub(super) fn networks(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Networks, Failure> {
-    let delivery = settings.config()?.delivery;
+    let config = settings.config()?;
+    let delivery = config.delivery;
     let http = HttpSettings { timeout: delivery.timeout, private_pages: delivery.private_pages };
-    Ok(Networks::new(workspace::secrets(), http, workspace::state_folder()?, clock))
+    let networks = Networks::new(workspace::secrets(), http, workspace::state_folder()?, clock);
+    Ok(networks.with_media_host(config.media_host.as_ref()))
 }
 
 /// Before the engine does anything: refuses to go on when the machine's clock is not to be believed.

@@ -20,7 +20,7 @@ pub use media::target;
 pub use release::{longest_release, released};
 
 use crate::adapter::check::{check as check_profile, room};
-use crate::adapter::{CardSupport, Draft, DraftMedia, DraftPart, Limits, Network, Plan};
+use crate::adapter::{CardSupport, Draft, DraftMedia, DraftPart, Limits, Network, Plan, Profile};
 use crate::calendar::Calendar;
 use crate::model::{
     Account, Code, DeliveryId, MediaFacts, Place, Poll, Post, Problem, Severity, Trigger, Visibility, codes,
@@ -213,6 +213,9 @@ impl<'a> Composer<'a> {
         }
         let mut found = Vec::new();
         check_profile(profile, &draft, &mut found);
+        if network.needs_media_host() && !self.calendar.media_host && !files.order.is_empty() {
+            found.push(host_missing(profile));
+        }
         if template {
             found.retain(|problem| {
                 ![codes::TEXT_EMPTY, codes::TEXT_TOO_LONG, codes::TITLE_TOO_LONG].contains(&problem.code)
@@ -288,6 +291,15 @@ impl<'a> Composer<'a> {
         files.order = order.concat();
         files
     }
+}
+
+/// The network would have to fetch the first file, and there is nowhere to fetch it from.
+fn host_missing(profile: &Profile) -> Problem {
+    let message = format!("{} fetches media from a public address, and there is no place for them", profile.name);
+    Problem::error(codes::MEDIA_HOST_MISSING, Place::Media { index: 0, key: "file" }, message).help(
+        "add `[media_host]` to `smm.toml`: `kind = \"s3\"` with `endpoint`, `bucket` and the bucket's public `url`, or \
+         `kind = \"folder\"` with a `folder` that a web server shows and its `url`",
+    )
 }
 
 /// The files of a composition.

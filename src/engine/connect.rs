@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::media_host::Host;
 use super::outside::{FolderFiles, FolderMedia};
 use crate::adapter::http::{Http, HttpSettings};
-use crate::adapter::{Api, Files, MediaSource, Outside, Plan, RepeatSafety, SignIn};
-use crate::calendar::Calendar;
+use crate::adapter::{Api, Files, MediaHost, MediaSource, Outside, Plan, RepeatSafety, SignIn};
+use crate::calendar::{Calendar, MediaHostSettings};
 use crate::compose::{Instance, compose};
 use crate::model::{Account, Post, Severity};
 use crate::networks;
@@ -59,13 +60,23 @@ pub struct Networks {
     keepers: Mutex<HashMap<Owner, Arc<Keeper>>>,
     /// One source of media for each folder, since it keeps what it has fitted for the next account.
     media: Mutex<HashMap<PathBuf, Arc<FolderMedia>>>,
+    /// Where media lie for networks that fetch them.
+    host: Option<Arc<dyn MediaHost>>,
 }
 
 impl Networks {
     /// With these secrets, this time limit of a call, this state folder, and this clock.
     pub fn new(secrets: Chain, http: HttpSettings, state: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let tools = Tools { secrets, http: Http::new(http), clock, state };
-        Self { tools, keepers: Mutex::default(), media: Mutex::default() }
+        Self { tools, keepers: Mutex::default(), media: Mutex::default(), host: None }
+    }
+
+    /// With a place for media, for networks that fetch them from there.
+    #[must_use]
+    pub fn with_media_host(mut self, settings: Option<&MediaHostSettings>) -> Self {
+        let host = settings.map(|settings| Host::new(settings, &self.tools));
+        self.host = host.map(|host| Arc::new(host) as Arc<dyn MediaHost>);
+        self
     }
 
     /// The account's secrets, as all of this process use them.
@@ -113,6 +124,7 @@ impl Connector for Networks {
             secrets: self.keeper(account),
             media: self.media(&folders.media),
             files,
+            host: self.host.clone(),
             now: Arc::new(move || clock.now()),
         };
         Ok(network.connect(account, outside))

@@ -27,7 +27,7 @@ use super::snapshot::Times;
 use super::source::Source;
 use super::waiting::Waiting;
 use super::window::Begun;
-use crate::adapter::{Fault, Plan, Progress, Refusal, RepeatSafety, StepKind};
+use crate::adapter::{Fault, Plan, Progress, Refusal, RepeatSafety, Step, StepKind};
 use crate::calendar::{Calendar, DeliverySettings, Loaded};
 use crate::compose::Instance;
 use crate::ledger::{Attempt, Brought, Evidence, Ledger, LedgerError, NoEvidence, Written};
@@ -345,7 +345,8 @@ impl Engine {
         }
     }
 
-    /// Runs the repeatable steps that are not done yet. `None`: one went wrong, which is written.
+    /// Runs the repeatable steps that are not done yet, but for those that wait for a part that is not out. `None`: one went
+    /// wrong, which is written.
     async fn prepare(
         &self,
         row: &mut Delivery,
@@ -358,7 +359,8 @@ impl Engine {
         let mut done = if row.plan.as_ref() == Some(&stored) { row.prepared.clone() } else { Vec::new() };
         done.retain(|prepared| now - prepared.at < PREPARED_KEEPS);
         let open = core::open_part(row);
-        let steps = plan.steps.iter().filter(|step| step.kind == StepKind::Prepare && step.part >= open);
+        let now_or_later = |step: &&Step| step.part == open || (step.part > open && !link.api.follows(step));
+        let steps = plan.steps.iter().filter(|step| step.kind == StepKind::Prepare).filter(now_or_later);
         for step in steps {
             if done.iter().any(|prepared| prepared.step == step.index) {
                 continue;
@@ -387,7 +389,7 @@ impl Engine {
         world: &Arc<World>,
         source: &Source,
         plan: &Plan,
-        prepared: Vec<Prepared>,
+        mut prepared: Vec<Prepared>,
         link: &Link,
         rules: &Rules,
         leased: Duration,
@@ -395,6 +397,11 @@ impl Engine {
         let stored = value(plan);
         loop {
             let part = core::open_part(&row);
+            let follows = |step: &Step| step.part == part && step.kind == StepKind::Prepare && link.api.follows(step);
+            if part > 0 && plan.steps.iter().any(follows) {
+                let Some(done) = self.prepare(&mut row, plan, link, rules).await? else { return Ok(()) };
+                prepared = done;
+            }
             let Some(step) = plan.publish_step(part) else {
                 let why = format!("its plan has no part {}", part + 1);
                 self.advance(&row, &Input::CannotCompose(why), rules).await?;

@@ -38,6 +38,7 @@ mod jump;
 mod lease;
 mod links;
 mod look;
+mod media_host;
 mod news;
 mod older;
 mod pass;

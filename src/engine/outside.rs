@@ -25,7 +25,9 @@ const LARGEST_FILE: u64 = 1024 * 1024 * 1024;
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// Runs work that blocks on a thread for it.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Fault> + Send + 'static) -> Result<T, Fault> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => result,
         Err(error) => Err(Fault::NotSent(format!("work on a file did not end: {error}"))),

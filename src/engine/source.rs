@@ -38,6 +38,8 @@ impl Engine {
                 accounts: world.accounts.clone(),
                 campaigns: BTreeMap::new(),
                 missing_alt_warns: true,
+                // It was checked when the post was written; what has changed since, the call tells.
+                media_host: true,
             };
             return Ok(Ok(Source { calendar: Arc::new(calendar), post: stored.post, folders }));
         }

@@ -38,7 +38,7 @@ codes! {
     ANIMATION_TOO_LARGE = "animation-too-large", "An animation is more than the network takes",
         "Animations are sent as they are, since re-encoding would lose frames or movement.\nMake it smaller or shorter, or turn it into a video.";
     BAD_ACCOUNT_NAME = "bad-account-name", "An account's name breaks the rule for names",
-        "A name starts with a small letter and has only small letters, digits and `-`, at most 40: it names environment variables, too.\n`alert`, `calendar`, `config`, `ledger`, `vault` and the names of networks are taken.";
+        "A name starts with a small letter and has only small letters, digits and `-`, at most 40: it names environment variables, too.\n`alert`, `calendar`, `config`, `ledger`, `media-host`, `vault` and the names of networks are taken.";
     BAD_BLACKOUT = "bad-blackout", "Blackout hours cannot be read, or leave no time to publish",
         "Each entry is a time of day, days of the week, or both: `\"22:00-07:00\"` (every night, named by the day that it begins on), `\"sat-sun\"`, `\"fri 18:00-24:00\"`, `\"mon-fri 12:00-13:00\"`, `\"fri 18:00-mon 08:00\"`.\nTimes are those of the calendar's zone, or of the account's `timezone`. What falls due within goes out when they end.";
     BAD_CRON = "bad-cron", "A cron rule cannot be read",
@@ -89,6 +89,8 @@ codes! {
         "Networks differ in whether they make a link of `acme.example/2.0`; with `https://` in front all of them do.";
     MEDIA_CANNOT_FIT = "media-cannot-fit", "A picture cannot be made to fit the network",
         "Pictures are resized and re-encoded to a network's limits; this one cannot be, even at the lowest quality.\nGive the account a picture of its own under `[posts.for.<account>]`.";
+    MEDIA_HOST_MISSING = "media-host-missing", "A network fetches media by itself, and there is no place for them",
+        "Some networks take no uploads: they fetch pictures and videos from a public address. `[media_host]` in `smm.toml` names a place that smm puts them in: any S3-compatible bucket (`kind = \"s3\"`), or a folder that a web server shows (`kind = \"folder\"`).\nSet it up, or leave the media out with `media = []` under `[posts.for.<account>]`.";
     MEDIA_MISSING = "media-missing", "There is no such media file",
         "Paths are relative to the calendar's folder, with `/` between their parts, and case counts.\nOften the picture was not added to git.";
     MEDIA_MIXED = "media-mixed", "Pictures and a video in one part",

@@ -99,7 +99,7 @@ impl AccountName {
     /// Accepts `[a-z][a-z0-9-]*`, at most 40 bytes. Names that the environment needs for itself are refused.
     /// A network's name is refused by the caller, who knows the networks.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
-        const RESERVED: [&str; 5] = ["alert", "calendar", "config", "ledger", "vault"];
+        const RESERVED: [&str; 6] = ["alert", "calendar", "config", "ledger", "media-host", "vault"];
         let good = text.len() <= 40
             && text.starts_with(|c: char| c.is_ascii_lowercase())
             && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');

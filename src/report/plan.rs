@@ -368,6 +368,7 @@ mod tests {
             accounts: BTreeMap::from([(fedi.clone(), Account::new(fedi, "mastodon"))]),
             campaigns: BTreeMap::new(),
             missing_alt_warns: false,
+            media_host: false,
         }
     }
 

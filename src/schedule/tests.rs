@@ -25,6 +25,7 @@ pub(super) fn calendar(zone: &str, posts: Vec<Post>) -> Calendar {
         accounts: BTreeMap::from([account("a"), account("b")]),
         campaigns: BTreeMap::new(),
         missing_alt_warns: false,
+        media_host: false,
     }
 }
 

@@ -43,7 +43,7 @@ type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// Whose secret it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Owner {
-    /// What places are named after: an account's name, `alert-<target>`, `ledger`.
+    /// What places are named after: an account's name, `alert-<target>`, `ledger`, `media-host`.
     pub name: AccountName,
     /// The network and the server that it is meant for, as set: what is kept for one is not handed out for another. Both
     /// empty: no account.
@@ -72,6 +72,11 @@ impl Owner {
         Self::none("ledger")
     }
 
+    /// Where media lie for networks that fetch them. No account is called so.
+    pub fn media_host() -> Self {
+        Self::none("media-host")
+    }
+
     fn none(name: &str) -> Self {
         Self { name: AccountName::new(name), network: String::new(), server: String::new() }
     }
@@ -80,6 +85,7 @@ impl Owner {
     fn called(&self) -> String {
         match self.name.as_str().strip_prefix("alert-") {
             Some(target) if self.network.is_empty() => format!("alert `{target}`"),
+            None if *self == Self::media_host() => "the media host".to_owned(),
             _ => format!("account `{}`", self.name),
         }
     }

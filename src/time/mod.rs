@@ -14,7 +14,7 @@ pub use clock::ManualClock;
 pub use clock::{Clock, SyncedClock, SystemClock};
 pub use cron::{CronError, CronRule};
 pub use human::{HumanError, parse as parse_human, parse_in as parse_human_in};
-pub use zone::{Local, Zone, ZoneError, tzdb_version};
+pub use zone::{Local, Zone, ZoneError, timestamp, tzdb_version};
 
 /// The months, as rules and people write them.
 const MONTHS: [&str; 12] = [

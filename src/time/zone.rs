@@ -10,6 +10,11 @@ use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 
 use crate::model::nearest;
 
+/// An instant as crates take it that go by jiff's; before the year -9999 or after 9999 it is 1970.
+pub fn timestamp(at: DateTime<Utc>) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(at.timestamp()).unwrap_or_default()
+}
+
 /// An IANA time zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smm::adapter::{Api, Network, Plan, RepeatSafety};
-use smm::calendar::{Calendar, Config, DeliverySettings, load};
+use smm::calendar::{Calendar, Config, DeliverySettings, MediaHostSettings, MediaPlace, load};
 use smm::compose::{Instance, compose};
 use smm::engine::{Connector, Engine, Folders, Pass, Passed, World};
 use smm::ledger::OpenMode;
@@ -89,6 +89,11 @@ impl Scene {
         let config = Config {
             accounts: BTreeMap::from([(account.name.clone(), account)]),
             delivery: settings,
+            media_host: Some(MediaHostSettings {
+                url: "https://media.example".to_owned(),
+                place: MediaPlace::Folder(self.folder.path().join("media")),
+                keep: Duration::from_hours(48),
+            }),
             ..Config::default()
         };
         let loaded = load(&self.folder.path().join("calendar.toml"), &config, &smm::networks::known());

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeZone, Utc};
 use smm::adapter::http::{Http, HttpSettings};
 use smm::adapter::suite::{Fake, Front, PICTURE};
 use smm::adapter::{
-    Api, Draft, DraftMedia, DraftPart, Fault, Limits, Network, Plan, Progress, RepeatSafety, StepKind, Verdict,
+    Api, Draft, DraftMedia, DraftPart, Fault, Limits, Network, Plan, Progress, RepeatSafety, Step, StepKind, Verdict,
 };
 use smm::model::{
     Account, AccountName, CalendarName, DeliveryId, Frozen, MediaFacts, MediaKind, OccurrenceName, PostId, Prepared,
@@ -104,6 +104,7 @@ impl Stage {
         let safety = identity.repeat.unwrap_or(self.network.profile().repeat);
         for part in 0..plan.parts() {
             let step = plan.publish_step(part).expect("parts have no gap");
+            prepare(api, &plan, &mut progress, |step| step.part == part && api.follows(step)).await?;
             let frozen = api.freeze(step, &progress, &identity, created())?;
             let receipt = deliver(api, &frozen, safety).await?;
             progress.receipts.push(receipt);
@@ -112,14 +113,27 @@ impl Stage {
     }
 }
 
-/// Runs what may be repeated.
+/// Runs what may be repeated, but for what waits for a part that is not out.
 pub(crate) async fn prepared(api: &dyn Api, plan: &Plan) -> Result<Progress, Fault> {
     let mut progress = Progress::default();
-    for step in plan.steps.iter().filter(|step| step.kind == StepKind::Prepare) {
-        let value = api.prepare(step, &progress).await?;
-        progress.prepared.push(Prepared { step: step.index, value, at: created() });
-    }
+    prepare(api, plan, &mut progress, |step| step.part == 0 || !api.follows(step)).await?;
     Ok(progress)
+}
+
+async fn prepare(
+    api: &dyn Api,
+    plan: &Plan,
+    progress: &mut Progress,
+    now: impl Fn(&Step) -> bool,
+) -> Result<(), Fault> {
+    let steps = plan.steps.iter().filter(|step| step.kind == StepKind::Prepare && now(step));
+    for step in steps {
+        if progress.value(step.index).is_none() {
+            let value = api.prepare(step, progress).await?;
+            progress.prepared.push(Prepared { step: step.index, value, at: created() });
+        }
+    }
+    Ok(())
 }
 
 /// One part, and what its network's repeat safety says of an answer that was lost.

@@ -81,6 +81,7 @@ fn ours(name: &str, rule: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(
         accounts: BTreeMap::from([(account.clone(), Account::new(account, "feed"))]),
         campaigns: BTreeMap::new(),
         missing_alt_warns: false,
+        media_host: false,
     };
     let found = forecast(&calendar, &[], &CalendarRecord::default(), from, Some(to), usize::MAX);
     let names: BTreeSet<String> = found.iter().map(|time| time.occurrence.to_string()).collect();

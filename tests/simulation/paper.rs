@@ -195,6 +195,7 @@ impl Paper {
             accounts: self.accounts.clone(),
             campaigns: BTreeMap::new(),
             missing_alt_warns: true,
+            media_host: false,
         };
         let world = World {
             calendar: Some(Arc::new(calendar)),

@@ -7,10 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
 
 use super::super::http::{Http, HttpSettings};
-use super::super::{DraftMedia, Fault, Files, Limits, MediaBytes, MediaSource, Outside, Refusal, Secrets};
-use crate::model::{MediaFacts, MediaKind};
+use super::super::{DraftMedia, Fault, Files, Limits, MediaBytes, MediaHost, MediaSource, Outside, Refusal, Secrets};
+use crate::model::{MediaFacts, MediaKind, hex};
 
 /// A PNG of one pixel.
 pub const PICTURE: &[u8] = &[
@@ -27,6 +28,7 @@ pub fn outside(secrets: BTreeMap<&'static str, String>, files: Arc<dyn Files>) -
         secrets: Arc::new(FixedSecrets(secrets)),
         media: Arc::new(MemoryMedia),
         files,
+        host: Some(Arc::new(NoHost)),
         now: Arc::new(|| DateTime::<Utc>::from(std::time::SystemTime::now())),
     }
 }
@@ -59,6 +61,20 @@ impl MediaSource for MemoryMedia {
             return Err(Fault::refused(Refusal::Invalid, "not a picture that fits"));
         }
         Ok(MediaBytes { facts: picture_facts(picture.len()), bytes: picture, name: "picture.png".to_owned() })
+    }
+}
+
+/// A media host that keeps nothing: it only gives addresses.
+pub struct NoHost;
+
+/// Where the addresses of [`NoHost`] begin.
+pub const HOST: &str = "https://media.example/smm/";
+
+#[async_trait]
+impl MediaHost for NoHost {
+    async fn put(&self, file: &MediaBytes) -> Result<String, Fault> {
+        let ending = file.name.rsplit_once('.').map_or("bin", |(_, ending)| ending);
+        Ok(format!("{HOST}{}.{ending}", hex(&Sha256::digest(&file.bytes))))
     }
 }
 

@@ -20,7 +20,7 @@ use crate::model::Account;
 use super::{Files, Outside};
 
 pub use front::{Act, Front, Rule, Seen};
-pub use memory::{FixedSecrets, MemoryFiles, MemoryMedia, PICTURE, outside};
+pub use memory::{FixedSecrets, HOST, MemoryFiles, MemoryMedia, NoHost, PICTURE, outside};
 
 /// A fake that is being started; `None`: the network has none.
 pub type Starting = Pin<Box<dyn Future<Output = Option<Box<dyn Fake>>> + Send>>;

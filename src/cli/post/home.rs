@@ -129,6 +129,7 @@ impl Home {
             ),
             campaigns: BTreeMap::new(),
             missing_alt_warns: declared.is_some_and(|calendar| calendar.missing_alt_warns),
+            media_host: self.settings.config.as_ref().is_some_and(|config| config.media_host.is_some()),
         }
     }
 }

@@ -65,6 +65,7 @@ fn calendar(row: &Delivery, due: DateTime<Utc>) -> Calendar {
         accounts: BTreeMap::from([(row.account.clone(), Account::new(row.account.clone(), row.network.clone()))]),
         campaigns: BTreeMap::new(),
         missing_alt_warns: false,
+        media_host: false,
     }
 }
 

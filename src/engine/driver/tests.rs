@@ -193,6 +193,7 @@ impl Stage {
             accounts: accounts.clone(),
             campaigns: BTreeMap::new(),
             missing_alt_warns: false,
+            media_host: false,
         };
         let ids = calendar.posts.iter().map(|post| post.id.clone()).collect();
         let world =
