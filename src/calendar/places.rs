@@ -207,7 +207,15 @@ fn piece(source: &str, value: &Spanned<DeValue<'_>>, place: &Place) -> Range<usi
     match place {
         Place::Post | Place::Key { .. } => whole,
         Place::Text { index, start, end, .. } => {
-            let string = member(value, *index).unwrap_or(whole);
+            let entry = value.get_ref().as_array().and_then(|array| array.get(*index));
+            let string = match entry.and_then(|entry| entry.get_ref().as_table()) {
+                // An entry of `fallback`; where it has no text, all of it is meant.
+                Some(table) => match table.get("text") {
+                    Some(text) => text.span(),
+                    None => return member(value, *index).unwrap_or(whole),
+                },
+                None => member(value, *index).unwrap_or(whole),
+            };
             let Some(raw) = source.get(string.clone()) else { return string };
             let range = text_span::map(raw, *start..*end);
             string.start + range.start..string.start + range.end

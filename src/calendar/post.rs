@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-use super::raw::{RawContent, RawDefaults, RawLate, RawMedia, RawPoll, RawPost};
+use super::raw::{RawContent, RawDefaults, RawFallback, RawLate, RawMedia, RawPoll, RawPost};
 use super::read::{At, Reader};
 use super::scalar::{Moment, Named, OneOrMany};
 use super::{Known, Span, suggest};
 use crate::model::{
-    Account, AccountName, Content, Late, LateThen, MediaRef, Numbering, Poll, Post, PostId, ReleaseRule, Trigger,
-    Visibility, codes,
+    Account, AccountName, Content, Fallback, Late, LateThen, MediaRef, Numbering, Poll, Post, PostId, ReleaseRule,
+    Trigger, Visibility, codes,
 };
 use crate::time::{CronError, CronRule, Local, Zone};
 
@@ -44,6 +44,13 @@ pub(super) struct Defaults {
     split: Option<bool>,
     numbering: Option<Numbering>,
     labels: Option<Vec<String>>,
+}
+
+/// What makes a post due, as far as its content depends on it.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    series: bool,
+    release: bool,
 }
 
 /// A post and what is to be checked when every file has been read.
@@ -81,8 +88,9 @@ impl Context<'_> {
     ) -> Resolved {
         let draft = raw.draft.as_ref().is_some_and(|draft| draft.value);
         let trigger = self.trigger(reader, at, &mut raw, draft);
-        let is_series = raw.cron.is_some() || raw.unreadable.contains(&"cron");
-        if !is_series && !reader.patchy {
+        let written = |key, value: bool| value || raw.unreadable.contains(&key);
+        let kind = Kind { series: written("cron", raw.cron.is_some()), release: written("on", raw.on.is_some()) };
+        if !kind.series && !reader.patchy {
             for key in [key(raw.from.as_ref()), key(raw.until.as_ref()), key(raw.except.as_ref())].into_iter().flatten()
             {
                 reader
@@ -116,8 +124,8 @@ impl Context<'_> {
             }
             self.defaults.to.clone()
         };
-        let overrides = raw.overrides.take().map(|overrides| self.overrides(reader, overrides.value, &to, is_series));
-        let mut content = content(reader, std::mem::take(&mut raw.content), is_series);
+        let overrides = raw.overrides.take().map(|overrides| self.overrides(reader, overrides.value, &to, kind));
+        let mut content = content(reader, std::mem::take(&mut raw.content), kind);
         if is_markdown && content.text.is_none() && content.texts.is_empty() && content.thread.is_empty() {
             content.text.clone_from(&content.title);
         }
@@ -310,11 +318,11 @@ impl Context<'_> {
         reader: &mut Reader<'_>,
         overrides: Named<RawContent>,
         to: &[AccountName],
-        is_series: bool,
+        kind: Kind,
     ) -> BTreeMap<String, Content> {
         let mut resolved = BTreeMap::new();
         for (name, raw) in overrides.0 {
-            let content = content(reader, raw.value, is_series);
+            let content = content(reader, raw.value, kind);
             let is_network = self.known.network(&name.value).is_some();
             let is_account = self.accounts.contains_key(&AccountName::new(name.value.as_str()));
             if !is_network && !is_account {
@@ -350,20 +358,32 @@ impl Context<'_> {
 }
 
 /// Resolves what a post says, or what an override puts over it.
-fn content(reader: &mut Reader<'_>, raw: RawContent, is_series: bool) -> Content {
+fn content(reader: &mut Reader<'_>, raw: RawContent, kind: Kind) -> Content {
     if let (Some(_), Some(texts)) = (&raw.text, &raw.texts) {
         reader
             .error(codes::TEXT_AND_TEXTS, texts.key, "a post has `text` or `texts`, not both")
             .help("put all of them into `texts`");
     }
     if let Some(texts) = &raw.texts {
-        if !is_series && !reader.patchy {
+        if !kind.series && !reader.patchy {
             reader
                 .error(codes::ONLY_WITH_CRON, texts.key, "`texts` are taken in turn by a series, and this post is none")
                 .help("give it a `cron` rule, or write one `text`; for a thread use `thread`");
         } else if texts.value.is_empty() && !reader.patchy {
             reader.error(codes::TEXT_EMPTY, texts.span, "`texts` has no text").help("add one, or write `text`");
         }
+    }
+    if let Some(fallback) = &raw.fallback
+        && !kind.release
+        && !reader.patchy
+    {
+        reader
+            .error(
+                codes::ONLY_WITH_RELEASE,
+                fallback.key,
+                "`fallback` is for a release, whose length is not known before",
+            )
+            .help("write a text that fits, or one of its own under `[posts.for.…]`");
     }
     let text = |value: Option<At<String>>| value.map(|value| value.value);
     let lang = raw.lang.map(|lang| languages(reader, lang.value));
@@ -374,6 +394,7 @@ fn content(reader: &mut Reader<'_>, raw: RawContent, is_series: bool) -> Content
         texts: raw.texts.map(|texts| strings(texts.value)).unwrap_or_default(),
         thread: raw.thread.map(|thread| strings(thread.value)).unwrap_or_default(),
         split: raw.split.map(|split| split.value),
+        fallback: raw.fallback.into_iter().flat_map(|fallback| fallback.value).map(instead).collect(),
         numbering: raw.numbering.map(|word| word.value.0),
         first_comment: text(raw.first_comment),
         title: text(raw.title),
@@ -388,6 +409,15 @@ fn content(reader: &mut Reader<'_>, raw: RawContent, is_series: bool) -> Content
         reply_to: text(raw.reply_to),
         quote: text(raw.quote),
         poll,
+    }
+}
+
+fn instead(raw: At<RawFallback>) -> Fallback {
+    let RawFallback { text, thread, split, unreadable: _ } = raw.value;
+    Fallback {
+        text: text.map(|text| text.value),
+        thread: thread.map(|thread| strings(thread.value)).unwrap_or_default(),
+        split: split.map(|split| split.value),
     }
 }
 

@@ -93,6 +93,8 @@ table! {
         thread: Vec<At<String>>,
         /// Make a thread of a text that is too long.
         split: bool,
+        /// For a release: what is sent instead where the text turns out too long, the first that fits.
+        fallback: Vec<At<RawFallback>>,
         /// Number the messages of a thread.
         numbering: Word<Numbering>,
         /// A first reply under the post by the same account.
@@ -121,6 +123,18 @@ table! {
         quote: String,
         /// A poll.
         poll: RawPoll,
+    }
+}
+
+table! {
+    /// What is sent instead of a text that turns out too long.
+    struct RawFallback {
+        /// This text; the same when absent.
+        text: String,
+        /// These messages after it.
+        thread: Vec<At<String>>,
+        /// Make a thread of what is still too long.
+        split: bool,
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::{
 use crate::networks;
 use crate::text::{RELEASE_VARIABLES, release_variables};
 
+use super::inspect::fallback_texts;
 use super::layers::Layers;
 use super::spacing::late_by_spacing;
 use super::{Composer, Instance, Request, campaign};
@@ -358,7 +359,8 @@ fn templates(content: &Content, problems: &mut Vec<Problem>) {
         .chain(content.thread.iter().enumerate().map(|(index, text)| ("thread", index, text)))
         .chain(content.first_comment.iter().map(|text| ("first_comment", 0, text)))
         .chain(content.title.iter().map(|text| ("title", 0, text)))
-        .chain(content.body.iter().map(|text| ("body", 0, text)));
+        .chain(content.body.iter().map(|text| ("body", 0, text)))
+        .chain(fallback_texts(content));
     for (key, index, text) in texts {
         let names = match release_variables(text) {
             Ok(names) => names,

@@ -17,7 +17,8 @@ pub(super) fn inspect(
         .map(|text| ("text", 0, text))
         .chain(content.texts.iter().enumerate().map(|(index, text)| ("texts", index, text)))
         .chain(content.thread.iter().enumerate().map(|(index, text)| ("thread", index, text)))
-        .chain(content.first_comment.iter().map(|text| ("first_comment", 0, text)));
+        .chain(content.first_comment.iter().map(|text| ("first_comment", 0, text)))
+        .chain(fallback_texts(content));
     for (key, index, text) in texts {
         hazards(text, |start, end| Place::Text { key, index, start, end }, problems);
         bare_links(key, index, text, problems);
@@ -44,6 +45,14 @@ pub(super) fn inspect(
             .help("if it belongs to the end, make it a post of its own"),
         );
     }
+}
+
+/// The texts of a post's fallbacks, with the place that they have. Messages after them have that of their fallback.
+pub(super) fn fallback_texts(content: &Content) -> impl Iterator<Item = (&'static str, usize, &String)> {
+    let all = content.fallback.iter().enumerate();
+    all.flat_map(|(index, fallback)| {
+        fallback.text.iter().chain(&fallback.thread).map(move |text| ("fallback", index, text))
+    })
 }
 
 fn hazards(words: &str, place: impl Fn(usize, usize) -> Place, problems: &mut Vec<Problem>) {

@@ -1,15 +1,19 @@
 //! What a post says to one account: the post's own content with its overrides put over it.
 
-use crate::model::{Account, Content, MediaRef, Numbering, Poll, Post, Visibility};
+use crate::model::{Account, Content, Fallback, MediaRef, Numbering, Poll, Post, Visibility};
 
 /// The layers of a post's content for one account, the strongest first: the account's override, its network's, the post.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layers<'a>([Option<&'a Content>; 3]);
+pub(super) struct Layers<'a> {
+    contents: [Option<&'a Content>; 3],
+    /// What stands in place of the text, and which one it is.
+    instead: Option<(usize, &'a Fallback)>,
+}
 
 /// A text with the place in the post that it comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Source<'a> {
-    /// `text`, `texts`, `thread` or `first_comment`.
+    /// `text`, `texts`, `thread`, `first_comment` or `fallback`.
     pub key: &'static str,
     /// Which one, from 0.
     pub index: usize,
@@ -20,17 +24,28 @@ pub(super) struct Source<'a> {
 impl<'a> Layers<'a> {
     pub(super) fn new(post: &'a Post, account: &Account) -> Self {
         if post.overrides.is_empty() {
-            return Self([None, None, Some(&post.content)]);
+            return Self { contents: [None, None, Some(&post.content)], instead: None };
         }
-        Self([
+        let contents = [
             post.overrides.get(account.name.as_str()),
             post.overrides.get(account.network.as_str()),
             Some(&post.content),
-        ])
+        ];
+        Self { contents, instead: None }
+    }
+
+    /// The same with one of the fallbacks in place of the text.
+    pub(super) fn instead(self, index: usize) -> Self {
+        Self { instead: self.fallbacks().get(index).map(|fallback| (index, fallback)), ..self }
+    }
+
+    /// What may be sent instead of a text that is too long, in order.
+    pub(super) fn fallbacks(&self) -> &'a [Fallback] {
+        self.pick(|content| (!content.fallback.is_empty()).then_some(&content.fallback)).map_or(&[], Vec::as_slice)
     }
 
     fn pick<T>(&self, field: impl Fn(&'a Content) -> Option<T>) -> Option<T> {
-        self.0.iter().flatten().find_map(|content| field(content))
+        self.contents.iter().flatten().find_map(|content| field(content))
     }
 
     /// A text field. An empty one stands for none, so that an override can take a field away.
@@ -44,6 +59,9 @@ impl<'a> Layers<'a> {
 
     /// The first text: one of `texts` in turn, or `text`. The strongest layer that has either decides.
     pub(super) fn text(&self, variation: usize) -> Source<'a> {
+        if let Some((index, Fallback { text: Some(text), .. })) = self.instead {
+            return Source { key: "fallback", index, text };
+        }
         self.pick(|content| {
             if let Some(index) = variation.checked_rem(content.texts.len()) {
                 return Some(Source { key: "texts", index, text: &content.texts[index] });
@@ -61,11 +79,19 @@ impl<'a> Layers<'a> {
     }
 
     pub(super) fn thread(&self) -> &'a [String] {
+        if let Some((_, fallback)) = self.instead
+            && (fallback.text.is_some() || !fallback.thread.is_empty())
+        {
+            return &fallback.thread;
+        }
         self.pick(|content| (!content.thread.is_empty()).then_some(&content.thread)).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn split(&self) -> bool {
-        self.pick(|content| content.split).unwrap_or(false)
+        self.instead
+            .and_then(|(_, fallback)| fallback.split)
+            .or_else(|| self.pick(|content| content.split))
+            .unwrap_or(false)
     }
 
     pub(super) fn numbered(&self) -> bool {

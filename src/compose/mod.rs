@@ -180,10 +180,35 @@ impl<'a> Composer<'a> {
         inspect::inspect(content, self.calendar.missing_alt_warns, kind, problems);
     }
 
+    /// Composes with the text; where that is too long, with the first fallback that nothing is wrong with.
     fn composed<'d>(&self, request: Request<'d>) -> Composed<'d> {
+        let layers = Layers::new(request.post, request.account);
+        let mut composed = self.composed_of(request, layers);
+        let count = layers.fallbacks().len();
+        if count == 0 || !composed.problems.iter().any(is_too_long) {
+            return composed;
+        }
+        for index in 0..count {
+            let mut other = self.composed_of(request, layers.instead(index));
+            if is_clean(&other.problems) {
+                other.notes.push(format!("the text is too long here, so the {} is sent", fallback_word(index, count)));
+                return other;
+            }
+        }
+        for problem in composed.problems.iter_mut().filter(|problem| is_too_long(problem)) {
+            let which = if count == 1 {
+                "its fallback does not".to_owned()
+            } else {
+                format!("none of its {count} fallbacks does")
+            };
+            problem.message = format!("{}, and {which}", problem.message.trim_end_matches('.'));
+        }
+        composed
+    }
+
+    fn composed_of<'d>(&self, request: Request<'d>, layers: Layers<'d>) -> Composed<'d> {
         let Request { post, account, network, limits, instance, planned } = request;
         let profile = network.profile();
-        let layers = Layers::new(post, account);
         let template = matches!(post.trigger, Some(Trigger::Release(_)));
         let mut problems = Vec::new();
         let parameters = campaign::parameters(&self.calendar.campaigns, post, account, &mut problems);
@@ -330,6 +355,15 @@ fn fitting_title(title: &str, longest: u32) -> String {
 
 fn has(problems: &[Problem], code: Code) -> bool {
     problems.iter().any(|problem| problem.code == code)
+}
+
+fn is_too_long(problem: &Problem) -> bool {
+    problem.severity == Severity::Error && [codes::TEXT_TOO_LONG, codes::TEXT_CANNOT_SPLIT].contains(&problem.code)
+}
+
+/// `fallback`, or `second fallback` where there are several.
+fn fallback_word(index: usize, count: usize) -> String {
+    if count == 1 { "fallback".to_owned() } else { format!("fallback {} of {count}", index + 1) }
 }
 
 fn is_clean(problems: &[Problem]) -> bool {

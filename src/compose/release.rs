@@ -60,6 +60,11 @@ fn fill_content(content: &mut Content, release: &Release, problems: &mut Vec<Pro
             fill_one(key, index, text, Form::Plain);
         }
     }
+    for (index, fallback) in content.fallback.iter_mut().enumerate() {
+        for text in fallback.text.iter_mut().chain(&mut fallback.thread) {
+            fill_one("fallback", index, text, Form::Plain);
+        }
+    }
     if let Some(body) = &mut content.body {
         fill_one("body", 0, body, Form::Markdown);
     }

@@ -140,7 +140,7 @@ codes! {
     ONLY_WITH_CRON = "only-with-cron", "A key that only a series has",
         "`texts`, `from`, `until` and `except` say which text and which days a series has. A post that goes out once has `at` and `text`.";
     ONLY_WITH_RELEASE = "only-with-release", "A key that only a post for releases has",
-        "`skip` and `only` say which releases a post with `on = \"release\"` is for.";
+        "`skip` and `only` say which releases a post with `on = \"release\"` is for, `fallback` what is sent where its text is too long.";
     POLL_DURATION = "poll-duration", "A poll is open for too short or too long",
         "`smm networks <name>` shows what the network takes.";
     POLL_IN_THREAD = "poll-in-thread", "A poll in a post with several parts",

@@ -15,6 +15,9 @@ pub struct Content {
     pub thread: Vec<String>,
     /// Split a text that is too long into a thread.
     pub split: Option<bool>,
+    /// What is sent instead where the text of a release turns out too long: the first of these that fits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<Fallback>,
     /// Number the parts of a split text or a thread.
     pub numbering: Option<Numbering>,
     /// A first reply under the post by the same account.
@@ -43,6 +46,18 @@ pub struct Content {
     pub quote: Option<String>,
     /// A poll.
     pub poll: Option<Poll>,
+}
+
+/// What is sent instead of a text that turns out too long.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fallback {
+    /// This text; `None`: the same.
+    pub text: Option<String>,
+    /// These messages after it. None: with a text of its own none, else the same.
+    pub thread: Vec<String>,
+    /// Split what is still too long into a thread; `None`: as the post says.
+    pub split: Option<bool>,
 }
 
 /// `1/n` at the end of each part.

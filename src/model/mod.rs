@@ -18,7 +18,7 @@ mod release;
 mod standing;
 
 pub use account::{Account, LimitOverrides, WeekSpan};
-pub use content::{Content, MediaRef, Numbering, Poll, Visibility};
+pub use content::{Content, Fallback, MediaRef, Numbering, Poll, Visibility};
 pub use delivery::{
     Binding, Delivery, Event, Frozen, Intent, Origin, Prepared, Reason, ReasonCode, Receipt, State, Unknown,
 };

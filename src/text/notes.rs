@@ -9,6 +9,10 @@ use std::fmt::Write as _;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
+/// Around code, in which signs of Markdown are meant. Noncharacters: what is filled in has none.
+const CODE: char = '\u{FDD2}';
+const CODE_END: char = '\u{FDD3}';
+
 /// A block of the notes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Block {
@@ -83,7 +87,8 @@ pub(super) fn hashtag(text: &str) -> String {
 
 fn blocks(markdown: &str) -> Vec<Block> {
     let mut reader = Reader::default();
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let options =
+        Options::ENABLE_FOOTNOTES | Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     for event in Parser::new_ext(markdown, options) {
         reader.take(event);
     }
@@ -102,7 +107,7 @@ struct Reader {
     lists: usize,
     /// The block at hand is the first of an entry.
     entry: bool,
-    /// Pictures that are open: their alt text is not the post's.
+    /// Pictures and footnotes that are open: their text is not the post's.
     pictures: usize,
     /// Where the text of a link begins, and where it leads.
     link: Option<(usize, String)>,
@@ -118,7 +123,8 @@ impl Reader {
         match event {
             Event::Start(tag) => self.start(&tag),
             Event::End(tag) => self.close(tag),
-            Event::Text(text) | Event::Code(text) => self.push(&text),
+            Event::Text(text) => self.push(&text),
+            Event::Code(text) => self.push(&format!("{CODE}{text}{CODE_END}")),
             Event::Html(html) | Event::InlineHtml(html) => self.html(&html),
             Event::SoftBreak => self.push(" "),
             Event::HardBreak => self.push("\n"),
@@ -150,7 +156,13 @@ impl Reader {
                 self.end();
                 self.code = true;
             }
-            Tag::Image { .. } => self.pictures += 1,
+            // What is said at the foot of a page is none of a post's.
+            Tag::Image { .. } | Tag::FootnoteDefinition(_) => {
+                if matches!(tag, Tag::FootnoteDefinition(_)) {
+                    self.end();
+                }
+                self.pictures += 1;
+            }
             Tag::Link { dest_url, .. } => self.link = Some((self.text.len(), dest_url.to_string())),
             Tag::TableHead | Tag::TableRow => self.cells.clear(),
             Tag::TableCell => self.text.clear(),
@@ -169,11 +181,13 @@ impl Reader {
                 // One line may be the command to install it; more is no reading for a post.
                 if self.text.trim().lines().count() > 1 {
                     self.text.clear();
+                    // Neither is what only leads to it.
+                    self.blocks.pop_if(|block| matches!(block, Block::Paragraph(text) if text.ends_with(':')));
                 }
                 self.end();
                 self.code = false;
             }
-            TagEnd::Image => self.pictures = self.pictures.saturating_sub(1),
+            TagEnd::Image | TagEnd::FootnoteDefinition => self.pictures = self.pictures.saturating_sub(1),
             TagEnd::Link => {
                 if let Some((from, to)) = self.link.take() {
                     self.link_ends(from, &to);
@@ -258,7 +272,7 @@ impl Reader {
     fn end(&mut self) {
         let (text, heading) = (std::mem::take(&mut self.text), std::mem::take(&mut self.heading));
         self.link = None;
-        let text = tidy(&text);
+        let text = tidy(&without_signs(&text));
         if text.is_empty() || leads_to_changes(&text) {
             return;
         }
@@ -274,16 +288,66 @@ impl Reader {
     }
 }
 
+/// Without signs that were to be Markdown and are none, since what they begin never ends. Those of code are meant.
+fn without_signs(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (index, piece) in text.split(CODE).enumerate() {
+        let (code, words) = if index == 0 { ("", piece) } else { piece.split_once(CODE_END).unwrap_or((piece, "")) };
+        out.push_str(code);
+        let words = without_half_links(words);
+        out.push_str(&words.replace("**", "").replace("~~", "").replace('`', ""));
+    }
+    out
+}
+
+/// `[shown](https://…` without an end: what is shown stays. Of a picture nothing does.
+fn without_half_links(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(middle) = rest.find("](") {
+        let Some(open) = rest[..middle].rfind('[') else {
+            out.push_str(&rest[..middle + 2]);
+            rest = &rest[middle + 2..];
+            continue;
+        };
+        match rest[..open].strip_suffix('!') {
+            Some(before) => out.push_str(before),
+            None => {
+                out.push_str(&rest[..open]);
+                out.push_str(&rest[open + 1..middle]);
+            }
+        }
+        let target = &rest[middle + 2..];
+        let end = target.find(|c: char| c == ')' || c.is_whitespace()).unwrap_or(target.len());
+        rest = target[end..].strip_prefix(')').unwrap_or(&target[end..]);
+    }
+    out + rest
+}
+
 /// Single spaces, no names that somebody is told by, short links.
 fn tidy(text: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in text.lines() {
-        let words: Vec<String> = line.split_whitespace().map(word).filter(|word| !word.is_empty()).collect();
+        let words: Vec<String> = line
+            .split_whitespace()
+            .filter(|word| !is_shortcode(word))
+            .map(word)
+            .filter(|word| !word.is_empty())
+            .collect();
         if !words.is_empty() {
             lines.push(words.join(" "));
         }
     }
     lines.join("\n")
+}
+
+/// `:tada:`, which forges show as a picture.
+fn is_shortcode(word: &str) -> bool {
+    let name = word.strip_prefix(':').and_then(|rest| rest.strip_suffix(':'));
+    name.is_some_and(|name| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-' | b'+'))
+            && name.bytes().any(|byte| byte.is_ascii_lowercase())
+    })
 }
 
 fn word(word: &str) -> String {
@@ -332,20 +396,52 @@ fn find_ignoring_case(text: &str, what: &str) -> Option<usize> {
     text.windows(what.len()).position(|window| window.eq_ignore_ascii_case(what))
 }
 
-/// The few entities that notes have between their tags.
+/// Entities between tags: the reader of Markdown knows them all.
 fn entities(text: &str) -> String {
-    if !text.contains('&') {
-        return text.to_owned();
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let name = rest[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '#').unwrap_or(rest.len() - 1);
+        let end = 1 + name + 1;
+        match rest.get(..end).filter(|entity| entity.ends_with(';')).and_then(entity) {
+            Some(meant) => {
+                out.push_str(&meant);
+                rest = &rest[end..];
+            }
+            None => {
+                out.push('&');
+                rest = &rest[1..];
+            }
+        }
     }
-    // The last one last, so that `&amp;lt;` is `&lt;`.
-    [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&nbsp;", " "), ("&amp;", "&")]
-        .iter()
-        .fold(text.to_owned(), |text, (entity, meant)| text.replace(entity, meant))
+    out + rest
+}
+
+/// What an entity stands for.
+fn entity(entity: &str) -> Option<String> {
+    let meant: String = Parser::new(entity)
+        .filter_map(|event| match event {
+            Event::Text(text) => Some(text.into_string()),
+            _ => None,
+        })
+        .collect();
+    (meant != entity && !meant.is_empty()).then(|| meant.replace('\u{a0}', " "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_never_ends_leaves_no_signs() {
+        assert_eq!(
+            plain("**bold `code [shown](https://a.example/x y ![alt](https://a.example/y.png z"),
+            "bold code shown y z"
+        );
+        assert_eq!(plain("`2 ** 3` and `[a](b)` are *code*"), "2 ** 3 and [a](b) are code");
+        assert_eq!(plain("a](b) c"), "a](b) c");
+    }
 
     #[test]
     fn what_a_forge_writes_by_itself() {

@@ -13,7 +13,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::notes;
 use super::sentence::{Rank, rank};
 use super::template::{self, TemplateError};
-use super::{FoundKind, find};
+use super::{FoundKind, find, hazards};
 use crate::model::Release;
 
 /// Around what is to be fitted. Noncharacters: no text has them, and what is filled in loses its own.
@@ -32,7 +32,8 @@ const FILTERS: [&str; 5] = ["bullets", "first_line", "fit", "hashtag", "plain"];
 
 /// Whether a character marks a place of ours.
 fn is_mark(c: char) -> bool {
-    matches!(c, OPEN | CLOSE)
+    // Those of notes too.
+    matches!(c, OPEN..='\u{FDD3}')
 }
 
 /// How what is filled in is to be written.
@@ -48,7 +49,6 @@ pub enum Form {
 pub fn fill(source: &str, release: &Release, form: Form) -> Result<String, TemplateError> {
     let mut environment = template::environment(source)?;
     add_filters(&mut environment);
-    let bare = |text: &str| text.replace(is_mark, "");
     let context = minijinja::context! {
         project => bare(&release.project),
         version => bare(release.version()),
@@ -60,6 +60,17 @@ pub fn fill(source: &str, release: &Release, form: Form) -> Result<String, Templ
         previous => bare(&release.previous),
     };
     template::run(&environment, source, context)
+}
+
+/// A text of somebody else's: without our marks, and without characters that are not what they seem.
+fn bare(text: &str) -> String {
+    let (mut out, mut done) = (String::with_capacity(text.len()), 0);
+    for hazard in hazards(text) {
+        out.push_str(&text[done..hazard.start]);
+        done = hazard.end;
+    }
+    out.push_str(&text[done..]);
+    out.replace(is_mark, "")
 }
 
 /// Checks a template's form and its filters, and gives the variables that it uses, sorted.
@@ -283,7 +294,7 @@ mod tests {
 
     #[test]
     fn of_several_the_first_takes_what_it_can() {
-        let text = filled("{{ notes | bullets(1) | fit }} {{ project | fit }}", 31);
+        let text = filled("{{ notes | bullets(1) | fit }} {{ project | fit }}", 32);
         assert_eq!(text, "• A fast parser. It is new. Acme");
         assert_eq!(filled("{{ notes | first_line | fit }} {{ project | fit }}", 26), "A fast parser. It is new.");
     }
@@ -307,7 +318,13 @@ mod tests {
         assert!(variables("{{ notes | shorten }}").is_err());
         assert!(variables("{{ notes | fit").is_err());
         assert!(fill("{{ nosuch }}", &release(), Form::Plain).is_err());
-        assert_eq!(fill("{{ notes }}", &release(), Form::Markdown), Ok(release().notes.trim_end().to_owned()));
+        assert_eq!(fill("{{ notes }}", &release(), Form::Markdown), Ok(release().notes));
+    }
+
+    #[test]
+    fn hidden_characters_of_somebody_else_are_left_out() {
+        let release = Release { notes: "a\u{202e}b\u{200b}c\u{7}d 👩\u{200d}👧".to_owned(), ..release() };
+        assert_eq!(fill("{{ notes }}", &release, Form::Plain), Ok("abcd 👩\u{200d}👧".to_owned()));
     }
 
     #[test]

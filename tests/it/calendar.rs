@@ -305,6 +305,7 @@ fn series() {
     check_post("«except» = [2026-12-01]", &["only-with-cron"]);
     check_post("«skip» = \"prerelease\"", &["only-with-release"]);
     check_post("«only» = \"v*.0.0\"", &["only-with-release"]);
+    check_post("text = \"x\"\n«fallback» = [{ text = \"y\" }]", &["only-with-release"]);
 }
 
 #[test]

@@ -56,6 +56,7 @@ mod operations;
 mod plan;
 mod post;
 mod publish;
+mod release_texts;
 mod rendering;
 #[cfg(unix)]
 mod restored;
