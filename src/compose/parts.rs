@@ -52,9 +52,13 @@ pub(super) fn parts(given: &Given<'_>, problems: &mut Vec<Problem>) -> Parts {
     let fits = |text: &str| room.iter().all(|(counting, max)| overflow(text, *counting, *max).is_none());
     if layers.numbered() && entries.len() > 1 {
         let number = suffix(entries.len(), entries.len());
-        entries.iter_mut().for_each(|entry| entry.fit(|text| fits(&format!("{text}{number}"))));
+        for entry in &mut entries {
+            entry.fit(|text| fits(&format!("{text}{number}")));
+        }
     } else {
-        entries.iter_mut().for_each(|entry| entry.fit(fits));
+        for entry in &mut entries {
+            entry.fit(fits);
+        }
     }
     // An entry that fits nowhere stays in one piece, and its length is reported with the others.
     if layers.split() && given.profile.threads && !given.template {

@@ -135,11 +135,8 @@ impl Reader {
 
     fn start(&mut self, tag: &Tag<'_>) {
         match tag {
-            Tag::Paragraph | Tag::HtmlBlock => {
-                if !self.entry || !self.text.is_empty() {
-                    self.end();
-                }
-            }
+            Tag::Paragraph | Tag::HtmlBlock if self.entry && self.text.is_empty() => {}
+            Tag::Paragraph | Tag::HtmlBlock => self.end(),
             Tag::Heading { .. } => {
                 self.end();
                 self.heading = true;
@@ -309,12 +306,11 @@ fn without_half_links(text: &str) -> String {
             rest = &rest[middle + 2..];
             continue;
         };
-        match rest[..open].strip_suffix('!') {
-            Some(before) => out.push_str(before),
-            None => {
-                out.push_str(&rest[..open]);
-                out.push_str(&rest[open + 1..middle]);
-            }
+        if let Some(before) = rest[..open].strip_suffix('!') {
+            out.push_str(before);
+        } else {
+            out.push_str(&rest[..open]);
+            out.push_str(&rest[open + 1..middle]);
         }
         let target = &rest[middle + 2..];
         let end = target.find(|c: char| c == ')' || c.is_whitespace()).unwrap_or(target.len());
@@ -404,15 +400,12 @@ fn entities(text: &str) -> String {
         rest = &rest[at..];
         let name = rest[1..].find(|c: char| !c.is_ascii_alphanumeric() && c != '#').unwrap_or(rest.len() - 1);
         let end = 1 + name + 1;
-        match rest.get(..end).filter(|entity| entity.ends_with(';')).and_then(entity) {
-            Some(meant) => {
-                out.push_str(&meant);
-                rest = &rest[end..];
-            }
-            None => {
-                out.push('&');
-                rest = &rest[1..];
-            }
+        if let Some(meant) = rest.get(..end).filter(|entity| entity.ends_with(';')).and_then(entity) {
+            out.push_str(&meant);
+            rest = &rest[end..];
+        } else {
+            out.push('&');
+            rest = &rest[1..];
         }
     }
     out + rest

@@ -1,6 +1,7 @@
 //! Release posts: what is known of their length beforehand, and what becomes of notes as projects write them.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use smm::calendar::{Calendar, Config, load};
@@ -103,7 +104,7 @@ fn notes_of_ten_projects_fit_everywhere() {
                 }
                 if account.network == "mastodon" && template == templates[0] {
                     let name = file.file_stem().expect("a name").to_string_lossy();
-                    shown += &format!("== {name}\n{}\n", rendering.parts[0].text);
+                    let _ = writeln!(shown, "== {name}\n{}", rendering.parts[0].text);
                 }
             }
         }
