@@ -586,6 +586,15 @@ impl reqwest::dns::Resolve for PublicOnly {
     }
 }
 
+/// Whether a host is this very machine.
+pub fn is_loopback<T: AsRef<str>>(host: &url::Host<T>) -> bool {
+    match host {
+        url::Host::Domain(name) => name.as_ref() == "localhost" || name.as_ref().ends_with(".localhost"),
+        url::Host::Ipv4(v4) => v4.is_loopback(),
+        url::Host::Ipv6(v6) => v6.is_loopback(),
+    }
+}
+
 /// Checks a server's address: `https`, or plain `http` to loopback alone; no user, query or fragment. Gives it without a
 /// trailing slash.
 pub fn server_url(text: &str) -> Result<String, String> {
@@ -596,12 +605,7 @@ pub fn server_url(text: &str) -> Result<String, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("a server's address has no `?` and no `#`".to_owned());
     }
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(v4)) => v4.is_loopback(),
-        Some(url::Host::Ipv6(v6)) => v6.is_loopback(),
-        None => return Err("a server's address needs a host".to_owned()),
-    };
+    let loopback = is_loopback(&url.host().ok_or("a server's address needs a host")?);
     match url.scheme() {
         "https" => {}
         "http" if loopback => {}

@@ -12,6 +12,7 @@
 
 pub mod check;
 pub mod http;
+pub mod mail;
 
 mod draft;
 mod fault;
@@ -63,6 +64,12 @@ pub trait Network: Send + Sync + 'static {
     /// ([`Outside::host`]). Refused by checking where there is none and a post has media.
     fn needs_media_host(&self) -> bool {
         false
+    }
+
+    /// The schemes that the address of an account's server may have, the usual one first, and whether such an address is
+    /// for this very machine alone.
+    fn schemes(&self) -> &'static [(&'static str, bool)] {
+        &[("https", false), ("http", true)]
     }
 
     /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.

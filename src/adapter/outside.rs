@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use crate::model::MediaFacts;
 
 use super::http::Http;
+use super::mail::Mailer;
 use super::{DraftMedia, Fault, Limits};
 
 /// Everything of the outside that an adapter may use.
@@ -16,6 +17,8 @@ use super::{DraftMedia, Fault, Limits};
 pub struct Outside {
     /// HTTP, with the rules for irreversible calls built in.
     pub http: Http,
+    /// Mail, with the same rules.
+    pub mail: Mailer,
     /// The account's secrets.
     pub secrets: Arc<dyn Secrets>,
     /// Media files, fitted.

@@ -64,7 +64,7 @@ pub(super) fn resolve(
                 )
                 .help("set it in `smm.toml`");
         } else {
-            account.server = server_of(reader, &server);
+            account.server = server_of(reader, &server, network.schemes);
         }
     }
     account.spacing = spacing.map(|spacing| Duration::from_secs(spacing.value.0));
@@ -175,47 +175,43 @@ fn settings_of(reader: &mut Reader<'_>, account: &mut Account, settings: Rest, n
     }
 }
 
-/// `https`, or plain `http` to this machine; no password, no query. Without a trailing slash.
-pub(super) fn server_of(reader: &mut Reader<'_>, server: &At<String>) -> Option<String> {
+/// One of the network's schemes, a plain one to this machine alone; no password, no query. Without a trailing slash.
+pub(super) fn server_of(reader: &mut Reader<'_>, server: &At<String>, schemes: &[(&str, bool)]) -> Option<String> {
+    let usual = schemes.first().map_or("https", |(scheme, _)| scheme);
+    let example =
+        format!("write it as `{usual}://{}`", if usual == "https" { "social.example" } else { "server.example" });
     let refuse = |reader: &mut Reader<'_>, message: &str, help: &str| {
         reader.error(codes::BAD_SERVER, server.span, message).help(help);
         None
     };
     let Ok(url) = Url::parse(&server.value) else {
-        return refuse(reader, "this is not the address of a server", "write it as `https://social.example`");
+        return refuse(reader, "this is not the address of a server", &example);
     };
     if url.password().is_some() || !url.username().is_empty() {
         reader
             .error(codes::SECRET_IN_FILE, server.span, "an address here holds no user and no password")
-            .help("write it as `https://social.example`; secrets come from the environment");
+            .help(format!("{example}; secrets come from the environment"));
         return None;
     }
     let is_loopback = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => return refuse(reader, "the address names no host", "write it as `https://social.example`"),
+        None => return refuse(reader, "the address names no host", &example),
     };
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback => {}
-        "http" => {
-            return refuse(reader, "plain http would show the credential to everybody on the way", "write `https://`");
+    match schemes.iter().find(|(scheme, _)| *scheme == url.scheme()) {
+        Some((_, false)) => {}
+        Some((_, true)) if is_loopback => {}
+        Some((scheme, true)) => {
+            let message = format!("plain {scheme} would show the credential to everybody on the way");
+            return refuse(reader, &message, &format!("write `{usual}://`"));
         }
-        other => {
-            return refuse(
-                reader,
-                &format!("`{other}:` is not a way to reach a server"),
-                "write it as `https://social.example`",
-            );
+        None => {
+            return refuse(reader, &format!("`{}:` is not a way to reach a server", url.scheme()), &example);
         }
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return refuse(
-            reader,
-            "the address of a server ends before any `?` or `#`",
-            "write it as `https://social.example`",
-        );
+        return refuse(reader, "the address of a server ends before any `?` or `#`", &example);
     }
     Some(url.as_str().trim_end_matches('/').to_owned())
 }

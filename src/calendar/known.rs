@@ -24,6 +24,8 @@ pub struct KnownNetwork {
     pub credential_free: bool,
     /// Names of its secret fields: in a file they are an error that says where secrets go.
     pub secrets: Vec<&'static str>,
+    /// Schemes of a server's address, and whether such an address is for this very machine alone.
+    pub schemes: &'static [(&'static str, bool)],
     /// JSON Schema of its accounts' own settings.
     pub settings: schemars::Schema,
     /// Checks an account's own settings; places are keys of the account's table.

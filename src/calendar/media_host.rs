@@ -8,6 +8,9 @@ use super::raw::{RawMediaHost, RawMediaHostKind};
 use super::read::{At, Reader};
 use crate::model::codes;
 
+/// The web, with plain http for this very machine alone.
+const WEB: &[(&str, bool)] = &[("https", false), ("http", true)];
+
 /// `[media_host]`: where media lie for networks that take no uploads and fetch them by a public address. Its keys are
 /// secrets and not here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +70,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>, raw: At<RawMediaHost>, config: &P
             stray(reader, of_s3, "s3");
         }
     }
-    let url = url.and_then(|url| server_of(reader, &url));
+    let url = url.and_then(|url| server_of(reader, &url, WEB));
     let keep = keep.map_or(KEEP, |keep| {
         let keep_for = Duration::from_secs(keep.value.0);
         if keep_for < LEAST_KEEP {
@@ -83,7 +86,7 @@ pub(super) fn resolve(reader: &mut Reader<'_>, raw: At<RawMediaHost>, config: &P
     });
     let place = match kind {
         RawMediaHostKind::S3 => {
-            let endpoint = endpoint.and_then(|endpoint| server_of(reader, &endpoint));
+            let endpoint = endpoint.and_then(|endpoint| server_of(reader, &endpoint, WEB));
             for (what, name) in [("bucket", &bucket), ("region", &region)] {
                 if let Some(name) = name
                     && !is_name(&name.value)

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::media_host::Host;
 use super::outside::{FolderFiles, FolderMedia};
 use crate::adapter::http::{Http, HttpSettings};
+use crate::adapter::mail::Mailer;
 use crate::adapter::{Api, Files, MediaHost, MediaSource, Outside, Plan, RepeatSafety, SignIn};
 use crate::calendar::{Calendar, MediaHostSettings};
 use crate::compose::{Instance, compose};
@@ -56,6 +57,7 @@ pub trait Connector: Send + Sync {
 /// The networks that are built in.
 pub struct Networks {
     tools: Tools,
+    mail: Mailer,
     /// One keeper for each account, so that a token is renewed once for all who use it.
     keepers: Mutex<HashMap<Owner, Arc<Keeper>>>,
     /// One source of media for each folder, since it keeps what it has fitted for the next account.
@@ -67,8 +69,9 @@ pub struct Networks {
 impl Networks {
     /// With these secrets, this time limit of a call, this state folder, and this clock.
     pub fn new(secrets: Chain, http: HttpSettings, state: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        let mail = Mailer::new(http.timeout);
         let tools = Tools { secrets, http: Http::new(http), clock, state };
-        Self { tools, keepers: Mutex::default(), media: Mutex::default(), host: None }
+        Self { tools, mail, keepers: Mutex::default(), media: Mutex::default(), host: None }
     }
 
     /// With a place for media, for networks that fetch them from there.
@@ -121,6 +124,7 @@ impl Connector for Networks {
         let files: Arc<dyn Files> = Arc::new(FolderFiles::new(&folders.files));
         let outside = Outside {
             http: self.tools.http.clone(),
+            mail: self.mail.clone(),
             secrets: self.keeper(account),
             media: self.media(&folders.media),
             files,

@@ -24,6 +24,7 @@ pub fn known() -> Known {
             name: profile.name,
             credential_free: profile.credential_free,
             secrets: profile.secrets.iter().map(|secret| secret.name).collect(),
+            schemes: network.schemes(),
             settings: network.settings_schema(),
             check: Box::new(|account, problems| network.check_account(account, problems)),
         }

@@ -6,6 +6,7 @@ mod find;
 mod graphemes;
 mod hazards;
 mod hidden;
+pub mod markup;
 mod measure;
 mod notes;
 mod parameters;

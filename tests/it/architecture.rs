@@ -41,7 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("deadpool_postgres", &["ledger/postgres/"]),
     ("tokio_postgres_rustls", &["ledger/postgres/"]),
     ("rusty_s3", &["engine/media_host/"]),
-    ("lettre", &["engine/alerts/email.rs"]),
+    ("lettre", &["adapter/mail/"]),
     ("rustix", &["time/clock.rs", "trial/", "engine/alerts/command.rs", "ledger/disk.rs", "secrets/memory.rs"]),
 ];
 

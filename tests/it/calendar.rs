@@ -19,6 +19,7 @@ pub(crate) fn known() -> Known {
             name,
             credential_free,
             secrets,
+            schemes: &[("https", false), ("http", true)],
             settings: settings.try_into().expect("a schema"),
             check: Box::new(|_, _| {}),
         }

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use super::super::http::{Http, HttpSettings};
+use super::super::mail::Mailer;
 use super::super::{DraftMedia, Fault, Files, Limits, MediaBytes, MediaHost, MediaSource, Outside, Refusal, Secrets};
 use crate::model::{MediaFacts, MediaKind, hex};
 
@@ -25,6 +26,7 @@ pub const PICTURE: &[u8] = &[
 pub fn outside(secrets: BTreeMap<&'static str, String>, files: Arc<dyn Files>) -> Outside {
     Outside {
         http: Http::new(HttpSettings { timeout: Duration::from_secs(2), private_pages: true }),
+        mail: Mailer::new(Duration::from_secs(2)),
         secrets: Arc::new(FixedSecrets(secrets)),
         media: Arc::new(MemoryMedia),
         files,

@@ -6,6 +6,7 @@
 //! A network that writes files keeps them in [`MemoryFiles`].
 
 mod front;
+mod mail;
 mod memory;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::model::Account;
 use super::{Files, Outside};
 
 pub use front::{Act, Front, Rule, Seen};
+pub use mail::{MailFront, MailStage, MailTrouble, TakenMail};
 pub use memory::{FixedSecrets, HOST, MemoryFiles, MemoryMedia, NoHost, PICTURE, outside};
 
 /// A fake that is being started; `None`: the network has none.

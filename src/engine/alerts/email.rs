@@ -1,20 +1,13 @@
-//! Tells by mail. The only file that names `lettre`.
+//! Tells by mail.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use async_trait::async_trait;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MessageBuilder};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{CertificateStore, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
-use secrecy::{ExposeSecret as _, SecretString};
-use url::{Host, Url};
+use secrecy::ExposeSecret as _;
 
-use super::webhook::is_loopback;
 use super::{GIVE_UP, Message, Sender};
 use crate::adapter::Secrets;
+use crate::adapter::mail::{Letter, MailServer, Mailer};
 
 /// A mail server, whose address and password are one secret.
 pub(super) struct Mail {
@@ -28,131 +21,34 @@ impl Mail {
         Self { to, from, secrets }
     }
 
-    fn letter(&self, message: &Message) -> Result<lettre::Message, String> {
-        let from = mailbox(&self.from)?;
-        // The same for the same alerts: who gets them twice may drop one.
-        let id = format!("<{}@{}>", message.id(), from.email.domain());
-        let mut letter: MessageBuilder = lettre::Message::builder()
-            .from(from)
-            .subject(message.subject())
-            .date(SystemTime::from(message.at))
-            .message_id(Some(id))
-            .header(ContentType::TEXT_PLAIN);
-        for (name, value) in [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")] {
-            let name = HeaderName::new_from_ascii_str(name);
-            letter = letter.raw_header(HeaderValue::new(name, value.to_owned()));
+    fn letter(&self, message: &Message) -> Letter {
+        Letter {
+            // The same for the same alerts: who gets them twice may drop one.
+            id: message.id(),
+            from: self.from.clone(),
+            to: self.to.clone(),
+            reply_to: None,
+            subject: message.subject(),
+            at: message.at,
+            headers: vec![
+                ("Auto-Submitted", "auto-generated".to_owned()),
+                ("X-Auto-Response-Suppress", "All".to_owned()),
+            ],
+            text: message.text(),
+            html: None,
+            pictures: Vec::new(),
         }
-        for to in &self.to {
-            letter = letter.to(mailbox(to)?);
-        }
-        letter.body(message.text()).map_err(|error| format!("the mail cannot be written: {error}"))
     }
 }
 
 #[async_trait]
 impl Sender for Mail {
     async fn send(&self, message: &Message) -> Result<(), String> {
-        let letter = self.letter(message)?;
         let secret = self.secrets.secret("url").await.map_err(|fault| fault.to_string())?;
-        let server = Server::parse(secret.expose_secret())?;
-        let transport = server.transport()?;
-        transport.send(letter).await.map_err(|error| {
-            let mut text = error.to_string();
-            if let Some(password) = &server.password {
-                text = text.replace(password.expose_secret(), "[secret]");
-            }
-            format!("{}: {text}", server.host)
-        })?;
+        let server = MailServer::parse(secret.expose_secret())?;
+        Mailer::new(GIVE_UP).send(&server, &self.letter(message)).await.map_err(|fault| fault.to_string())?;
         Ok(())
     }
-}
-
-fn mailbox(text: &str) -> Result<Mailbox, String> {
-    text.parse().map_err(|error| format!("`{text}` is not a mail address: {error}"))
-}
-
-/// `smtps://user:password@host:port`, or `smtp://…`, which goes over to TLS before anything is said.
-struct Server {
-    host: String,
-    port: u16,
-    tls: Security,
-    user: Option<String>,
-    password: Option<SecretString>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Security {
-    FromTheStart,
-    Starttls,
-    /// On this very machine alone.
-    Plain,
-}
-
-impl Server {
-    fn parse(text: &str) -> Result<Self, String> {
-        // The text itself is a secret.
-        let url = Url::parse(text).map_err(|error| format!("its address is not a URL: {error}"))?;
-        // Of a scheme that it does not know, the parser takes every host for a name.
-        let host =
-            url.host_str().map(|host| Host::parse(host).map_err(|_| "its address has no good host")).transpose()?;
-        let host = host.ok_or("its address has no host")?;
-        let (tls, port) = match url.scheme() {
-            "smtps" => (Security::FromTheStart, 465),
-            "smtp" if is_loopback(&host) => (Security::Plain, 25),
-            "smtp" => (Security::Starttls, 587),
-            _ => return Err("its address does not begin with smtps:// or smtp://".to_owned()),
-        };
-        Ok(Self {
-            host: url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned(),
-            port: url.port().unwrap_or(port),
-            tls,
-            user: (!url.username().is_empty()).then(|| decoded(url.username())),
-            password: url.password().map(|password| SecretString::from(decoded(password))),
-        })
-    }
-
-    fn transport(&self) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
-        let parameters = || {
-            TlsParameters::builder(self.host.clone())
-                .certificate_store(CertificateStore::WebpkiRoots)
-                .build_rustls()
-                .map_err(|error| format!("TLS cannot be set up: {error}"))
-        };
-        let tls = match self.tls {
-            Security::FromTheStart => Tls::Wrapper(parameters()?),
-            Security::Starttls => Tls::Required(parameters()?),
-            Security::Plain => Tls::None,
-        };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&self.host)
-            .port(self.port)
-            .tls(tls)
-            .timeout(Some(GIVE_UP));
-        if let (Some(user), Some(password)) = (&self.user, &self.password) {
-            builder = builder.credentials(Credentials::new(user.clone(), password.expose_secret().to_owned()));
-        }
-        Ok(builder.build())
-    }
-}
-
-/// `%40` is `@`.
-fn decoded(text: &str) -> String {
-    let hex = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16));
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        if bytes[at] == b'%'
-            && let (Some(high), Some(low)) = (hex(bytes.get(at + 1)), hex(bytes.get(at + 2)))
-            && let Ok(byte) = u8::try_from(high * 16 + low)
-        {
-            decoded.push(byte);
-            at += 3;
-        } else {
-            decoded.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 #[cfg(test)]
@@ -172,39 +68,24 @@ mod tests {
         Mail::new(to.iter().map(|to| (*to).to_owned()).collect(), from.to_owned(), secrets)
     }
 
-    #[test]
-    fn a_letter() {
-        let mail = mail(&["team@acme.example", "Ann <ann@acme.example>"], "smm <smm@acme.example>");
-        let letter = mail.letter(&Message::test(start())).expect("a letter");
-        let text = String::from_utf8(letter.formatted()).expect("text");
+    #[tokio::test]
+    async fn a_letter() {
+        let (port, served) = server(None).await;
+        let letter = mail(&["team@acme.example", "Ann <ann@acme.example>"], "smm <smm@acme.example>");
+        Mail { secrets: mail_to(port).secrets, ..letter }.send(&Message::test(start())).await.expect("told");
+        let text = served.await.expect("it ends").join("\n");
         for line in [
-            "Subject: smm: this is a test: alerts of smm arrive here\r\n",
-            "Date: Tue, 01 Dec 2026 09:00:00 +0000\r\n",
-            "Auto-Submitted: auto-generated\r\n",
-            "Content-Type: text/plain; charset=utf-8\r\n",
+            "Subject: smm: this is a test: alerts of smm arrive here",
+            "Date: Tue, 01 Dec 2026 09:00:00 +0000",
+            "Auto-Submitted: auto-generated",
+            "Content-Type: text/plain; charset=utf-8",
+            "To: team@acme.example, Ann <ann@acme.example>",
+            "RCPT TO:<ann@acme.example>",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        assert!(text.contains("To: team@acme.example, Ann <ann@acme.example>"), "{text}");
-        assert!(text.contains("@acme.example>\r\n") && text.contains("Message-ID: <"), "{text}");
-        assert!(self::mail(&["nobody"], "smm@acme.example").letter(&Message::test(start())).is_err());
-    }
-
-    #[test]
-    fn servers() {
-        let server = Server::parse("smtps://smm%40acme.example:p%25ss@mail.acme.example").expect("a server");
-        assert_eq!((server.host.as_str(), server.port, server.tls), ("mail.acme.example", 465, Security::FromTheStart));
-        assert_eq!(server.user.as_deref(), Some("smm@acme.example"));
-        assert_eq!(server.password.expect("a password").expose_secret(), "p%ss");
-        let tls = |text: &str| Server::parse(text).map(|server| (server.tls, server.port));
-        assert_eq!(tls("smtp://mail.acme.example"), Ok((Security::Starttls, 587)));
-        assert_eq!(tls("smtp://127.0.0.1:1025"), Ok((Security::Plain, 1025)));
-        assert_eq!(tls("smtp://localhost"), Ok((Security::Plain, 25)));
-        assert_eq!(tls("smtp://[::1]:1025"), Ok((Security::Plain, 1025)));
-        for bad in ["https://u:secret@mail.example", "smtps://", "u:secret@mail.example", "smtp:secret"] {
-            let why = Server::parse(bad).err().unwrap_or_else(|| panic!("{bad} is refused"));
-            assert!(!why.contains("secret"), "{why}");
-        }
+        assert!(text.contains("Message-ID: <") && text.contains("@acme.example>"), "{text}");
+        assert!(self::mail(&["nobody"], "smm@acme.example").send(&Message::test(start())).await.is_err());
     }
 
     /// A server that takes one mail. `trouble`: a command, and what is answered to it instead; nothing: no answer.
@@ -293,7 +174,7 @@ mod tests {
         let closed =
             std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let why = mail_to(closed).send(&Message::test(start())).await.expect_err("nobody is there");
-        assert!(!why.contains("canary") && why.starts_with("127.0.0.1: "), "{why}");
+        assert!(!why.contains("canary") && why.starts_with(&format!("smtp://127.0.0.1:{closed}: ")), "{why}");
     }
 
     #[tokio::test]
@@ -304,18 +185,5 @@ mod tests {
         let sent = tokio::time::timeout(Duration::from_millis(300), mail.send(&message)).await;
         assert!(sent.is_err(), "it waits until it is given up");
         served.abort();
-    }
-
-    #[tokio::test]
-    async fn nothing_is_said_in_clear_to_a_server_elsewhere() {
-        let (port, served) = server(None).await;
-        let server = Server::parse(&format!("smtp://smm:canary-password@127.0.0.1:{port}")).expect("a server");
-        // As if it were not this very machine.
-        let server = Server { tls: Security::Starttls, ..server };
-        let letter =
-            mail(&["team@acme.example"], "smm@acme.example").letter(&Message::test(start())).expect("a letter");
-        assert!(server.transport().expect("a transport").send(letter).await.is_err());
-        let said = served.await.expect("it ends");
-        assert!(said.iter().all(|line| line.starts_with("EHLO") || line == "QUIT"), "{said:?}");
     }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
-use url::{Host, Url};
+use url::Url;
 
 use super::{Message, Sender};
 use crate::adapter::Secrets;
-use crate::adapter::http::{Body, Http, Request};
+use crate::adapter::http::{Body, Http, Request, is_loopback};
 
 /// Discord shows no more. <https://discord.com/developers/docs/resources/webhook>, 2026-11-22.
 const CONTENT: usize = 2000;
@@ -96,15 +96,6 @@ fn address(text: &str) -> Result<Url, String> {
         ("http", Some(host)) if is_loopback(&host) => Ok(url),
         ("http", _) => Err("its address is plain http, which is for this very machine alone; write https".to_owned()),
         _ => Err("its address does not begin with https://".to_owned()),
-    }
-}
-
-/// This very machine.
-pub(super) fn is_loopback<T: AsRef<str>>(host: &Host<T>) -> bool {
-    match host {
-        Host::Domain(name) => name.as_ref() == "localhost" || name.as_ref().ends_with(".localhost"),
-        Host::Ipv4(v4) => v4.is_loopback(),
-        Host::Ipv6(v6) => v6.is_loopback(),
     }
 }
 

@@ -3,12 +3,11 @@
 //!
 //! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `api.rs` runs them, `wire.rs` is what is kept of a
 //! post. `site.rs` says which files are made from what is kept: `page.rs` writes the pages, `syndication.rs` the feeds,
-//! both with the mark-up of `markup.rs`.
+//! both with the mark-up of [`crate::text::markup`].
 
 mod api;
 #[cfg(feature = "testing")]
 mod fake;
-mod markup;
 mod page;
 mod plan;
 mod profile;

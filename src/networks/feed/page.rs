@@ -5,8 +5,8 @@ use std::fmt::Write;
 use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 use crate::model::MediaKind;
+use crate::text::markup::{self, escape};
 
-use super::markup::{self, escape};
 use super::site::{MARK, Site};
 use super::wire::{Entry, EntryMedia, EntryPart};
 
@@ -52,7 +52,7 @@ fn one_part(part: &EntryPart, address: &dyn Fn(&str) -> String, deeper: usize, s
     let says = &part.says;
     let mut out = markup::text(&says.text);
     match (&says.body, show) {
-        (Some(body), Show::All) => out.push_str(&markup::markdown(body, deeper)),
+        (Some(body), Show::All) => out.push_str(&markup::markdown(body, deeper, |_| None)),
         (Some(body), Show::Beginning) if says.text.trim().is_empty() => {
             let _ = writeln!(out, "<p>{}</p>", escape(&markup::beginning(&markup::words(body), 300)));
         }

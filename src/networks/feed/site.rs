@@ -2,8 +2,10 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::text::markup;
+
 use super::wire::Entry;
-use super::{Settings, markup, page, plan, syndication};
+use super::{Settings, page, plan, syndication};
 
 /// Rises when pages look different, so that old ones are made again.
 const LOOK: &str = "1";

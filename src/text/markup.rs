@@ -1,13 +1,13 @@
-//! Text and Markdown as HTML. Nothing of a post is ever taken for mark-up of the page.
+//! Text and Markdown as HTML, and Markdown as plain text. Nothing of a post is ever taken for mark-up of the page.
 
 use std::fmt::Write;
 
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
-use crate::text::{FoundKind, find};
+use super::{FoundKind, find};
 
 /// A text as HTML text or as an attribute's value in double quotes.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + text.len() / 8);
     for c in text.chars() {
         match c {
@@ -23,7 +23,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A text as paragraphs: a blank line ends one, a line's end breaks it, links can be followed.
-pub(super) fn text(text: &str) -> String {
+pub fn text(text: &str) -> String {
     let mut out = String::new();
     for paragraph in text.replace("\r\n", "\n").split("\n\n").map(str::trim).filter(|paragraph| !paragraph.is_empty()) {
         let _ = writeln!(out, "<p>{}</p>", linked(paragraph).replace('\n', "<br>\n"));
@@ -50,23 +50,43 @@ fn is_safe(target: &str) -> bool {
     matches!(scheme.as_deref(), Some("http" | "https" | "mailto")) && !target.chars().any(char::is_control)
 }
 
-/// Markdown as HTML, headings `deeper` levels below what they say. HTML in it is shown as it is written; pictures in it
-/// are linked to, not loaded: only media of the post belong to the page.
-pub(super) fn markdown(source: &str, deeper: usize) -> String {
-    let options = Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS;
+fn options() -> Options {
+    Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS
+}
+
+/// Markdown as HTML, headings `deeper` levels below what they say. HTML in it is shown as it is written. `picture` gives
+/// the HTML of a picture with this address, which has to be one of the post's media; all others are linked to, not loaded.
+pub fn markdown(source: &str, deeper: usize, mut picture: impl FnMut(&str) -> Option<String>) -> String {
     // Whether each open link or picture has a tag of its own.
     let mut open = Vec::new();
-    let events = Parser::new_ext(source, options).filter_map(|event| match event {
+    // Pictures that are open inside of one that is shown: their words are its alt text, which the post's media have.
+    let mut shown = 0_usize;
+    let events = Parser::new_ext(source, options()).filter_map(|event| match event {
+        Event::Start(Tag::Image { .. }) if shown > 0 => {
+            shown += 1;
+            None
+        }
+        Event::End(TagEnd::Image) if shown > 0 => {
+            shown -= 1;
+            None
+        }
+        _ if shown > 0 => None,
+        Event::Start(Tag::Image { dest_url, title, id, .. }) => match picture(&dest_url) {
+            Some(html) => {
+                shown = 1;
+                Some(Event::InlineHtml(html.into()))
+            }
+            None => {
+                open.push(is_safe(&dest_url));
+                let link_type = pulldown_cmark::LinkType::Inline;
+                open.last()?.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
+            }
+        },
         Event::Html(raw) | Event::InlineHtml(raw) => Some(Event::Text(raw)),
         Event::Start(Tag::HtmlBlock) => Some(Event::Start(Tag::Paragraph)),
         Event::End(TagEnd::HtmlBlock) => Some(Event::End(TagEnd::Paragraph)),
         Event::Start(Tag::Link { dest_url, link_type, title, id }) => {
             open.push(is_safe(&dest_url) || link_type == pulldown_cmark::LinkType::Email);
-            open.last()?.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
-        }
-        Event::Start(Tag::Image { dest_url, title, id, .. }) => {
-            open.push(is_safe(&dest_url));
-            let link_type = pulldown_cmark::LinkType::Inline;
             open.last()?.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
         }
         Event::End(TagEnd::Link | TagEnd::Image) => open.pop()?.then_some(Event::End(TagEnd::Link)),
@@ -88,8 +108,35 @@ fn lower(level: HeadingLevel, by: usize) -> HeadingLevel {
     HeadingLevel::try_from(level as usize + by).unwrap_or(HeadingLevel::H6)
 }
 
+/// Markdown as it is written, to be read as plain text: each picture is its alt text in brackets.
+pub fn readable(source: &str) -> String {
+    let mut out = String::new();
+    let (mut last, mut alt) = (0, None::<(String, usize)>);
+    for (event, range) in Parser::new_ext(source, options()).into_offset_iter() {
+        match (event, &mut alt) {
+            (Event::Start(Tag::Image { .. }), None) => {
+                out.push_str(&source[last..range.start]);
+                alt = Some((String::new(), range.end));
+            }
+            (Event::Text(text) | Event::Code(text), Some((alt, _))) => alt.push_str(&text),
+            (Event::SoftBreak | Event::HardBreak, Some((alt, _))) => alt.push(' '),
+            // The end of the outermost one: a picture may stand in another's alt text.
+            (Event::End(TagEnd::Image), Some((said, end))) if range.end == *end => {
+                if !said.trim().is_empty() {
+                    let _ = write!(out, "[{}]", said.trim());
+                }
+                last = *end;
+                alt = None;
+            }
+            _ => {}
+        }
+    }
+    out.push_str(&source[last..]);
+    out
+}
+
 /// The words of a Markdown text, without its marks.
-pub(super) fn words(source: &str) -> String {
+pub fn words(source: &str) -> String {
     let mut out = String::new();
     for event in Parser::new(source) {
         match event {
@@ -102,7 +149,7 @@ pub(super) fn words(source: &str) -> String {
 }
 
 /// The beginning of a text on one line: whole words, at most so many characters, with `…` where something is missing.
-pub(super) fn beginning(text: &str, most: usize) -> String {
+pub fn beginning(text: &str, most: usize) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some((cut, _)) = text.char_indices().nth(most) else { return text };
     let head = &text[..cut];
@@ -124,7 +171,8 @@ mod tests {
 
     #[test]
     fn html_in_markdown_is_shown_not_run() {
-        let html = markdown("# Title\n\nA <script>alert(1)</script> and\n\n<div onclick=\"x\">block</div>\n", 1);
+        let html =
+            markdown("# Title\n\nA <script>alert(1)</script> and\n\n<div onclick=\"x\">block</div>\n", 1, |_| None);
         assert!(html.contains("<h2>Title</h2>"), "{html}");
         assert!(!html.contains("<script") && !html.contains("<div"), "{html}");
         assert!(html.contains("&lt;script&gt;"), "{html}");
@@ -136,11 +184,25 @@ mod tests {
             "[a](javascript:alert(1)) [b](JaVaScRiPt:x) [c](data:text/html,x) [d](https://acme.example \"t\") [e](mailto:a@b.example) \
              <a@b.example> ![pic](https://acme.example/p.png) ![near](img/x.png) [rel](../x) [v](vbscript:x)",
             0,
+            |_| None,
         );
         assert_eq!(html.matches("<a ").count(), 4, "{html}");
         assert!(!html.to_lowercase().contains("javascript:") && !html.contains("data:"), "{html}");
         assert!(!html.contains("<img"), "{html}");
         assert!(html.contains("near") && html.contains("rel"), "the words stay: {html}");
+    }
+
+    #[test]
+    fn pictures_of_the_post_are_shown_where_they_stand() {
+        let source =
+            "Before ![an ![inner](b.png) *alt*](a.png \"t\") after ![other](c.png) [![x](a.png)](https://acme.example)";
+        let html = markdown(source, 0, |address| (address == "a.png").then(|| "<img src=\"A\">".to_owned()));
+        assert_eq!(
+            html,
+            "<p>Before <img src=\"A\"> after other <a href=\"https://acme.example\"><img src=\"A\"></a></p>\n"
+        );
+        assert_eq!(readable(source), "Before [an inner alt] after [other] [[x]](https://acme.example)",);
+        assert_eq!(readable("# T\n\n* a ![](x.png) `b`\n"), "# T\n\n* a  `b`\n");
     }
 
     #[test]
@@ -157,7 +219,7 @@ mod tests {
                 "p", "br", "br /", "a", "em", "strong", "code", "pre", "ul", "li", "ol", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
                 "hr /", "blockquote", "del", "table", "thead", "tbody",
             ];
-            for html in [text(&source), markdown(&source, 1)] {
+            for html in [text(&source), markdown(&source, 1, |_| None)] {
                 for tag in html.split('<').skip(1) {
                     let name = tag.split('>').next().unwrap_or_default().trim_start_matches('/');
                     let name = name.split(" href=").next().unwrap_or_default();
