@@ -108,6 +108,7 @@ pub struct Request {
     url: String,
     query: Vec<(String, String)>,
     headers: Vec<(&'static str, String)>,
+    secret_headers: Vec<(&'static str, SecretString)>,
     bearer: Option<SecretString>,
     basic: Option<(String, SecretString)>,
     hidden: Vec<SecretString>,
@@ -133,6 +134,7 @@ impl Request {
             url: url.into(),
             query: Vec::new(),
             headers: Vec::new(),
+            secret_headers: Vec::new(),
             bearer: None,
             basic: None,
             hidden: Vec::new(),
@@ -172,6 +174,13 @@ impl Request {
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Adds a header that is a secret, where a network wants neither a bearer token nor a password.
+    #[must_use]
+    pub fn secret_header(mut self, name: &'static str, value: SecretString) -> Self {
+        self.secret_headers.push((name, value));
         self
     }
 
@@ -377,6 +386,12 @@ impl Http {
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
+        for (name, value) in &request.secret_headers {
+            let mut value = reqwest::header::HeaderValue::from_str(value.expose_secret())
+                .map_err(|_| Fault::NotSent(format!("the secret for `{name}` cannot stand in a header")))?;
+            value.set_sensitive(true);
+            builder = builder.header(*name, value);
+        }
         if let Some(token) = &request.bearer {
             builder = builder.bearer_auth(token.expose_secret());
         }
@@ -394,6 +409,7 @@ impl Http {
             Body::Multipart(fields) => builder.multipart(multipart(fields)?),
         };
         let mut hidden = request.hidden;
+        hidden.extend(request.secret_headers.into_iter().map(|(_, value)| value));
         hidden.extend(request.bearer);
         hidden.extend(request.basic.map(|(_, password)| password));
         let mut response = builder.send().await.map_err(|error| classify(&error, purpose))?;

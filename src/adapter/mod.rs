@@ -15,6 +15,7 @@ pub mod http;
 pub mod mail;
 
 mod draft;
+mod enclosure;
 mod fault;
 mod outside;
 mod plan;
@@ -25,6 +26,7 @@ mod sign_in;
 pub mod suite;
 
 pub use draft::{Draft, DraftMedia, DraftPart};
+pub use enclosure::{Enclosure, Sealed};
 pub use fault::{Fault, Refusal};
 pub use outside::{Files, MediaBytes, MediaHost, MediaSource, Outside, Secrets};
 pub use plan::{Plan, Progress, Step, StepKind};
