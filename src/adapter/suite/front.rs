@@ -26,7 +26,7 @@ struct Shared {
     rules: Mutex<Vec<Rule>>,
 }
 
-/// A request that came in.
+/// A request that came in, and what was answered.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// `GET`, `POST`, …
@@ -37,6 +37,17 @@ pub struct Seen {
     pub query: String,
     /// Headers, names in small letters.
     pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+    /// What the network itself answered; `None`: a rule answered in its place, or nothing is answered yet.
+    pub answer: Option<SeenAnswer>,
+}
+
+/// What was answered to a request.
+#[derive(Debug, Clone)]
+pub struct SeenAnswer {
+    /// Status code.
+    pub status: u16,
     /// The body.
     pub body: Bytes,
 }
@@ -80,7 +91,7 @@ pub enum Act {
     },
     /// The network does it, and its answer waits for so long.
     Wait(Duration),
-    /// An error that sends back what was sent, credentials and all, as debugging pages do; the network never sees the
+    /// An error that sends back what was sent, address and credentials and all, as debugging pages do; the network never sees the
     /// request.
     Echo {
         /// Status code.
@@ -190,17 +201,22 @@ async fn watch(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         return answer(400, &[], "the body broke off");
     };
     let (method, path) = (parts.method.as_str().to_owned(), parts.uri.path().to_owned());
-    held(&shared.seen).push(Seen {
-        method: method.clone(),
-        path: path.clone(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        headers: parts
-            .headers
-            .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
-            .collect(),
-        body: body.clone(),
-    });
+    let number = {
+        let mut seen = held(&shared.seen);
+        seen.push(Seen {
+            method: method.clone(),
+            path: path.clone(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            headers: parts
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .collect(),
+            body: body.clone(),
+            answer: None,
+        });
+        seen.len() - 1
+    };
     let act = {
         let mut rules = held(&shared.rules);
         rules.iter_mut().find(|rule| rule.takes(&method, &path)).map(|rule| {
@@ -210,7 +226,13 @@ async fn watch(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
     };
     let request = Request::from_parts(parts, Body::from(body));
     match act {
-        None => next.run(request).await,
+        None => {
+            let (parts, body) = next.run(request).await.into_parts();
+            let body = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
+            let told = SeenAnswer { status: parts.status.as_u16(), body: body.clone() };
+            held(&shared.seen)[number].answer = Some(told);
+            Response::from_parts(parts, Body::from(body))
+        }
         Some(Act::Answer { status, headers, body }) => answer(status, &headers, &body),
         Some(Act::AnswerAfter { status, headers, body }) => {
             next.run(request).await;
@@ -220,7 +242,7 @@ async fn watch(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
             let (parts, body) = request.into_parts();
             let body = axum::body::to_bytes(body, BODY_LIMIT).await.unwrap_or_default();
             let sent = parts.headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-            let said = format!("{sent} {}", String::from_utf8_lossy(&body));
+            let said = format!("{sent} {} {}", parts.uri, String::from_utf8_lossy(&body));
             let said = if json {
                 serde_json::json!({"error": said, "message": said, "error_description": said}).to_string()
             } else {

@@ -20,7 +20,7 @@ use crate::model::Account;
 
 use super::{Files, Outside};
 
-pub use front::{Act, Front, Rule, Seen};
+pub use front::{Act, Front, Rule, Seen, SeenAnswer};
 pub use mail::{MailFront, MailStage, MailTrouble, TakenMail};
 pub use memory::{FixedSecrets, HOST, MemoryFiles, MemoryMedia, NoHost, PICTURE, outside};
 
