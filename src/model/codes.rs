@@ -61,6 +61,8 @@ codes! {
         "`body` is for networks with a long form, such as `feed`; the accounts of this post receive `text` only.\nAdd such an account to `to`, or take `body` out.";
     BYTE_ORDER_MARK = "byte-order-mark", "A file begins with a byte order mark",
         "`smm` reads over it; other programs may not. Save the file as UTF-8 without a mark (BOM).";
+    CAPTION_TOO_LONG = "caption-too-long", "A text beside media is longer than a caption may be",
+        "The network takes less text under a picture than in a message. The media go out first, and the text follows as a message of its own that answers them.\nA shorter text under `[posts.for.<account>]` keeps them together.";
     CONTENT_WARNING_UNSUPPORTED = "content-warning-unsupported", "A network has no content warnings",
         "Leaving the warning away would show what was to be hidden, so the post is refused for that account.\nTake the account out of `to`, or set `content_warning = \"\"` under `[posts.for.<account>]` if that is meant.";
     CREDENTIALED_ACCOUNT = "credentialed-account", "A calendar declares an account that needs a credential",

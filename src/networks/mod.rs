@@ -3,12 +3,13 @@
 mod bluesky;
 mod feed;
 mod mastodon;
+mod telegram;
 
 use crate::adapter::Network;
 use crate::calendar::{Known, KnownNetwork};
 
 /// Every network, sorted by id.
-pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky, &feed::Feed, &mastodon::Mastodon];
+pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky, &feed::Feed, &mastodon::Mastodon, &telegram::Telegram];
 
 /// The network with this id.
 pub fn find(id: &str) -> Option<&'static dyn Network> {
