@@ -1,6 +1,7 @@
 //! The registry of networks, and nothing else. A new network is one folder, one `mod` line and one entry of [`ALL`].
 
 mod bluesky;
+mod discord;
 mod feed;
 mod mastodon;
 mod telegram;
@@ -9,7 +10,8 @@ use crate::adapter::Network;
 use crate::calendar::{Known, KnownNetwork};
 
 /// Every network, sorted by id.
-pub static ALL: &[&dyn Network] = &[&bluesky::Bluesky, &feed::Feed, &mastodon::Mastodon, &telegram::Telegram];
+pub static ALL: &[&dyn Network] =
+    &[&bluesky::Bluesky, &discord::Discord, &feed::Feed, &mastodon::Mastodon, &telegram::Telegram];
 
 /// The network with this id.
 pub fn find(id: &str) -> Option<&'static dyn Network> {
