@@ -4,6 +4,7 @@ mod bluesky;
 mod discord;
 mod feed;
 mod mastodon;
+mod matrix;
 mod telegram;
 
 use crate::adapter::Network;
@@ -11,7 +12,7 @@ use crate::calendar::{Known, KnownNetwork};
 
 /// Every network, sorted by id.
 pub static ALL: &[&dyn Network] =
-    &[&bluesky::Bluesky, &discord::Discord, &feed::Feed, &mastodon::Mastodon, &telegram::Telegram];
+    &[&bluesky::Bluesky, &discord::Discord, &feed::Feed, &mastodon::Mastodon, &matrix::Matrix, &telegram::Telegram];
 
 /// The network with this id.
 pub fn find(id: &str) -> Option<&'static dyn Network> {

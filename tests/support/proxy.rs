@@ -59,7 +59,7 @@ impl Proxy {
         &self.url
     }
 
-    /// Cuts the next `times` requests with this method and path.
+    /// Cuts the next `times` requests with this method and path. A path that ends with `*` stands for all that begin so.
     pub(crate) fn cut(&self, (method, path): (&str, &str), cut: Cut, times: usize) {
         self.shared.rules.lock().expect("no panic").push((method.to_owned(), path.to_owned(), cut, times));
     }
@@ -81,7 +81,13 @@ impl Proxy {
 
     /// How many requests with this method and path came in.
     pub(crate) fn count(&self, (method, path): (&str, &str)) -> usize {
-        self.shared.seen.lock().expect("no panic").iter().filter(|seen| seen.0 == method && seen.1 == path).count()
+        self.shared
+            .seen
+            .lock()
+            .expect("no panic")
+            .iter()
+            .filter(|seen| seen.0 == method && is_path(path, &seen.1))
+            .count()
     }
 }
 
@@ -95,10 +101,14 @@ impl Shared {
     fn rule(&self, method: &str, path: &str) -> Option<Cut> {
         self.seen.lock().expect("no panic").push((method.to_owned(), path.to_owned()));
         let mut rules = self.rules.lock().expect("no panic");
-        let rule = rules.iter_mut().find(|rule| rule.3 > 0 && rule.0 == method && rule.1 == path)?;
+        let rule = rules.iter_mut().find(|rule| rule.3 > 0 && rule.0 == method && is_path(&rule.1, path))?;
         rule.3 -= 1;
         Some(rule.2)
     }
+}
+
+fn is_path(wanted: &str, path: &str) -> bool {
+    wanted.strip_suffix('*').map_or(wanted == path, |start| path.starts_with(start))
 }
 
 /// One connection of a client: as many requests as it likes to make.

@@ -112,7 +112,7 @@ impl Rule {
         Self::new(Act::Answer { status, headers: Vec::new(), body: body.into() })
     }
 
-    /// Only requests with this method and path.
+    /// Only requests with this method and path. A path that ends with `*` stands for all that begin so.
     #[must_use]
     pub fn on(mut self, method: &str, path: &str) -> Self {
         self.method = Some(method.to_owned());
@@ -139,8 +139,13 @@ impl Rule {
     fn takes(&self, method: &str, path: &str) -> bool {
         self.left > 0
             && self.method.as_deref().is_none_or(|wanted| wanted == method)
-            && self.path.as_deref().is_none_or(|wanted| wanted == path)
+            && self.path.as_deref().is_none_or(|wanted| is_path(wanted, path))
     }
+}
+
+/// Whether a path is the wanted one, or begins as one that ends with `*` says.
+fn is_path(wanted: &str, path: &str) -> bool {
+    wanted.strip_suffix('*').map_or(wanted == path, |start| path.starts_with(start))
 }
 
 impl Front {
@@ -178,9 +183,9 @@ impl Front {
         held(&self.shared.seen).clone()
     }
 
-    /// How many requests with this method and path came in so far.
+    /// How many requests with this method and path came in so far. A path that ends with `*` stands for all that begin so.
     pub fn count(&self, method: &str, path: &str) -> usize {
-        held(&self.shared.seen).iter().filter(|seen| seen.method == method && seen.path == path).count()
+        held(&self.shared.seen).iter().filter(|seen| seen.method == method && is_path(path, &seen.path)).count()
     }
 }
 

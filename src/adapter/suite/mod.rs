@@ -48,7 +48,8 @@ pub trait Fake: Send + Sync {
     /// What the network holds now, in the order of arrival; deleted posts are not in it.
     async fn posts(&self) -> Vec<FakePost>;
 
-    /// Method and path of the one irreversible call, such as `("POST", "/api/v1/statuses")`; `None` without HTTP.
+    /// Method and path of the one irreversible call, such as `("POST", "/api/v1/statuses")`; a path that holds an id ends
+    /// with `*` before it. `None` without HTTP.
     fn publish_call(&self) -> Option<(&'static str, &'static str)>;
 
     /// The secret is changed on the server: the old one, and every session made with it, is refused from now on, and
