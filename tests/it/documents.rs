@@ -123,9 +123,14 @@ fn the_examples_do_what_they_print() {
     assert_eq!(stories, 4);
 }
 
-/// The README's table of networks is what `smm networks` says. `SMM_UPDATE=1` renews it.
+/// What the README says of networks is what they say of themselves. `SMM_UPDATE=1` renews it.
 #[test]
-fn the_table_of_networks_is_fresh() {
+fn the_tables_of_networks_are_fresh() {
+    the_table_of_networks();
+    the_table_of_lost_answers();
+}
+
+fn the_table_of_networks() {
     const BEGIN: &str = "<!-- networks: made by `smm networks --format markdown` -->\n\n";
     const END: &str = "\n<!-- /networks -->";
     let path = root().join("README.md");
@@ -140,25 +145,29 @@ fn the_table_of_networks_is_fresh() {
     }
 }
 
-/// What the README says of lost answers is what the networks' profiles say.
-#[test]
-fn lost_answers_lead_to_what_the_readme_says() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("a README");
-    let (_, table) = readme.split_once("| network | what a lost answer leads to |").expect("the table");
-    let rows: Vec<&str> = table.lines().take_while(|line| line.is_empty() || line.starts_with('|')).collect();
-    let promised = |name: &str, repeat: RepeatSafety| {
-        let row = rows.iter().find(|row| row.contains(name)).unwrap_or_else(|| panic!("no row for {name}"));
-        assert!(row.contains(repeat.explain()), "{row}");
-    };
+fn the_table_of_lost_answers() {
+    const BEGIN: &str = "| what a lost answer leads to | networks |\n|---|---|\n";
+    let path = root().join("README.md");
+    let text = fs::read_to_string(&path).expect("a README");
+    let (before, rest) = text.split_once(BEGIN).expect("the table");
+    let rows = rest.split_inclusive('\n').take_while(|line| line.starts_with('|')).map(str::len).sum();
+    let (table, after) = rest.split_at(rows);
+    let mut classes: Vec<(&str, Vec<&str>)> = Vec::new();
     for network in smm::networks::ALL {
-        let profile = network.profile();
-        match profile.repeat {
-            // The profile is that of a server that proves nothing; see the network's README.
-            RepeatSafety::LookUp => promised(&format!("that speak {}'s API", profile.name), profile.repeat),
-            repeat => promised(if profile.credential_free { profile.id } else { profile.name }, repeat),
+        let (leads, name) = (network.profile().repeat.explain(), network.profile().name);
+        match classes.iter_mut().find(|(known, _)| *known == leads) {
+            Some((_, names)) => names.push(name),
+            None => classes.push((leads, vec![name])),
         }
     }
-    promised("Mastodon itself", RepeatSafety::Key { window_seconds: 3600 });
+    let fresh: String = classes.iter().map(|(leads, names)| format!("| {leads} | {} |\n", names.join(", "))).collect();
+    if std::env::var_os("SMM_UPDATE").is_some() {
+        fs::write(&path, format!("{before}{BEGIN}{fresh}{after}")).expect("the README is written");
+    } else {
+        assert_eq!(table, fresh, "the table in README.md is stale: run `SMM_UPDATE=1 cargo nextest run` and commit it");
+    }
+    let key = RepeatSafety::Key { window_seconds: 3600 };
+    assert!(text.contains(&format!("Mastodon itself keeps a post's key for an hour: there it is {}", key.explain())));
 }
 
 /// What the README shows of `smm.toml` is accepted as it is printed.
