@@ -3,6 +3,7 @@
 
 mod accounts;
 mod alerts;
+mod announce;
 mod browser;
 mod cancel;
 mod change;
@@ -80,6 +81,7 @@ enum Command {
     Post(post::Args),
     Publish(publish::Args),
     Daemon(daemon::Args),
+    Announce(announce::Args),
     Status(status::Args),
     History(history::Args),
     Show(show::Args),
@@ -140,6 +142,7 @@ pub fn main() -> ExitCode {
         Command::Post(args) => post::run(&args, &cli.global),
         Command::Publish(args) => publish::run(&args, &cli.global),
         Command::Daemon(args) => daemon::run(&args, &cli.global),
+        Command::Announce(args) => announce::run(&args, &cli.global),
         Command::Status(args) => status::run(&args, &cli.global),
         Command::History(args) => history::run(&args, &cli.global),
         Command::Show(args) => show::run(&args, &cli.global),

@@ -285,7 +285,7 @@ fn exit<'a>(rows: impl Iterator<Item = &'a Delivery>) -> Exit {
 }
 
 /// `90s`, `5m`, `1h`, `200ms`, or a number of seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a time such as 90s or 5m"))?;
     let millis = match &text[digits.len()..] {

@@ -114,6 +114,15 @@ pub enum Input {
         /// What it got, when it has it.
         receipt: Option<Receipt>,
     },
+    /// A look before the first call has found the part: somebody whose ledger is lost has sent it.
+    Found {
+        /// The plan, as for an intent.
+        plan: serde_json::Value,
+        /// What is there.
+        receipt: Receipt,
+    },
+    /// A look before the first call cannot tell whether the part is there.
+    MayBeOut(String),
     /// The network answered the irreversible call.
     Answered(Receipt),
     /// The irreversible call went wrong.
@@ -179,9 +188,9 @@ pub enum Next {
 /// | claimed | claimed | its text was chosen, or something was prepared for it |
 /// | claimed | planned | it was given back, or its process died, before anything was sent; it was refused for now |
 /// | claimed | sending | its intent is durable: from here on it may be out |
-/// | claimed | published | another delivery has brought the same to the same identity |
+/// | claimed | published | another delivery, or a run that is forgotten, has brought the same to the same identity |
 /// | claimed | failed | it was refused for good before anything was sent |
-/// | claimed | held | it cannot be composed, its account or its credentials changed, or it became late meanwhile |
+/// | claimed | held | it cannot be composed, its account or its credentials changed, it became late meanwhile, or may be out |
 /// | claimed | missed | it became late meanwhile, and its rule is `skip` |
 /// | claimed | cancelled | a person cancelled it before anything was sent |
 /// | sending | claimed | a part is out, and the same process goes on with the next |
@@ -315,6 +324,19 @@ pub fn step(row: &Delivery, input: &Input, rules: &Rules, now: DateTime<Utc>) ->
                 let at = now + wait(&next, rules).max(delta(rules.settle));
                 rest(&mut next, State::Planned, Some(reason), Some(at))
             }
+        }
+        Input::Found { plan, receipt } => {
+            expect(row, &[State::Claimed], "a look before the first call");
+            take_plan(&mut next, plan);
+            let message = "it was there already: another run has sent it, of which this ledger does not know";
+            next.reason = Some(Reason::new(ReasonCode::Already, message));
+            let part = open_part(&next);
+            settle(&mut next, Receipt { part, ..receipt.clone() }, now)
+        }
+        Input::MayBeOut(why) => {
+            expect(row, &[State::Claimed], "a look before the first call");
+            let reason = Reason::new(ReasonCode::LedgerOlder, format!("another run may have sent it: {why}"));
+            rest(&mut next, State::Held, Some(reason), None)
         }
         Input::Answered(receipt) => {
             expect(row, &[State::Sending, State::Unknown], "an answer");

@@ -14,6 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
 use super::alerts::Alarm;
+use super::before::Before;
 use super::connect::{Connector, Folders};
 use super::core::{self, Input, Next, Rules};
 use super::dark;
@@ -417,6 +418,25 @@ impl Engine {
                 self.advance(&row, &why, rules).await?;
                 return Ok(());
             }
+            if let Some(since) = source.announced.filter(|_| self.is_new(&row)) {
+                match self.look_before(&frozen, link, rules, since).await {
+                    Ok(Before::Nothing) => {}
+                    Ok(Before::Out(receipt)) => {
+                        let (after, next) =
+                            self.advance(&row, &Input::Found { plan: stored.clone(), receipt }, rules).await?;
+                        if next != Next::GoOn {
+                            return Ok(());
+                        }
+                        row = after;
+                        continue;
+                    }
+                    Ok(Before::Perhaps(why)) => {
+                        self.advance(&row, &Input::MayBeOut(why), rules).await?;
+                        return Ok(());
+                    }
+                    Err(fault) => return self.not_prepared(&row, fault, rules).await,
+                }
+            }
             if self.is_edited(&row, world, source) {
                 self.advance(&row, &Input::GivenBack("the calendar was edited meanwhile".to_owned()), rules).await?;
                 // The row still has its old time.
@@ -490,6 +510,9 @@ impl Engine {
             return false;
         }
         let Some(calendar) = &present.calendar else { return true };
+        if source.announced.is_some() {
+            return present.accounts.get(&row.account) != world.accounts.get(&row.account);
+        }
         let campaign =
             |calendar: &Calendar| source.post.campaign.as_ref().and_then(|it| calendar.campaigns.get(it).cloned());
         calendar.post(&row.post) != Some(&source.post)

@@ -26,6 +26,7 @@ pub mod outside;
 
 mod adopt;
 mod apply;
+mod before;
 mod breaker;
 mod connect;
 mod daemon;

@@ -86,6 +86,8 @@ pub fn person(
                 _ => (State::Planned, None),
             };
             rest(&mut next, state, reason, None);
+            // What announces a release was looked for before it was sent: it is not again.
+            next.released |= row.occurrence.tag().is_some();
             ("resolved", "not published".to_owned())
         }
     };

@@ -1,13 +1,16 @@
-//! The post of a delivery, wherever it is kept: in the calendar, or in the ledger.
+//! The post of a delivery, wherever it is kept: in the calendar, or in the ledger (those of `smm post`, and those of
+//! releases, which somebody has filled in).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+
 use super::connect::Folders;
 use super::{Engine, World};
 use crate::calendar::Calendar;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, StoredPost};
 use crate::model::{Delivery, Origin, Post};
 use crate::time::Zone;
 
@@ -16,12 +19,17 @@ pub(super) struct Source {
     pub(super) calendar: Arc<Calendar>,
     pub(super) post: Post,
     pub(super) folders: Folders,
+    /// It announces a release, and was not announced before this. Then the calendar's edits do not reach it.
+    pub(super) announced: Option<DateTime<Utc>>,
 }
 
 impl Engine {
     /// Its post; the inner `Err` says why it cannot be had.
     pub(super) async fn source(&self, row: &Delivery, world: &World) -> Result<Result<Source, String>, LedgerError> {
         let folders = self.folders(row, world).await?;
+        if row.occurrence.tag().is_some() {
+            return self.announced(row, world, folders).await;
+        }
         if row.origin == Origin::Command {
             let Some(stored) = self.ledger.post(&row.calendar, &row.post).await? else {
                 return Ok(Err("its post is not in the ledger".to_owned()));
@@ -41,13 +49,13 @@ impl Engine {
                 // It was checked when the post was written; what has changed since, the call tells.
                 media_host: true,
             };
-            return Ok(Ok(Source { calendar: Arc::new(calendar), post: stored.post, folders }));
+            return Ok(Ok(Source { calendar: Arc::new(calendar), post: stored.post, folders, announced: None }));
         }
         let Some(calendar) = &world.calendar else {
             return Ok(Err(format!("it is of the calendar `{}`, which is not open", row.calendar)));
         };
         Ok(match calendar.post(&row.post) {
-            Some(post) => Ok(Source { calendar: Arc::clone(calendar), post: post.clone(), folders }),
+            Some(post) => Ok(Source { calendar: Arc::clone(calendar), post: post.clone(), folders, announced: None }),
             // A thread that was begun goes on by its frozen plan.
             None if row.is_frozen() => {
                 let late = row.late;
@@ -62,10 +70,29 @@ impl Engine {
                     late,
                     draft: false,
                 };
-                Ok(Source { calendar: Arc::clone(calendar), post, folders })
+                Ok(Source { calendar: Arc::clone(calendar), post, folders, announced: None })
             }
             None => Err("its post is not in the calendar, or has errors; `smm check` tells".to_owned()),
         })
+    }
+
+    /// The post of a release, as the first who announced it has filled it in: whoever sends it sends the same.
+    async fn announced(
+        &self,
+        row: &Delivery,
+        world: &World,
+        folders: Folders,
+    ) -> Result<Result<Source, String>, LedgerError> {
+        let Some(calendar) = &world.calendar else {
+            return Ok(Err(format!("it is of the calendar `{}`, which is not open", row.calendar)));
+        };
+        let kept = StoredPost::of_release(&row.occurrence);
+        let Some(stored) = self.ledger.post(&row.calendar, &kept).await? else {
+            return Ok(Err("what it says is not in the ledger".to_owned()));
+        };
+        let post = Post { id: row.post.clone(), ..stored.post };
+        let since = stored.announced.map(|announced| announced.since);
+        Ok(Ok(Source { calendar: Arc::clone(calendar), post, folders, announced: Some(since.unwrap_or(stored.at)) }))
     }
 
     /// The folders that its adapter is handed.

@@ -28,5 +28,5 @@ pub use media::{MediaFacts, MediaKind};
 pub use nearest::nearest;
 pub use post::{Campaign, Late, LateThen, Post, ReleaseKind, ReleaseRule, Trigger, Utm};
 pub use problem::{Code, Place, Problem, Severity};
-pub use release::Release;
+pub use release::{Release, is_early};
 pub use standing::{Settled, Standing, Standings};

@@ -39,6 +39,42 @@ impl Release {
     }
 }
 
+/// Whether a version says of itself that it is not for everybody yet: `2.0.0-rc.1`, `2.0.0b3`.
+pub fn is_early(version: &str) -> bool {
+    const WORDS: [&str; 15] = [
+        "a",
+        "alpha",
+        "b",
+        "beta",
+        "c",
+        "canary",
+        "dev",
+        "ea",
+        "m",
+        "milestone",
+        "next",
+        "nightly",
+        "pre",
+        "preview",
+        "rc",
+    ];
+    let version = version.split('+').next().unwrap_or(version).to_ascii_lowercase();
+    if !version.starts_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
+    let mut rest = version.as_str();
+    while let Some(at) = rest.find(|c: char| c.is_ascii_alphabetic()) {
+        let end = rest[at..].find(|c: char| !c.is_ascii_alphabetic()).map_or(rest.len(), |end| at + end);
+        let (word, after) = (&rest[at..end], &rest[end..]);
+        // A letter alone may be anything: `1.0.2a` was a patch.
+        if WORDS.contains(&word) && (word.len() > 1 || after.starts_with(|c: char| c.is_ascii_digit())) {
+            return true;
+        }
+        rest = after;
+    }
+    version.contains("snapshot")
+}
+
 impl ReleaseRule {
     /// Why a release is left out; `None`: the post is for it.
     pub fn leaves_out(&self, release: &Release) -> Option<String> {
@@ -104,6 +140,16 @@ mod tests {
         assert_eq!(major.leaves_out(&release("cli/1", false)), None);
         let why = major.leaves_out(&release("v1.1.0", false));
         assert_eq!(why.as_deref(), Some("v1.1.0 is not like v*.0.0 or cli/*"));
+    }
+
+    #[test]
+    fn a_version_says_that_it_is_early() {
+        for early in ["2.0.0-rc.1", "2.0.0b3", "1.0a1", "3.0.0.dev5", "1.0-SNAPSHOT", "2.0.0-next.1", "1.0.0-beta"] {
+            assert!(is_early(early), "{early}");
+        }
+        for stable in ["2.0.0", "1.0.2a", "2.0.0.post1", "2026-11-01", "1.0.0-1", "1.0.0+beta.1", "vega", "beta", ""] {
+            assert!(!is_early(stable), "{stable}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Start with [`fn@measure`] and [`Counting`]; [`fn@find`] is what makes links and mentions one thing for all of the others.
 
+mod changelog;
 mod find;
 mod graphemes;
 mod hazards;
@@ -17,6 +18,7 @@ mod template;
 mod tlds;
 mod weighted;
 
+pub use changelog::{LARGEST_CHANGELOG, NoSection, Section, section};
 pub use find::find;
 pub use hazards::{Hazard, HazardKind, hazards};
 pub use hidden::is_hidden;

@@ -33,11 +33,13 @@ pub enum Guard {
     Early,
     /// `failed` is not written while an earlier attempt is unresolved.
     Unresolved,
+    /// An announcement is looked for before it is first sent from a ledger that cannot know of it.
+    Forgotten,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Intent,
         Self::Fence,
         Self::Deadline,
@@ -53,6 +55,7 @@ impl Guard {
         Self::Age,
         Self::Early,
         Self::Unresolved,
+        Self::Forgotten,
     ];
 
     /// Its name in `tests/guards.toml` and in `SMM_TRIAL_OFF`.
@@ -73,6 +76,7 @@ impl Guard {
             Self::Age => "age",
             Self::Early => "early",
             Self::Unresolved => "unresolved",
+            Self::Forgotten => "forgotten",
         }
     }
 

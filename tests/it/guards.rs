@@ -103,6 +103,7 @@ guards! {
     age Guard::Age,
     early Guard::Early,
     unresolved Guard::Unresolved,
+    forgotten Guard::Forgotten,
 }
 
 fn missed(guard: Guard) {

@@ -27,6 +27,8 @@ mod proxy;
 mod stand;
 
 mod accounts;
+#[cfg(unix)]
+mod announce;
 mod answers;
 mod architecture;
 mod calendar;
