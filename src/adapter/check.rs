@@ -75,6 +75,8 @@ pub fn unit_word(count: u64, unit: Unit) -> &'static str {
         Unit::Utf16 => "UTF-16 units",
         Unit::Bytes if one => "byte",
         Unit::Bytes => "bytes",
+        Unit::LittleText if one => "character of little text",
+        Unit::LittleText => "characters of little text",
         Unit::WeightedV3 if one => "weighted character",
         Unit::WeightedV3 => "weighted characters",
     }

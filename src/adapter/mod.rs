@@ -10,6 +10,7 @@
 //! [`Api::freeze`] puts the exact request together from the step and what came before, the engine makes that request
 //! durable (the intent), and [`Api::publish`] sends it once.
 
+pub mod card;
 pub mod check;
 pub mod http;
 pub mod mail;
@@ -19,6 +20,7 @@ mod enclosure;
 mod fault;
 mod outside;
 mod plan;
+mod price;
 mod profile;
 mod redact;
 mod sign_in;
@@ -30,6 +32,7 @@ pub use enclosure::{Enclosure, Sealed};
 pub use fault::{Fault, Refusal};
 pub use outside::{Files, MediaBytes, MediaHost, MediaSource, Outside, Secrets};
 pub use plan::{Plan, Progress, Step, StepKind};
+pub use price::Price;
 pub use profile::{
     AltRule, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
     TextLimit, TextRules, VideoRule, WarningSupport,
@@ -37,7 +40,7 @@ pub use profile::{
 pub use sign_in::{AuthServer, ClientId, Endpoints, OAuth, Paste, Redirect, Scope, SignIn};
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Account, Frozen, LimitOverrides, Problem, Receipt};
@@ -74,6 +77,13 @@ pub trait Network: Send + Sync + 'static {
         &[("https", false), ("http", true)]
     }
 
+    /// Something that the network takes only so long, whatever the credential: a version of its API. `None`: nothing is known
+    /// to end. Who has a clock tells it in time.
+    fn ends(&self, account: &Account) -> Option<Ending> {
+        let _ = account;
+        None
+    }
+
     /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.
     fn settings_schema(&self) -> schemars::Schema;
 
@@ -83,6 +93,17 @@ pub trait Network: Send + Sync + 'static {
     /// [`Network::plan`] would refuse is an error here: `smm check` asks no more than this.
     fn check(&self, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
         let _ = (draft, problems);
+    }
+
+    /// It takes money for posts: [`Network::price`] says how much.
+    fn is_paid(&self) -> bool {
+        false
+    }
+
+    /// What publishing the draft costs, by the price list that the README names. `None`: nothing, or nobody knows.
+    fn price(&self, draft: &Draft<'_>) -> Option<Price> {
+        let _ = draft;
+        None
     }
 
     /// The ordered steps that publish the draft. Same draft, same bytes; no secret in it. A draft without errors has a
@@ -163,6 +184,17 @@ pub struct Identity {
     pub limits: LimitOverrides,
     /// How repeats are safe on this very server. `None`: as the profile says.
     pub repeat: Option<RepeatSafety>,
+}
+
+/// Something that a network takes only so long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// What: `version 202609 of …`.
+    pub what: String,
+    /// Its last day, UTC.
+    pub on: NaiveDate,
+    /// What to do about it.
+    pub help: &'static str,
 }
 
 /// What a server says of a credential.

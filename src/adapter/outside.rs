@@ -68,6 +68,19 @@ pub trait MediaSource: Send + Sync {
     /// Reads a file and fits it to the limits.
     async fn fetch(&self, media: &DraftMedia, limits: &Limits) -> Result<MediaBytes, Fault>;
 
+    /// Reads so many bytes of a file that is sent as it is, from `offset` on: large videos are never in memory as a whole.
+    /// A file that is another one than when it was planned is [`super::Refusal::Invalid`].
+    async fn chunk(&self, media: &DraftMedia, limits: &Limits, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
+        let whole = self.fetch(media, limits).await?.bytes;
+        let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+        Ok(whole[at(offset)..at(offset.saturating_add(length))].to_vec())
+    }
+
+    /// So many bytes of a file have arrived at the network: for those who watch.
+    fn arrived(&self, media: &DraftMedia, bytes: u64) {
+        let _ = (media, bytes);
+    }
+
     /// Fits bytes that came from elsewhere (a link card's picture) to at most `bytes` and `side` pixels.
     async fn fit(&self, picture: Vec<u8>, bytes: u64, side: u32) -> Result<MediaBytes, Fault>;
 }

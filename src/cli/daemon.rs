@@ -61,7 +61,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         // Before the lock: a signal that comes early still ends in order.
         let signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
         let _lock = ledger.lock("smm daemon").await?;
-        let engine = delivering::engine(&ledger, &settings, world, delivering::owner("smm daemon")?)?;
+        let engine = delivering::engine(&ledger, &settings, world, delivering::owner("smm daemon")?, None)?;
         let teller = delivering::teller(&engine, config).await?;
         let server = listen(args, &settings, &engine, &teller, since).await?;
         let telling = tokio::spawn({

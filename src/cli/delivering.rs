@@ -10,6 +10,7 @@ use super::workspace::{self, Settings};
 use crate::adapter::http::HttpSettings;
 use crate::calendar::Config;
 use crate::engine::alerts::{Pace, Senders, Teller};
+use crate::engine::outside::Watch;
 use crate::engine::{Engine, Networks, Pass, Passed, Signals, World, wait_for};
 use crate::ledger::{EvidenceFolder, Ledger, LedgerError, Query, with_ending};
 use crate::model::{Delivery, DeliveryId, State};
@@ -18,18 +19,20 @@ use crate::time::{Clock, SyncedClock, SystemClock};
 /// What another process publishes is waited for so long.
 const OTHERS: TimeDelta = TimeDelta::seconds(60);
 
-/// An engine over the real networks. The caller holds the ledger's lock; `owner` is what the ledger calls this process.
+/// An engine over the real networks. The caller holds the ledger's lock; `owner` is what the ledger calls this process;
+/// `watch` sees large files arrive, in the place of the log.
 pub(super) fn engine(
     ledger: &Arc<dyn Ledger>,
     settings: &Settings,
     world: World,
     owner: String,
+    watch: Option<Watch>,
 ) -> Result<Arc<Engine>, Failure> {
     let config = settings.config()?;
     // Where several processes publish, they all go by the ledger's clock.
     let clock: Arc<dyn Clock> =
         if ledger.is_exclusive() { Arc::new(SystemClock) } else { Arc::new(SyncedClock::new(Arc::new(SystemClock))) };
-    let connector = Arc::new(networks(settings, Arc::clone(&clock))?);
+    let connector = Arc::new(networks(settings, Arc::clone(&clock))?.watched(watch));
     let evidence = EvidenceFolder::new(with_ending(&settings.beside_ledger()?, ".evidence"));
     let engine = Engine::new(Arc::clone(ledger), clock, connector, config.delivery, owner, world);
     Ok(Arc::new(engine.with_evidence(Arc::new(evidence))))

@@ -174,6 +174,11 @@ fn of_networks(doctor: &mut Doctor, scene: &Scene, now: DateTime<Utc>) -> Result
         if accounts.values().any(|account| account.network == profile.id) {
             doctor.add("facts", Some(profile.id.to_owned()), doctor::facts(profile, now));
         }
+        for account in accounts.values().filter(|account| account.network == profile.id) {
+            if let Some(ending) = network.ends(account) {
+                doctor.add("ending", Some(account.name.to_string()), doctor::ending(&ending, now));
+            }
+        }
     }
     Ok(())
 }

@@ -36,6 +36,7 @@ mod show;
 mod status;
 mod systemd;
 mod target;
+mod upload;
 mod workspace;
 
 use std::path::PathBuf;

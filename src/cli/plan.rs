@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let limit = args.limit.or((args.format != Format::Json).then_some(LINES));
     let burst = Burst::of(workspace.config()?.delivery.catch_up);
     let scope = Scope { until, per_series: args.limit.unwrap_or(PER_SERIES), limit, burst };
-    let plan = Plan::new(calendar, &rows, &record, &last_sent, &next, now, scope);
+    let plan = Plan::new(calendar, &rows, &record, &last_sent, &next, now, scope).priced(calendar);
     match args.format {
         Format::Human => output::stdout(&plan.human(output::colours(Stream::Stdout))),
         Format::Json => output::json(&plan.json())?,

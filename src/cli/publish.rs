@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::output::{self, Stream};
 use super::workspace::{self, CalendarArg, Workspace};
-use super::{Exit, Failure, Format, Global, delivering, older};
+use super::{Exit, Failure, Format, Global, delivering, older, upload};
 use crate::calendar::Calendar;
 use crate::engine::{Pass, Signals, World, compare, release_backlog, wait_for};
 use crate::ledger::{Burst, Ledger, LedgerError, OpenMode, Query};
@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let (rows, touched) = workspace::block_on(async {
         older::refuse(&*ledger).await?;
         match ledger.lock("smm publish").await {
-            Ok(_lock) => by_ourselves(args, &workspace, &ledger).await,
+            Ok(_lock) => by_ourselves(args, &workspace, &ledger, global).await,
             Err(LedgerError::Busy(holder)) => by_another(args, &workspace, calendar, &*ledger, &holder, began).await,
             Err(error) => Err(error.into()),
         }
@@ -66,12 +66,23 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
 /// What became of it: the deliveries that were due, and which of them this run has touched.
 type Outcome = (Vec<Delivery>, BTreeSet<DeliveryId>);
 
-async fn by_ourselves(args: &Args, workspace: &Workspace, ledger: &Arc<dyn Ledger>) -> Result<Outcome, Failure> {
+async fn by_ourselves(
+    args: &Args,
+    workspace: &Workspace,
+    ledger: &Arc<dyn Ledger>,
+    global: &Global,
+) -> Result<Outcome, Failure> {
     let mut signals = Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
     let config = workspace.config()?;
     let calendar = workspace.calendar()?;
     let world = World::of(&workspace.loaded).unwrap_or_default();
-    let engine = delivering::engine(ledger, &workspace.settings, world, delivering::owner("smm publish")?)?;
+    let engine = delivering::engine(
+        ledger,
+        &workspace.settings,
+        world,
+        delivering::owner("smm publish")?,
+        upload::watch(global),
+    )?;
     let teller = delivering::teller(&engine, config).await?;
     delivering::begin(&engine, &teller).await?;
     engine.apply().await?;

@@ -20,10 +20,11 @@ pub use media::target;
 pub use release::{longest_release, released};
 
 use crate::adapter::check::{check as check_profile, room};
-use crate::adapter::{CardSupport, Draft, DraftMedia, DraftPart, Limits, Network, Plan, Profile};
+use crate::adapter::{CardSupport, Draft, DraftMedia, DraftPart, Limits, Network, Plan, Price, Profile};
 use crate::calendar::Calendar;
 use crate::model::{
-    Account, Code, DeliveryId, MediaFacts, Place, Poll, Post, Problem, Severity, Trigger, Visibility, codes,
+    Account, Code, DeliveryId, MediaFacts, OccurrenceName, Place, Poll, Post, Problem, Severity, Trigger, Visibility,
+    codes,
 };
 use crate::networks;
 use crate::text::{FoundKind, Unit, find, fit, measure};
@@ -164,6 +165,24 @@ impl<'a> Composer<'a> {
             composed.plan = None;
         }
         rendering(network, composed)
+    }
+
+    /// What an account's network takes for a post, where it takes money; for one of its texts, or for the dearest of them.
+    pub fn price(&self, post: &Post, account: &Account, variation: Option<usize>) -> Option<Price> {
+        let network = networks::find(&account.network).filter(|network| network.is_paid())?;
+        if matches!(post.trigger, Some(Trigger::Release(_))) {
+            return None;
+        }
+        let limits = Limits::new(network.profile(), &account.limits);
+        let texts = variation.map_or(0..Self::variations(post, account), |number| number..number + 1);
+        // The price does not hang on the delivery: the same for all of a series.
+        let delivery = DeliveryId::derive(&self.calendar.name, &OccurrenceName::once(&post.id), &account.name);
+        let price = |variation| {
+            let instance = Instance { delivery, generation: 0, variation };
+            let request = Request { post, account, network, limits: &limits, instance, planned: false };
+            network.price(&self.composed(request).draft)
+        };
+        texts.filter_map(price).max()
     }
 
     /// What is wrong with the content that an account receives, whatever its network.

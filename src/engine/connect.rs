@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::media_host::Host;
-use super::outside::{FolderFiles, FolderMedia};
+use super::outside::{FolderFiles, FolderMedia, Watch};
 use crate::adapter::http::{Http, HttpSettings};
 use crate::adapter::mail::Mailer;
 use crate::adapter::{Api, Files, MediaHost, MediaSource, Outside, Plan, RepeatSafety, SignIn};
@@ -64,6 +64,8 @@ pub struct Networks {
     media: Mutex<HashMap<PathBuf, Arc<FolderMedia>>>,
     /// Where media lie for networks that fetch them.
     host: Option<Arc<dyn MediaHost>>,
+    /// Who watches large files arrive; `None`: the log.
+    watch: Option<Watch>,
 }
 
 impl Networks {
@@ -71,7 +73,14 @@ impl Networks {
     pub fn new(secrets: Chain, http: HttpSettings, state: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let mail = Mailer::new(http.timeout);
         let tools = Tools { secrets, http: Http::new(http), clock, state };
-        Self { tools, mail, keepers: Mutex::default(), media: Mutex::default(), host: None }
+        Self { tools, mail, keepers: Mutex::default(), media: Mutex::default(), host: None, watch: None }
+    }
+
+    /// With somebody who watches large files arrive, in the place of the log.
+    #[must_use]
+    pub fn watched(mut self, watch: Option<Watch>) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// With a place for media, for networks that fetch them from there.
@@ -91,7 +100,12 @@ impl Networks {
 
     fn media(&self, folder: &Path) -> Arc<dyn MediaSource> {
         let mut known = self.media.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.entry(folder.to_owned()).or_insert_with(|| Arc::new(FolderMedia::new(folder)));
+        let found = known.entry(folder.to_owned()).or_insert_with(|| {
+            Arc::new(match &self.watch {
+                Some(watch) => FolderMedia::watched(folder, Arc::clone(watch)),
+                None => FolderMedia::new(folder),
+            })
+        });
         Arc::clone(found) as Arc<dyn MediaSource>
     }
 }

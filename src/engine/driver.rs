@@ -361,8 +361,13 @@ impl Engine {
         done.retain(|prepared| now - prepared.at < PREPARED_KEEPS);
         let open = core::open_part(row);
         let now_or_later = |step: &&Step| step.part == open || (step.part > open && !link.api.follows(step));
-        let steps = plan.steps.iter().filter(|step| step.kind == StepKind::Prepare).filter(now_or_later);
-        for step in steps {
+        let steps = || plan.steps.iter().filter(|step| step.kind == StepKind::Prepare).filter(now_or_later);
+        // A step may build on those before it: what comes after one that has to be done anew has to be, too.
+        let is_done = |step: &&Step| done.iter().any(|prepared| prepared.step == step.index);
+        if let Some(anew) = steps().find(|step| !is_done(step)).map(|step| step.index) {
+            done.retain(|prepared| prepared.step < anew);
+        }
+        for step in steps() {
             if done.iter().any(|prepared| prepared.step == step.index) {
                 continue;
             }

@@ -214,12 +214,32 @@ fn failed(path: &str, error: &io::Error) -> Fault {
 pub struct FolderMedia {
     root: PathBuf,
     kept: Mutex<Kept>,
+    watch: Watch,
+}
+
+/// Who watches a large file arrive at a network: its path, the bytes that are there, and how many there will be.
+pub type Watch = Arc<dyn Fn(&str, u64, u64) + Send + Sync>;
+
+/// At most as much as arrives at once.
+const PIECE: u64 = 4 * 1024 * 1024;
+
+/// A line in the log for each tenth of a file.
+fn log(file: &str, bytes: u64, whole: u64) {
+    let tenth = |bytes: u64| bytes.saturating_mul(10) / whole.max(1);
+    if tenth(bytes) != tenth(bytes.saturating_sub(PIECE)) {
+        tracing::info!(file, bytes, whole, "{} % of the file have arrived", tenth(bytes) * 10);
+    }
 }
 
 impl FolderMedia {
-    /// Media below this folder.
+    /// Media below this folder. What arrives is logged.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), kept: Mutex::default() }
+        Self::watched(root, Arc::new(log))
+    }
+
+    /// Media below this folder, with somebody who watches.
+    pub fn watched(root: impl Into<PathBuf>, watch: Watch) -> Self {
+        Self { root: root.into(), kept: Mutex::default(), watch }
     }
 }
 
@@ -302,6 +322,25 @@ impl MediaSource for FolderMedia {
             kept.put(key, Arc::clone(&media));
         }
         Ok(MediaBytes::clone(&media))
+    }
+
+    async fn chunk(&self, media: &DraftMedia, limits: &Limits, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
+        if media.facts.kind != MediaKind::Video {
+            // Made to fit first: what is sent is not what lies on the disk.
+            let whole = self.fetch(media, limits).await?.bytes;
+            let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
+            return Ok(whole[at(offset)..at(offset.saturating_add(length))].to_vec());
+        }
+        let (root, media) = (self.root.clone(), media.clone());
+        blocking(move || {
+            media::read_range(&root, &media.file, media.facts.bytes, offset, length)
+                .map_err(|error| unusable(&media.file, &error))
+        })
+        .await
+    }
+
+    fn arrived(&self, media: &DraftMedia, bytes: u64) {
+        (self.watch)(&media.file, bytes, media.facts.bytes);
     }
 
     async fn fit(&self, picture: Vec<u8>, bytes: u64, side: u32) -> Result<MediaBytes, Fault> {
@@ -450,6 +489,32 @@ mod tests {
         fs::write(folder.path().join("shot.webp"), samples::png(&samples::gradient(10, 20))).expect("a file");
         let changed = source.fetch(&media("shot.webp"), &limits()).await.expect("fitted");
         assert_eq!((changed.name.as_str(), changed.facts.width), ("shot.png", 10));
+    }
+
+    #[tokio::test]
+    async fn a_large_file_is_read_in_pieces_and_watched() {
+        let (folder, _) = folder();
+        let film: Vec<u8> = (0..1000_u32).flat_map(u32::to_be_bytes).collect();
+        std::fs::write(folder.path().join("v.mp4"), &film).expect("written");
+        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let told = Arc::clone(&seen);
+        let watch: Watch = Arc::new(move |file: &str, bytes, whole| {
+            told.lock().expect("no panic").push(format!("{file} {bytes}/{whole}"));
+        });
+        let source = FolderMedia::watched(folder.path(), watch);
+        let facts =
+            MediaFacts { kind: MediaKind::Video, mime: "video/mp4".to_owned(), bytes: 4000, width: 0, height: 0 };
+        let media = DraftMedia { file: "v.mp4".to_owned(), alt: String::new(), facts };
+        assert_eq!(source.chunk(&media, &limits(), 3000, 4000).await, Ok(film[3000..].to_vec()));
+        assert_eq!(source.chunk(&media, &limits(), 4, 4).await, Ok(film[4..8].to_vec()));
+        source.arrived(&media, 8);
+        assert_eq!(*seen.lock().expect("no panic"), ["v.mp4 8/4000"]);
+        // It has become another one.
+        std::fs::write(folder.path().join("v.mp4"), b"short").expect("written");
+        assert!(matches!(
+            source.chunk(&media, &limits(), 0, 4).await,
+            Err(Fault::Refused { refusal: Refusal::Invalid, .. })
+        ));
     }
 
     #[tokio::test]

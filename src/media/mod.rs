@@ -14,8 +14,8 @@ mod video;
 
 pub use error::MediaError;
 pub use fit::{fit, foresee};
-pub use open::read_file;
 pub(crate) use open::{parts, walk};
+pub use open::{read_file, read_range};
 pub use probe::{probe, probe_file};
 
 use crate::model::MediaFacts;

@@ -127,6 +127,23 @@ pub fn read_file(root: &Path, relative: &str, limit: u64) -> Result<Vec<u8>, Med
     if content.len() as u64 > limit { Err(too_large(content.len() as u64)) } else { Ok(content) }
 }
 
+/// Reads a part of a file below `root`, which must have `whole` bytes still: at most `length` bytes from `offset` on.
+pub fn read_range(root: &Path, relative: &str, whole: u64, offset: u64, length: u64) -> Result<Vec<u8>, MediaError> {
+    let Opened { mut file, bytes } = open(root, relative)?;
+    if bytes != whole {
+        return Err(MediaError::Unreadable(format!(
+            "it has {} now, and had {} when it was planned",
+            size(bytes),
+            size(whole)
+        )));
+    }
+    let length = length.min(whole.saturating_sub(offset));
+    let mut part = vec![0; usize::try_from(length).unwrap_or(0)];
+    file.seek(SeekFrom::Start(offset)).map_err(|error| unreadable(&error))?;
+    file.read_exact(&mut part).map_err(|error| unreadable(&error))?;
+    Ok(part)
+}
+
 /// Fills as much of the buffer as there is.
 pub(super) fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut length = 0;
@@ -176,6 +193,16 @@ mod tests {
         assert!(matches!(read_file(folder.path(), "img/b.bin", 11), Err(MediaError::Missing(_))));
         assert!(matches!(read_file(folder.path(), "img/a.bin/x", 11), Err(MediaError::Missing(_))));
         assert!(matches!(read_file(folder.path(), "img", 11), Err(MediaError::NotAFile(_))));
+    }
+
+    #[test]
+    fn a_part_of_a_file_is_read() {
+        let folder = folder();
+        let part = |whole, offset, length| read_range(folder.path(), "img/a.bin", whole, offset, length);
+        assert_eq!(part(12, 0, 6), Ok(b"twelve".to_vec()));
+        assert_eq!(part(12, 7, 99), Ok(b"bytes".to_vec()));
+        assert_eq!(part(12, 12, 4), Ok(Vec::new()));
+        assert!(matches!(part(13, 0, 6), Err(MediaError::Unreadable(_))), "another file than was planned");
     }
 
     #[test]

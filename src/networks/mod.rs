@@ -6,13 +6,21 @@ mod feed;
 mod mastodon;
 mod matrix;
 mod telegram;
+mod x;
 
 use crate::adapter::Network;
 use crate::calendar::{Known, KnownNetwork};
 
 /// Every network, sorted by id.
-pub static ALL: &[&dyn Network] =
-    &[&bluesky::Bluesky, &discord::Discord, &feed::Feed, &mastodon::Mastodon, &matrix::Matrix, &telegram::Telegram];
+pub static ALL: &[&dyn Network] = &[
+    &bluesky::Bluesky,
+    &discord::Discord,
+    &feed::Feed,
+    &mastodon::Mastodon,
+    &matrix::Matrix,
+    &telegram::Telegram,
+    &x::X,
+];
 
 /// The network with this id.
 pub fn find(id: &str) -> Option<&'static dyn Network> {

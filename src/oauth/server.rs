@@ -60,7 +60,13 @@ impl Server {
         now: DateTime<Utc>,
     ) -> Result<Self, Fault> {
         match at {
-            AuthServer::Fixed(endpoints) => Ok(Self::built_in("", endpoints)),
+            AuthServer::Fixed(endpoints) => {
+                let fixed = Self::built_in("", endpoints);
+                match server {
+                    None => Ok(fixed),
+                    Some(server) => fixed.moved(server),
+                }
+            }
             AuthServer::OfAccount(endpoints) => {
                 let server = server.ok_or_else(|| Fault::NotSent("the account has no `server`".to_owned()))?;
                 let server = server.trim_end_matches('/');
@@ -85,6 +91,22 @@ impl Server {
             scopes: None,
             auth: ClientAuth::Post,
         }
+    }
+
+    /// The same paths at the account's own `server`: for proxies, and for servers that stand in for the network.
+    fn moved(mut self, server: &str) -> Result<Self, Fault> {
+        Trust::of(server)?;
+        let path = |address: &str| -> Result<String, Fault> {
+            let url =
+                Url::parse(address).map_err(|error| Fault::NotSent(format!("`{address}` is not a URL: {error}")))?;
+            Ok(format!("{}{}", server.trim_end_matches('/'), url.path()))
+        };
+        for address in [Some(&mut self.authorize), Some(&mut self.token), self.revoke.as_mut(), self.device.as_mut()] {
+            if let Some(address) = address {
+                *address = path(address)?;
+            }
+        }
+        Ok(self)
     }
 
     fn described(document: &Document, server: &str, endpoints: Endpoints) -> Result<Self, Fault> {
@@ -221,6 +243,22 @@ mod tests {
         );
         let server = Server::described(&no_device, "https://fedi.example", PATHS).expect("good");
         assert_eq!(server.device, None);
+    }
+
+    #[test]
+    fn the_same_for_everybody_but_where_a_server_is_set() {
+        let endpoints = Endpoints {
+            authorize: "https://id.example/i/authorize",
+            token: "https://api.id.example/2/token",
+            revoke: None,
+            device: None,
+        };
+        let fixed = || Server::built_in("", endpoints);
+        assert_eq!(fixed().token, "https://api.id.example/2/token");
+        let moved = fixed().moved("http://127.0.0.1:3000/").expect("a server");
+        assert_eq!(moved.authorize, "http://127.0.0.1:3000/i/authorize");
+        assert_eq!((moved.token.as_str(), moved.revoke), ("http://127.0.0.1:3000/2/token", None));
+        assert!(fixed().moved("nowhere").is_err());
     }
 
     #[test]

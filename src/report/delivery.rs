@@ -3,6 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Serialize;
 
+use crate::adapter::Price;
 use crate::model::{AccountName, Delivery, DeliveryId, OccurrenceName, PostId, Reason, Receipt, State};
 use crate::schedule::Turn;
 
@@ -49,6 +50,9 @@ pub struct DeliveryView<'a> {
     /// What this run makes of it (`plan` alone): `added`, `moved`, `dropped`, `restored`, `held`, `missed`, `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<&'static str>,
+    /// What its network will take for it, in US dollars (`plan` alone), where it takes money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
 }
 
 /// A receipt as programs see it.
@@ -83,6 +87,7 @@ impl<'a> From<&'a Delivery> for DeliveryView<'a> {
             receipts: delivery.receipts.iter().map(ReceiptView::from).collect(),
             turn: None,
             change: None,
+            price: None,
         }
     }
 }
@@ -106,6 +111,13 @@ impl<'a> DeliveryView<'a> {
     #[must_use]
     pub fn change(mut self, change: &'static str) -> Self {
         self.change = Some(change);
+        self
+    }
+
+    /// With what it will cost.
+    #[must_use]
+    pub fn price(mut self, price: Option<Price>) -> Self {
+        self.price = price;
         self
     }
 }

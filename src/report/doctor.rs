@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::{AccountView, printable};
-use crate::adapter::{Limits, Profile};
+use crate::adapter::{Ending, Limits, Profile};
 use crate::ledger::{About, Age};
 use crate::model::{Account, AccountName, Grade, Health, LimitOverrides};
 
@@ -15,6 +15,9 @@ const EXACT: TimeDelta = TimeDelta::seconds(3);
 
 /// A clock that is further off than this is not believed by the daemon when it jumps; posts are as much early or late.
 const FAR_OFF: TimeDelta = TimeDelta::minutes(2);
+
+/// What a network takes only so long is told so many days before its end.
+const SOON: i64 = 60;
 
 /// What a network allows is looked up anew after so long.
 const STALE: TimeDelta = TimeDelta::days(180);
@@ -35,7 +38,7 @@ pub struct Doctor {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckView {
-    /// What: `account`, `clock`, `zones`, `tls`, `ledger`, `disk`, `limits`, `facts`, `alerts`, `systemd`, `config`.
+    /// What: `account`, `clock`, `zones`, `tls`, `ledger`, `disk`, `limits`, `facts`, `ending`, `alerts`, `systemd`, `config`.
     pub check: &'static str,
     /// Of which account or network; `null`: of none.
     pub subject: Option<String>,
@@ -195,6 +198,20 @@ pub fn facts(profile: &Profile, now: DateTime<Utc>) -> Health {
     Health::ok(message)
 }
 
+/// Something that a network takes only so long, by its last day.
+pub fn ending(ending: &Ending, now: DateTime<Utc>) -> Health {
+    let Ending { what, on, help } = ending;
+    let days = (*on - now.date_naive()).num_days();
+    match days {
+        ..0 => Health::error(format!("{what} ended on {on}"), *help),
+        0..=SOON => {
+            let s = if days == 1 { "" } else { "s" };
+            Health::warning(format!("{what} ends on {on}, in {days} day{s}"), *help)
+        }
+        _ => Health::ok(format!("{what} is taken until {on}")),
+    }
+}
+
 /// The ledger itself.
 pub fn ledger(about: &About, age: &Age) -> Health {
     if let Some(doubt) = age.doubt() {
@@ -292,6 +309,18 @@ mod tests {
         for network in networks::ALL {
             assert_ne!(facts(network.profile(), now()).grade, Grade::Error, "{}", network.profile().id);
         }
+    }
+
+    #[test]
+    fn an_end_is_told_two_months_ahead() {
+        let on = |days| Ending {
+            what: "version 1".to_owned(),
+            on: now().date_naive() + TimeDelta::days(days),
+            help: "take another",
+        };
+        let grade = |days| ending(&on(days), now()).grade;
+        assert_eq!([-1, 0, 60, 61].map(grade), [Grade::Error, Grade::Warning, Grade::Warning, Grade::Ok]);
+        assert!(ending(&on(1), now()).message.ends_with("in 1 day"), "{:?}", ending(&on(1), now()));
     }
 
     #[test]

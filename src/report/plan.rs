@@ -5,10 +5,14 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
 
-use super::{Cell, DeliveryList, DeliveryView, Table, Tone, civil, duration, printable};
+use serde::Serialize;
+
+use super::{Cell, DeliveryView, Table, Tone, civil, duration, printable};
+use crate::adapter::Price;
 use crate::calendar::Calendar;
+use crate::compose::Composer;
 use crate::ledger::{Burst, CalendarRecord};
-use crate::model::{AccountName, Delivery, DeliveryId, Origin, ReasonCode, State};
+use crate::model::{AccountName, Delivery, DeliveryId, Origin, PostId, ReasonCode, State};
 use crate::schedule::{Change, ChangeKind, Schedule, Turn, forecast, turns};
 use crate::time::{Local, Zone};
 
@@ -50,6 +54,18 @@ struct Line {
     turn: Option<Turn>,
     /// How much later than its time the account's jitter has made it.
     jitter: u64,
+    /// What it will cost, where its network takes money.
+    price: Option<Price>,
+}
+
+/// A plan for programs.
+#[derive(Debug, Serialize)]
+pub struct PlanList<'a> {
+    /// The deliveries.
+    pub deliveries: Vec<DeliveryView<'a>>,
+    /// What those to come will cost together, in US dollars, where a network takes money.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
 }
 
 /// What the plan makes of a delivery.
@@ -126,14 +142,37 @@ impl Plan {
         Self { zone: calendar.zone.clone(), now, first_run: record.first_seen.is_none(), limit: scope.limit, lines }
     }
 
-    /// For programs: everything, by due time, or the first `limit` of it.
-    pub fn json(&self) -> DeliveryList<'_> {
-        let lines = self.lines.iter().take(self.limit.unwrap_or(usize::MAX));
-        DeliveryList {
-            deliveries: lines
-                .map(|line| DeliveryView::at(&line.row, self.now).turn(line.turn).change(line.what.as_str()))
-                .collect(),
+    /// With what each delivery to come will cost. Of a series whose text is not chosen yet it is the dearest one; what a
+    /// release post will say is not known, and has no price.
+    #[must_use]
+    pub fn priced(mut self, calendar: &Calendar) -> Self {
+        let composer = Composer::new(calendar);
+        let mut known: HashMap<(PostId, AccountName, Option<u32>), Option<Price>> = HashMap::new();
+        for line in self.lines.iter_mut().filter(|line| !line.row.state.is_final()) {
+            let row = &line.row;
+            let key = (row.post.clone(), row.account.clone(), row.variation);
+            line.price = *known.entry(key).or_insert_with(|| {
+                let (post, account) = (calendar.post(&row.post)?, calendar.accounts.get(&row.account)?);
+                composer.price(post, account, row.variation.map(|number| number as usize))
+            });
         }
+        self
+    }
+
+    /// What all that is to come costs together.
+    fn price(&self) -> Option<Price> {
+        let mut prices = self.lines.iter().filter_map(|line| line.price).peekable();
+        prices.peek().is_some().then(|| prices.sum())
+    }
+
+    /// For programs: everything, by due time, or the first `limit` of it.
+    pub fn json(&self) -> PlanList<'_> {
+        let lines = self.lines.iter().take(self.limit.unwrap_or(usize::MAX));
+        let view = |line| {
+            let Line { row, turn, what, price, .. }: &Line = line;
+            DeliveryView::at(row, self.now).turn(*turn).change(what.as_str()).price(*price)
+        };
+        PlanList { deliveries: lines.map(view).collect(), price: self.price() }
     }
 
     /// For people: what needs somebody, what is to come, what was dropped, what is out.
@@ -232,6 +271,9 @@ impl Plan {
         } else if !row.state.is_final() && late > 0 && line.turn.is_none() {
             notes.push(format!("goes out at once, {} late", duration(late.unsigned_abs())));
         }
+        if let Some(price) = line.price {
+            notes.push(format!("costs {price}"));
+        }
         if let Some(turn) = line.turn {
             let at = self.zone.civil(turn.at);
             notes.push(format!("its turn comes about {}: {}", at.format("%a %H:%M"), turn.wait.as_str()));
@@ -250,6 +292,9 @@ impl Plan {
         }
         let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
         let mut text = if counts.is_empty() { "nothing is planned".to_owned() } else { counts.join(", ") };
+        if let Some(price) = self.price() {
+            let _ = write!(text, "; what is to come costs {price}");
+        }
         let _ = write!(text, "; times in {}", self.zone.name());
         if self.first_run {
             text.push_str("; the ledger has not seen this calendar before");
@@ -270,7 +315,7 @@ fn later_than_asked(zone: &Zone, row: &Delivery) -> u64 {
 
 impl Line {
     fn new(row: Delivery, what: What) -> Self {
-        Self { row, what, was: None, turn: None, jitter: 0 }
+        Self { row, what, was: None, turn: None, jitter: 0, price: None }
     }
 
     /// Where people see it.
@@ -474,6 +519,21 @@ mod tests {
                 "2026-04-05T00:30:00Z series@2026-04-05T02:30:00 planned later",
             ]
         );
+    }
+
+    #[test]
+    fn what_costs_is_told_and_summed() {
+        let mut plan = plan(None);
+        for (index, mills) in [(3, 15), (4, 200)] {
+            plan.lines[index].price = Some(Price::mills(mills));
+        }
+        let shown = plan.human(false);
+        assert!(shown.contains("the clocks jump over 02:30; costs $0.015"), "{shown}");
+        assert!(shown.contains("1 later; what is to come costs $0.215; times"), "{shown}");
+        assert!(plan.markdown().contains("| new | costs $0.20 |"), "{}", plan.markdown());
+        let json = serde_json::to_value(plan.json()).unwrap();
+        assert_eq!((&json["price"], &json["deliveries"][4]["price"]), (&"0.215".into(), &"0.200".into()));
+        assert_eq!(json["deliveries"][0].get("price"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
-use super::{Counting, Found, FoundKind, MentionWeight, Overflow, Unit, find, graphemes, tlds, weighted};
+use super::{Counting, Found, FoundKind, MentionWeight, Overflow, Unit, find, graphemes, little, tlds, weighted};
 
 /// Links longer than this, in characters, are not shortened by Mastodon (twitter-text's own bound).
 const LONGEST_LINK: usize = 4096;
@@ -45,12 +45,13 @@ pub fn overflow(text: &str, counting: Counting, max: u64) -> Option<Overflow> {
     Some(Overflow { length, max, unit: counting.unit, fits_until })
 }
 
-/// More than [`measure`] never says, for a look at the text's size alone: no unit but X's counts more than the bytes, and
+/// More than [`measure`] never says, for a look at the text's size alone: no unit but X's and LinkedIn's counts more than the bytes, and
 /// only a link may weigh more than it is long. Most texts are far from their limit and need no counting.
 fn at_most(text: &str, counting: Counting) -> Option<u64> {
     let bytes = u64::try_from(text.len()).ok()?;
     match (counting.unit, counting.link) {
         (Unit::WeightedV3, _) => None,
+        (Unit::LittleText, _) => bytes.checked_mul(2),
         (_, None) => Some(bytes),
         (_, Some(link)) => {
             let links = u64::try_from(text.matches("://").count()).ok()?;
@@ -166,6 +167,7 @@ fn plain(text: &str, unit: Unit) -> u64 {
         Unit::CodePoints => text.chars().count(),
         Unit::Utf16 => text.chars().map(char::len_utf16).sum(),
         Unit::Bytes => text.len(),
+        Unit::LittleText => text.chars().map(|c| c.len_utf16() + usize::from(little::is_reserved(c))).sum(),
         Unit::WeightedV3 => return weighted::weigh_plain(&weighted::composed(text), true),
     };
     u64::try_from(count).unwrap_or(u64::MAX)
@@ -185,6 +187,7 @@ mod tests {
 
     #[test]
     fn units() {
+        assert_eq!(measure("a_(b) 👍", raw(Unit::LittleText)), 5 + 3 + 1 + 2);
         let text = "aé👍🏽日";
         for (unit, length) in
             [(Unit::Graphemes, 4), (Unit::CodePoints, 5), (Unit::Utf16, 7), (Unit::Bytes, 14), (Unit::WeightedV3, 6)]
@@ -225,11 +228,11 @@ mod tests {
         #[test]
         fn atoms_add_up(
             text in r"([a-zé日👍🏽 .]{0,6}|https://acme\.io/x|@bob@acme\.io|#tag|\n){0,12}",
-            unit in prop_oneof![Just(Unit::Graphemes), Just(Unit::CodePoints), Just(Unit::Utf16), Just(Unit::Bytes), Just(Unit::WeightedV3)],
+            unit in prop_oneof![Just(Unit::Graphemes), Just(Unit::CodePoints), Just(Unit::Utf16), Just(Unit::Bytes), Just(Unit::WeightedV3), Just(Unit::LittleText)],
             weighs in any::<bool>(),
         ) {
-            let mention = if weighs && unit != Unit::WeightedV3 { MentionWeight::LocalPart } else { MentionWeight::Raw };
-            let counting = Counting { unit, link: weighs.then_some(23), mention };
+            let mention = if weighs && !matches!(unit, Unit::WeightedV3 | Unit::LittleText) { MentionWeight::LocalPart } else { MentionWeight::Raw };
+            let counting = Counting { unit, link: (weighs && unit != Unit::LittleText).then_some(23), mention };
             let atoms = atoms(&text, counting);
             prop_assert_eq!(atoms.iter().map(|atom| atom.cost).sum::<u64>(), measure(&text, counting));
             prop_assert!(at_most(&text, counting).is_none_or(|bound| bound >= measure(&text, counting)));

@@ -7,6 +7,7 @@ mod find;
 mod graphemes;
 mod hazards;
 mod hidden;
+mod little;
 pub mod markup;
 mod measure;
 mod notes;
@@ -22,12 +23,13 @@ pub use changelog::{LARGEST_CHANGELOG, NoSection, Section, section};
 pub use find::find;
 pub use hazards::{Hazard, HazardKind, hazards};
 pub use hidden::is_hidden;
+pub use little::{from_little, little_text};
 pub use measure::{measure, overflow};
 pub use parameters::with_parameters;
 pub use release::{Form, RELEASE_VARIABLES, fill, fit, is_open, variables as release_variables};
 pub use split::split;
 pub use template::{TemplateError, UTM_VARIABLES, parse, render, variables};
-pub use weighted::weighted_length;
+pub use weighted::{composed, links as shortened_links, weighted_length};
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,8 @@ pub enum Unit {
     Bytes,
     /// X's weighted count, configuration v3.
     WeightedV3,
+    /// UTF-16 code units of LinkedIn's little text, its backslashes included.
+    LittleText,
 }
 
 /// How mentions count.

@@ -65,7 +65,7 @@ fn weight(c: char) -> u64 {
 }
 
 /// NFC, without work where it is so already.
-pub(super) fn composed(text: &str) -> Cow<'_, str> {
+pub fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || text.chars().all(is_inert) || is_nfc_quick(text.chars()) == IsNormalized::Yes {
         return Cow::Borrowed(text);
     }
@@ -161,7 +161,7 @@ fn is_picture(c: char) -> bool {
 }
 
 /// The links that X would shorten, as byte ranges.
-pub(super) fn links(text: &str) -> Vec<(usize, usize)> {
+pub fn links(text: &str) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     // A dot at a sentence's end makes no host.
     let dots = text.as_bytes().windows(2);

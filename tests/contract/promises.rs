@@ -185,7 +185,7 @@ fn text_of(unit: Unit, length: usize) -> String {
     const FAMILY: &str = "👨‍👩‍👧‍👦";
     match unit {
         Unit::Bytes => format!("{}{}", FAMILY.repeat(length / FAMILY.len()), "x".repeat(length % FAMILY.len())),
-        Unit::Graphemes | Unit::CodePoints | Unit::Utf16 | Unit::WeightedV3 => "x".repeat(length),
+        Unit::Graphemes | Unit::CodePoints | Unit::Utf16 | Unit::WeightedV3 | Unit::LittleText => "x".repeat(length),
     }
 }
 

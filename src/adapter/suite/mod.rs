@@ -5,9 +5,11 @@
 //! [`Front`] before it. The front brings what every fake needs: a log of the requests, answers told beforehand, delays.
 //! A network that writes files keeps them in [`MemoryFiles`].
 
+mod film;
 mod front;
 mod mail;
 mod memory;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -20,9 +22,11 @@ use crate::model::Account;
 
 use super::{Files, Outside};
 
+pub use film::Film;
 pub use front::{Act, Front, Rule, Seen, SeenAnswer};
 pub use mail::{MailFront, MailStage, MailTrouble, TakenMail};
 pub use memory::{FixedSecrets, HOST, MemoryFiles, MemoryMedia, NoHost, PICTURE, outside};
+pub use tokens::Tokens;
 
 /// A fake that is being started; `None`: the network has none.
 pub type Starting = Pin<Box<dyn Future<Output = Option<Box<dyn Fake>>> + Send>>;

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::output::{self, Format, Stream, Style};
 use super::super::workspace::{self, Workspace};
-use super::super::{Exit, Failure, Global, delivering};
+use super::super::{Exit, Failure, Global, delivering, upload};
 use super::Args;
 use super::posts::{self, Filled};
 use super::safety::{self, Witness};
@@ -318,7 +318,8 @@ impl Run<'_> {
     async fn by_ourselves(&mut self, signals: &mut Signals) -> Result<bool, Failure> {
         let world = World::of(&self.workspace.loaded).unwrap_or_default();
         let owner = delivering::owner("smm announce")?;
-        let engine = delivering::engine(self.ledger, &self.workspace.settings, world, owner)?;
+        let watch = upload::watch(self.global);
+        let engine = delivering::engine(self.ledger, &self.workspace.settings, world, owner, watch)?;
         let teller = delivering::teller(&engine, self.workspace.config()?).await?;
         delivering::begin(&engine, &teller).await?;
         let done = self.passes(&engine, signals).await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::super::output::{self, Format, Stream};
-use super::super::{Exit, Failure, Global, delivering, workspace};
+use super::super::{Exit, Failure, Global, delivering, upload, workspace};
 use super::Args;
 use super::home::Home;
 use crate::engine::{COMMAND_CALENDAR, Pass, PersonCommand, Signals, person, wait_for};
@@ -137,7 +137,13 @@ pub(super) async fn publish(
             let mut signals =
                 Signals::listen().map_err(|error| Failure::new(format!("cannot listen to signals: {error}")))?;
             let config = home.settings.config()?;
-            let engine = delivering::engine(ledger, &home.settings, home.world()?, delivering::owner("smm post")?)?;
+            let engine = delivering::engine(
+                ledger,
+                &home.settings,
+                home.world()?,
+                delivering::owner("smm post")?,
+                upload::watch(global),
+            )?;
             let teller = delivering::teller(&engine, config).await?;
             let pass = Pass { only: Some(ids.to_vec()), wait: WAIT };
             let progress = progress(global, ids.len());

@@ -11,12 +11,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
+use crate::adapter::card;
 use crate::adapter::http::{Answer, Body, Request};
 use crate::adapter::{Api, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
 use super::answer::{is_worn, refusal, word};
-use super::card;
 use super::plan::{self, Card, Target, Task, Upload};
 use super::profile::{PROFILE, THUMB_BYTES, THUMB_SIDE};
 use super::session::Login;
@@ -106,7 +106,7 @@ impl Client {
 
     /// A link card. Whatever is wrong with the page, the post goes out: a card is an ornament, the link is not.
     async fn card(&self, url: &str, needed: bool) -> Result<Card, Fault> {
-        let (page, base) = match self.page(url).await {
+        let (page, base) = match card::page(&self.outside, url).await {
             Ok(found) => found,
             Err(why) => {
                 let bare = json!({"uri": url, "title": shown(url), "description": ""});
@@ -125,27 +125,8 @@ impl Client {
         Ok(Card { external: Some(external), why })
     }
 
-    async fn page(&self, url: &str) -> Result<(card::Page, String), String> {
-        let answer = self.outside.http.page(url, card::PAGE_BYTES).await.map_err(|fault| fault.to_string())?;
-        if !answer.is_success() {
-            return Err(format!("HTTP {}", answer.status));
-        }
-        let kind = answer.header("content-type").unwrap_or_default().to_owned();
-        if !kind.to_ascii_lowercase().contains("html") {
-            return Err(format!("`{kind}` is no web page"));
-        }
-        Ok((card::read(&card::decode(&answer.body, &kind)), answer.url))
-    }
-
     async fn thumb(&self, base: &str, image: &str) -> Result<Value, Fault> {
-        let address = url::Url::parse(base)
-            .and_then(|base| base.join(image))
-            .map_err(|error| Fault::NotSent(format!("`{image}` is no address: {error}")))?;
-        let answer = self.outside.http.page(address.as_str(), card::PICTURE_BYTES).await?;
-        if !answer.is_success() || answer.cut {
-            return Err(Fault::NotSent(format!("HTTP {}, {} bytes", answer.status, answer.body.len())));
-        }
-        let picture = self.outside.media.fit(answer.body, THUMB_BYTES, THUMB_SIDE).await?;
+        let picture = card::picture(&self.outside, base, image, THUMB_BYTES, THUMB_SIDE).await?;
         self.upload(&picture.bytes, &picture.facts.mime).await
     }
 

@@ -2,12 +2,11 @@
 //!
 //! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `api.rs` runs them and speaks to the server,
 //! `wire.rs` is what goes over the wire. `facets.rs` marks links, mentions and tags, `key.rs` names the records,
-//! `card.rs` reads link cards from pages, `home.rs` finds an account's server, `session.rs` signs in, `answer.rs`
+//! `home.rs` finds an account's server, `session.rs` signs in, `answer.rs`
 //! tells what a refusal means.
 
 mod answer;
 mod api;
-mod card;
 mod facets;
 #[cfg(feature = "testing")]
 mod fake;

@@ -1,11 +1,13 @@
 //! Link cards: a page's title, description and picture, read from whatever HTML it is. Pages are foreign: nothing here
 //! panics, loops or keeps more than it was given, and each byte is looked at a fixed number of times.
 
+use super::{Fault, MediaBytes, Outside};
+
 /// Most bytes of a page that are read. What a card needs stands at its head.
-pub(super) const PAGE_BYTES: usize = 1_000_000;
+const PAGE_BYTES: usize = 1_000_000;
 
 /// Most bytes of a card's picture that are read, before it is made to fit.
-pub(super) const PICTURE_BYTES: usize = 10_000_000;
+const PICTURE_BYTES: usize = 10_000_000;
 
 /// Most attributes of one tag that are looked at.
 const ATTRIBUTES: usize = 64;
@@ -17,17 +19,42 @@ const DESCRIPTION_CHARS: usize = 1000;
 
 /// What a page says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Page {
+pub struct Page {
     /// Title; empty when it says none.
-    pub(super) title: String,
+    pub title: String,
     /// Description; empty when it says none.
-    pub(super) description: String,
+    pub description: String,
     /// Address of a picture, as written: relative perhaps.
-    pub(super) image: Option<String>,
+    pub image: Option<String>,
+}
+
+/// Fetches what a page says of itself, and the address that it was found at. `Err`: why there is nothing, for people.
+pub async fn page(outside: &Outside, url: &str) -> Result<(Page, String), String> {
+    let answer = outside.http.page(url, PAGE_BYTES).await.map_err(|fault| fault.to_string())?;
+    if !answer.is_success() {
+        return Err(format!("HTTP {}", answer.status));
+    }
+    let kind = answer.header("content-type").unwrap_or_default().to_owned();
+    if !kind.to_ascii_lowercase().contains("html") {
+        return Err(format!("`{kind}` is no web page"));
+    }
+    Ok((read(&decode(&answer.body, &kind)), answer.url))
+}
+
+/// Fetches a page's picture (`image` as the page found at `base` writes it), made to fit.
+pub async fn picture(outside: &Outside, base: &str, image: &str, bytes: u64, side: u32) -> Result<MediaBytes, Fault> {
+    let address = url::Url::parse(base)
+        .and_then(|base| base.join(image))
+        .map_err(|error| Fault::NotSent(format!("`{image}` is no address: {error}")))?;
+    let answer = outside.http.page(address.as_str(), PICTURE_BYTES).await?;
+    if !answer.is_success() || answer.cut {
+        return Err(Fault::NotSent(format!("HTTP {}, {} bytes", answer.status, answer.body.len())));
+    }
+    outside.media.fit(answer.body, bytes, side).await
 }
 
 /// The text of a page's bytes. `content_type` is the header's value.
-pub(super) fn decode(bytes: &[u8], content_type: &str) -> String {
+fn decode(bytes: &[u8], content_type: &str) -> String {
     let kind = content_type.to_ascii_lowercase();
     if ["iso-8859-1", "latin1", "windows-1252"].iter().any(|name| kind.contains(name)) {
         // Near enough for a title: the two differ only in quotation marks and the like.
@@ -37,7 +64,7 @@ pub(super) fn decode(bytes: &[u8], content_type: &str) -> String {
 }
 
 /// Reads what a page says of itself: Open Graph first, then Twitter's cards, then plain HTML.
-pub(super) fn read(html: &str) -> Page {
+fn read(html: &str) -> Page {
     let mut found = Found::default();
     let mut rest = html;
     while let Some(open) = rest.find('<') {
