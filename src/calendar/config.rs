@@ -12,7 +12,7 @@ use super::raw::{RawAlert, RawAlertKind, RawConfig, RawDelivery};
 use super::read::{At, Finding, Reader, read_table};
 use super::scalar::Length;
 use super::{Diagnostic, Known, SourceFile, Sources, Span, file};
-use crate::model::{Account, AccountName, codes};
+use crate::model::{Account, AccountName, GitSetting, codes};
 
 /// Largest `smm.toml`.
 const MAX_CONFIG_BYTES: u64 = 4 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// Given by `--config` or `$SMM_CONFIG`, or in the user's or the system's folder: may run programs.
     pub trusted: bool,
-    /// `sqlite`, `git`, `postgres://…`, or the path of an `SQLite` file (absolute or from the working folder).
+    /// `sqlite`, `git…` ([`GitSetting`]), `postgres://…`, or the path of an `SQLite` file (absolute or from the working folder).
     pub ledger: String,
     /// Its accounts.
     pub accounts: BTreeMap<AccountName, Account>,
@@ -184,7 +184,7 @@ fn read(text: &str, found: &Found, known: &Known, findings: &mut Vec<Finding>) -
     }
     if let Some(delivery) = raw.delivery {
         // Only there does anybody take over what somebody else has begun.
-        let shared = config.ledger.contains("://");
+        let shared = config.ledger.contains("://") || GitSetting::parse(&config.ledger).is_some();
         config.delivery = delivery_of(reader, delivery.value, shared);
     }
     config.media_host = raw.media_host.and_then(|raw| media_host::resolve(reader, raw, &found.path));
@@ -204,7 +204,15 @@ fn read(text: &str, found: &Found, known: &Known, findings: &mut Vec<Finding>) -
 
 fn ledger_of(reader: &mut Reader<'_>, ledger: &At<String>, config: &Path) -> String {
     let written = ledger.value.as_str();
-    if matches!(written, "sqlite" | "git") {
+    if written == "sqlite" {
+        return written.to_owned();
+    }
+    if let Some(git) = GitSetting::parse(written) {
+        if let Err(why) = git {
+            reader
+                .error(codes::BAD_VALUE, ledger.span, why)
+                .help("write `git`, `git:REMOTE` or `git:REMOTE#NAME`, REMOTE being one that `git remote` shows");
+        }
         return written.to_owned();
     }
     if let Some((scheme, _)) = written.split_once("://") {
@@ -428,6 +436,10 @@ mod tests {
         assert_eq!(codes(&format!("{shared}lease = '39s'")), [("bad-value", 3)]);
         assert_eq!(codes(&format!("{shared}timeout = '51s'")), [("bad-value", 3)]);
         assert_eq!(codes(&format!("{shared}timeout = '50s'")), []);
+        let git = "ledger = 'git:upstream#team-b'\n[delivery]\n";
+        assert_eq!(codes(&format!("{git}lease = '41s'")), []);
+        assert_eq!(codes(&format!("{git}lease = '39s'")), [("bad-value", 3)]);
+        assert_eq!(codes("ledger = 'git:https://u:p@git.example/a'"), [("bad-value", 1)]);
         let command = "[[alerts]]\nname = 'a'\nkind = 'command'\ncommand = ['notify']\n";
         assert_eq!(codes(command), [("untrusted-command", 4)]);
         assert_eq!(config(command, true).1, []);

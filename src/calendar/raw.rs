@@ -286,7 +286,7 @@ table! {
     /// The operator's file: accounts, the ledger, alerts. It holds no secret either.
     #[schemars(title = "smm.toml")]
     struct RawConfig {
-        /// Where deliveries are recorded: `sqlite` (when absent), the path of a database file, `git`, or `postgres://…`
+        /// Where deliveries are recorded: `sqlite` (when absent), the path of a database file, `git` (`git:REMOTE`, `git:REMOTE#NAME`), or `postgres://…`
         /// without a password.
         ledger: String,
         /// The accounts, by name: small letters, digits and `-`.

@@ -15,7 +15,7 @@ use super::Global;
 use super::output::{self, Failure};
 use crate::calendar::{self, Calendar, Config, Diagnostic, Found, Loaded, Sources};
 use crate::ledger::{Ledger, OpenMode, Opening};
-use crate::model::{Account, AccountName, Severity};
+use crate::model::{Account, AccountName, GitSetting, Severity};
 use crate::networks;
 use crate::secrets::{Chain, Owner};
 use crate::time::Zone;
@@ -46,6 +46,8 @@ pub(super) struct Settings {
     pub diagnostics: Vec<Diagnostic>,
     /// Its text.
     pub sources: Sources,
+    /// The folder that the calendar is in, or would be.
+    pub folder: PathBuf,
 }
 
 impl Settings {
@@ -54,7 +56,8 @@ impl Settings {
         let user = etcetera::base_strategy::Xdg::new().ok().map(|base| base.config_dir());
         let found = calendar::find(global.config.as_deref(), calendar, user.as_deref());
         let (config, diagnostics, sources) = calendar::load_config(found.as_ref(), &networks::known());
-        Self { config, found, diagnostics, sources }
+        let folder = calendar.parent().unwrap_or(Path::new("")).to_owned();
+        Self { config, found, diagnostics, sources, folder }
     }
 
     /// The settings, or a refusal that shows what is wrong with them.
@@ -70,6 +73,8 @@ impl Settings {
         let (config, setting, state) = (self.config()?, self.ledger_setting()?, state_folder()?);
         let mut opening = Opening::new(&setting, &state, mode);
         opening.lease = config.delivery.lease;
+        opening.folder = Some(&self.folder);
+        opening.environment = Some(environment());
         if setting.contains("://") {
             let found = block_on(async { secrets().read(&Owner::ledger(), "password").await.map_err(Failure::new) })?;
             opening.password = found.map(|found| found.secret);
@@ -80,12 +85,17 @@ impl Settings {
     /// What the names of the files begin with that this machine keeps beside the ledger.
     pub(super) fn beside_ledger(&self) -> Result<PathBuf, Failure> {
         let (setting, state) = (self.ledger_setting()?, state_folder()?);
-        Ok(Opening::new(&setting, &state, OpenMode::ReadOnly).beside())
+        let mut opening = Opening::new(&setting, &state, OpenMode::ReadOnly);
+        opening.folder = Some(&self.folder);
+        Ok(opening.beside())
     }
 
     /// A path in smm.toml has become one from the working folder when it was read; the ledger counts from its own.
     fn ledger_setting(&self) -> Result<String, Failure> {
         let setting = &self.config()?.ledger;
+        if GitSetting::parse(setting).is_some() {
+            return Ok(setting.clone());
+        }
         let path =
             std::path::absolute(setting).ok().filter(|_| setting.contains(['/', '.']) && !setting.contains("://"));
         Ok(path.as_deref().and_then(Path::to_str).unwrap_or(setting).to_owned())

@@ -6,9 +6,6 @@
 //! work and loses its answer, one that hangs. A store can be set back to an older [`Snapshot`], as a restored backup
 //! would; each machine remembers outside of it what it has seen ([`Machine`]).
 
-mod tables;
-mod transfer;
-
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +15,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
-use self::tables::Tables;
+use super::tables::Tables;
 use super::{
     About, AccountRecord, Age, Alert, CalendarRecord, ClaimRequest, Errand, Ledger, LedgerError, Mark, Query, Raised,
     Record, Result, StoredPost, Tally, TellRequest, Told, Write, Written,
@@ -179,7 +176,7 @@ impl MemoryStore {
 
     /// The whole history, oldest first.
     pub fn events(&self) -> Vec<Event> {
-        self.tables().events.clone()
+        self.tables().events.iter().map(|kept| kept.event.clone()).collect()
     }
 
     /// Every alert, in the order in which they were raised.
@@ -243,7 +240,7 @@ impl MemoryLedger {
 
     /// Remembers how new the store is, unless it is older than that.
     fn see(&self) {
-        let found = self.store.tables().mark();
+        let found = self.store.tables().mark("memory");
         let mut seen = locked(&self.machine.seen);
         if seen.as_ref().is_none_or(|seen| seen.instance == found.instance && seen.sequence <= found.sequence) {
             *seen = Some(found);
@@ -297,40 +294,19 @@ impl Ledger for MemoryLedger {
     async fn about(&self) -> Result<About> {
         self.read(|tables| {
             let mut about = About::new("memory", "this process");
-            for row in tables.deliveries.values() {
-                *about.states.entry(row.state).or_default() += 1;
-            }
+            about.states = tables.states();
             about
         })
         .await
     }
 
     async fn tally(&self) -> Result<Vec<Tally>> {
-        self.read(|tables| {
-            let mut tallies: Vec<Tally> = Vec::new();
-            for row in tables.deliveries.values() {
-                let same = |tally: &&mut Tally| {
-                    (&tally.account, &tally.network, tally.state) == (&row.account, &row.network, row.state)
-                };
-                match tallies.iter_mut().find(same) {
-                    Some(tally) => (tally.count, tally.ready) = (tally.count + 1, tally.ready.min(row.ready_at())),
-                    None => tallies.push(Tally {
-                        account: row.account.clone(),
-                        network: row.network.clone(),
-                        state: row.state,
-                        count: 1,
-                        ready: row.ready_at(),
-                    }),
-                }
-            }
-            tallies
-        })
-        .await
+        self.read(Tables::tally).await
     }
 
     async fn age(&self) -> Result<Age> {
         self.around.before(Call::Lease).await?;
-        let found = self.store.tables().mark();
+        let found = self.store.tables().mark("memory");
         let seen = locked(&self.machine.seen).clone();
         let age = Age::of(seen, found);
         self.see();
@@ -341,7 +317,7 @@ impl Ledger for MemoryLedger {
     async fn adopt(&self, now: DateTime<Utc>) -> Result<()> {
         self.around.before(Call::Other).await?;
         self.store.tables().adopted = Some(now);
-        *locked(&self.machine.seen) = Some(self.store.tables().mark());
+        *locked(&self.machine.seen) = Some(self.store.tables().mark("memory"));
         self.around.after(Call::Other).await
     }
 
@@ -396,18 +372,11 @@ impl Ledger for MemoryLedger {
     }
 
     async fn calendar(&self, name: &CalendarName) -> Result<CalendarRecord> {
-        self.read(|tables| {
-            let known = tables.calendars.get(name).cloned().unwrap_or_default();
-            CalendarRecord { adopted: tables.adopted, ..known }
-        })
-        .await
+        self.read(|tables| tables.calendar(name)).await
     }
 
     async fn put_calendar(&self, name: &CalendarName, record: &CalendarRecord) -> Result<()> {
-        self.change(Call::Other, |tables| {
-            tables.calendars.insert(name.clone(), CalendarRecord { adopted: None, ..record.clone() });
-        })
-        .await
+        self.change(Call::Other, |tables| tables.put_calendar(name, record)).await
     }
 
     async fn account(&self, name: &AccountName) -> Result<AccountRecord> {
@@ -436,13 +405,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn hold_off(&self, name: &AccountName, until: DateTime<Utc>, why: &str) -> Result<()> {
-        self.change(Call::Other, |tables| {
-            let known = &mut tables.account(name).hold_off;
-            if known.as_ref().is_none_or(|(before, _)| *before < until) {
-                *known = Some((until, why.to_owned()));
-            }
-        })
-        .await
+        self.change(Call::Other, |tables| tables.hold_off(name, until, why)).await
     }
 
     async fn hold_on(&self, name: &AccountName) -> Result<()> {
@@ -474,11 +437,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn events(&self, delivery: Option<DeliveryId>, limit: usize) -> Result<Vec<Event>> {
-        self.read(|tables| match delivery {
-            Some(id) => tables.events.iter().filter(|event| event.delivery == id).take(limit).cloned().collect(),
-            None => tables.events.iter().rev().take(limit).cloned().collect(),
-        })
-        .await
+        self.read(|tables| tables.history(delivery, limit)).await
     }
 
     async fn raise(&self, alert: &Alert) -> Result<()> {
@@ -486,12 +445,7 @@ impl Ledger for MemoryLedger {
     }
 
     async fn meet(&self, targets: &[String], now: DateTime<Utc>) -> Result<()> {
-        self.change(Call::Other, |tables| {
-            for target in targets {
-                tables.targets.entry(target.clone()).and_modify(|since| *since = (*since).min(now)).or_insert(now);
-            }
-        })
-        .await
+        self.change(Call::Other, |tables| tables.meet(targets, now)).await
     }
 
     async fn tell(&self, request: &TellRequest) -> Result<Vec<Errand>> {
@@ -601,7 +555,7 @@ mod tests {
 
     #[tokio::test]
     async fn shared_it_passes_the_suite() {
-        for (_, case) in suite::all().iter().chain(suite::shared()) {
+        for (_, case) in suite::all().iter().chain(suite::shared()).chain(suite::clocked()) {
             case(Box::new(Kept::shared())).await;
         }
     }

@@ -23,9 +23,10 @@
 //! | intents, before each call | the ledger, durable | a crash after which nobody knows that something was sent |
 //! | receipts, after each call | the ledger, durable | sending again what is out, under another name of the account too |
 //! | evidence ([`Evidence`]) | `L.evidence/`, one file for each process, not synced | a process that is killed between an answer and its record: no look-up, and no person, is needed then |
+//! | the deliveries' own refs | a ledger in [`git`]: beside its state, in the same push | a state that was deleted or set back: nothing that was begun is claimed again, on a machine without a mark either |
 //! | the mark ([`MarkFile`]) | `L.mark`, on each machine | a ledger that was restored, rolled back, deleted or replaced: nothing is sent until a person has adopted it ([`Age`]) |
 //! | the lock | `L.lock` (an embedded ledger) | two processes that publish from one file; holding it proves the last one dead |
-//! | leases and fences | the ledger (a shared one), in its own time | a process that was frozen and goes on after somebody else took over |
+//! | leases and fences | the ledger (a shared one), in its own time, or in that of whoever looks | a process that was frozen and goes on after somebody else took over |
 //!
 //! Each line holds without those after it. Evidence and mark live outside of the ledger, since they are about its loss.
 //! Neither is synced at each step: a killed process loses nothing of them, and a loss of power leaves less evidence or a
@@ -39,6 +40,7 @@ mod alert;
 #[cfg(unix)]
 mod disk;
 mod evidence;
+pub mod git;
 mod mark;
 #[cfg(feature = "testing")]
 pub mod memory;
@@ -47,6 +49,7 @@ pub mod sqlite;
 mod standing;
 #[cfg(feature = "testing")]
 pub mod suite;
+mod tables;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -68,8 +71,8 @@ pub use mark::MarkFile;
 pub use transfer::{Check, FORMAT, Record, Telling, Whole};
 
 use crate::model::{
-    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Health, LimitOverrides, OccurrenceName, PostId,
-    Receipt, Release, Standings, State,
+    AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, GitSetting, Health, LimitOverrides,
+    OccurrenceName, PostId, Receipt, Release, Standings, State,
 };
 
 /// Why the ledger could not do what it was asked.
@@ -110,8 +113,8 @@ pub enum OpenMode {
 /// How a ledger is opened.
 #[derive(Debug, Clone)]
 pub struct Opening<'a> {
-    /// `sqlite` (`ledger.db` in the state folder), a file's path (a relative one counted from the state folder), or
-    /// `postgres://…`.
+    /// `sqlite` (`ledger.db` in the state folder), a file's path (a relative one counted from the state folder),
+    /// `postgres://…`, or `git…` ([`crate::model::GitSetting`]).
     pub setting: &'a str,
     /// Where this machine keeps state: an embedded ledger, and what is remembered of one elsewhere.
     pub state_folder: &'a Path,
@@ -121,18 +124,27 @@ pub struct Opening<'a> {
     pub lease: Duration,
     /// The password of a server.
     pub password: Option<SecretString>,
+    /// The folder of the calendar: a ledger in git is on a remote of the repository that it is in. `None`: where this
+    /// process runs.
+    pub folder: Option<&'a Path>,
+    /// What the `git` program inherits of the environment; `None`: everything.
+    pub environment: Option<Vec<(std::ffi::OsString, std::ffi::OsString)>>,
 }
 
 impl<'a> Opening<'a> {
     /// With the usual lease and no password.
     pub fn new(setting: &'a str, state_folder: &'a Path, mode: OpenMode) -> Self {
-        Self { setting, state_folder, mode, lease: Duration::from_mins(1), password: None }
+        let lease = Duration::from_mins(1);
+        Self { setting, state_folder, mode, lease, password: None, folder: None, environment: None }
     }
 
     /// What the files begin with that this machine keeps beside the ledger: `.mark`, `.evidence`. For a server in the
-    /// state folder, by its address without user and password.
+    /// state folder, by its address without user and password; for one in git by the calendar's folder.
     pub fn beside(&self) -> PathBuf {
         match self.setting {
+            setting if GitSetting::parse(setting).is_some() => {
+                self.state_folder.join(git_file(setting, self.folder.unwrap_or(Path::new("."))))
+            }
             url if is_server(url) => self.state_folder.join(server_file(url)),
             "sqlite" => self.state_folder.join("ledger.db"),
             path => self.state_folder.join(path),
@@ -144,10 +156,7 @@ impl<'a> Opening<'a> {
         let file =
             |path: &Path| -> Result<Arc<dyn Ledger>> { Ok(Arc::new(sqlite::SqliteLedger::open(path, self.mode)?)) };
         match self.setting {
-            "git" => Err(LedgerError::Storage(
-                "a ledger in git is not built in yet; write `ledger = \"sqlite\"` or a file's path in smm.toml"
-                    .to_owned(),
-            )),
+            setting if GitSetting::parse(setting).is_some() => Ok(Arc::new(git::GitLedger::open(&self)?)),
             url if is_server(url) => Ok(Arc::new(postgres::PostgresLedger::open(&self)?)),
             _ => file(&self.beside()),
         }
@@ -168,6 +177,14 @@ fn server_file(url: &str) -> String {
     let place = format!("{host}/{database}");
     let readable: String = place.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
     format!("postgres-{readable}-{}", &mark::checksum(&place)[..8])
+}
+
+/// A file's name for a ledger in git: readable, and told apart by where the calendar is and which remote it is on.
+fn git_file(setting: &str, folder: &Path) -> String {
+    let folder = folder.canonicalize().or_else(|_| std::path::absolute(folder)).unwrap_or_else(|_| folder.to_owned());
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let readable: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).take(60).collect();
+    format!("git-{readable}-{}", &mark::checksum(&format!("{setting} {}", folder.display()))[..8])
 }
 
 /// `path` with an ending added: `ledger.db` → `ledger.db.mark`.
@@ -418,6 +435,17 @@ pub struct Tally {
     pub ready: DateTime<Utc>,
 }
 
+/// What [`Ledger::gc`] has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// So many settled deliveries were folded: they keep their names and receipts.
+    pub folded: u64,
+    /// So many commits of its history were cut off.
+    pub commits: u64,
+    /// There is more: to be called again.
+    pub left: bool,
+}
+
 /// The store of deliveries, intents and receipts.
 #[async_trait]
 pub trait Ledger: Send + Sync {
@@ -569,13 +597,19 @@ pub trait Ledger: Send + Sync {
     /// Copies the ledger into a new file while others use it. An error where the ledger is no file.
     async fn backup(&self, to: &Path) -> Result<()>;
 
+    /// Makes a ledger smaller that grows with its history: what was settled before `before` is kept in short, and never
+    /// sent again. `None`: this one has no need of it.
+    async fn gc(&self, _before: DateTime<Utc>) -> Result<Option<Collected>> {
+        Ok(None)
+    }
+
     /// Rings whoever publishes: there is news.
     async fn ring(&self) -> Result<()>;
 
-    /// A file that changes when somebody rings; `None`: wait for [`Ledger::rung`].
+    /// A file that changes when somebody rings on this machine; `None`: wait for [`Ledger::rung`].
     fn bell(&self) -> Option<PathBuf>;
 
-    /// Waits until somebody rings. For ever, where there is a [`Ledger::bell`]. May be dropped at any time: a ring that
-    /// came meanwhile is told to the next call.
+    /// Waits until somebody rings. For ever, where the [`Ledger::bell`] tells everything. May be dropped at any time: a
+    /// ring that came meanwhile is told to the next call.
     async fn rung(&self);
 }

@@ -8,6 +8,7 @@ pub mod codes;
 mod account;
 mod content;
 mod delivery;
+mod git_setting;
 mod health;
 mod id;
 mod media;
@@ -22,6 +23,7 @@ pub use content::{Content, Fallback, MediaRef, Numbering, Poll, Visibility};
 pub use delivery::{
     Binding, Delivery, Event, Frozen, Intent, Origin, Prepared, Reason, ReasonCode, Receipt, State, Unknown,
 };
+pub use git_setting::GitSetting;
 pub use health::{Grade, Health};
 pub use id::{AccountName, CalendarName, DeliveryId, InvalidName, OccurrenceName, PostId, hex};
 pub use media::{MediaFacts, MediaKind};

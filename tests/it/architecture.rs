@@ -42,7 +42,17 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("tokio_postgres_rustls", &["ledger/postgres/"]),
     ("rusty_s3", &["engine/media_host/"]),
     ("lettre", &["adapter/mail/"]),
-    ("rustix", &["time/clock.rs", "trial/", "engine/alerts/command.rs", "ledger/disk.rs", "secrets/memory.rs"]),
+    (
+        "rustix",
+        &[
+            "time/clock.rs",
+            "trial/",
+            "engine/alerts/command.rs",
+            "ledger/disk.rs",
+            "ledger/git/program.rs",
+            "secrets/memory.rs",
+        ],
+    ),
 ];
 
 /// What only some places may do.

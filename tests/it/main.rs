@@ -23,6 +23,9 @@ mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
 
+#[path = "../support/repository.rs"]
+mod repository;
+
 #[path = "../support/stand.rs"]
 mod stand;
 

@@ -55,7 +55,7 @@ impl Store for Database {
 /// Every case of the behaviour suite, each in a database of its own.
 pub fn passes_the_suite() {
     let server = Arc::new(Postgres::start(&[]));
-    for (name, case) in suite::all().iter().chain(suite::shared()) {
+    for (name, case) in suite::all().iter().chain(suite::shared()).chain(suite::clocked()) {
         eprintln!("{name}");
         let store = Box::new(Database::new(Arc::clone(&server)));
         crate::run(case(store));

@@ -1,5 +1,6 @@
 //! The behaviour suite: what every ledger does, told as cases. An implementation's test hands each case a store of its
-//! own and lets it run: [`all`], and [`exclusive`] or [`shared`], as [`Ledger::is_exclusive`] says.
+//! own and lets it run: [`all`], and [`exclusive`] or [`shared`], as [`Ledger::is_exclusive`] says, and [`clocked`] where
+//! [`Ledger::time`] gives one.
 //!
 //! The cases panic with what was expected; they use whole seconds only, since implementations may round below a
 //! microsecond.
@@ -128,11 +129,14 @@ cases! {
     /// The cases of a ledger for several of them.
     shared:
     owners::any_number_may_publish,
-    owners::there_is_one_clock_for_all,
     owners::a_lease_that_is_renewed_lasts,
     owners::a_lease_that_is_not_renewed_lapses,
     owners::no_intent_is_taken_after_the_lease,
     owners::an_answer_is_taken_after_the_lease_unless_somebody_was_faster;
+
+    /// The cases of a shared ledger that has a clock of its own.
+    clocked:
+    owners::there_is_one_clock_for_all;
 }
 
 /// When the cases begin: long ago, since a ledger with a clock of its own hands out nothing that is due after its present.

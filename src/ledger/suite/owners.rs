@@ -113,6 +113,8 @@ pub(super) async fn an_answer_is_taken_after_the_lease_unless_somebody_was_faste
     let (ledger, other) = (store.open(), store.open());
     let first = put(&*ledger, &sending(&leased(&*ledger, "one", "fedi").await, "1", 0, 10)).await;
     let second = put(&*ledger, &sending(&leased(&*ledger, "one", "bsky").await, "2", 0, 10)).await;
+    // Who has no clock of the ledger's counts from when it first looked.
+    assert_eq!(other.lapsed("other").await, Ok(vec![]));
     store.pass(store.lease() + store.lease() / 2).await;
     let mut unknown = other.lapsed("other").await.expect("rows").into_iter().find(|row| row.id == second.id);
     let unknown = unknown.as_mut().expect("it has lapsed");

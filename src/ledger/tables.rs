@@ -1,12 +1,15 @@
-//! What a ledger in memory holds, and the rules of [`super::super::Ledger`] over it.
+//! A ledger as tables in memory, and the rules of [`super::Ledger`] over them: all of a ledger in memory, and what a ledger
+//! in git is while somebody works on it.
+
+mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::ledger::{
-    AccountRecord, Alert, CalendarRecord, ClaimRequest, Errand, Mark, Query, Raised, StoredPost, TellRequest, Told,
-    Write, Written,
+use super::{
+    AccountRecord, Alert, CalendarRecord, ClaimRequest, Errand, Mark, Query, Raised, StoredPost, Tally, TellRequest,
+    Told, Write, Written,
 };
 use crate::model::{
     AccountName, Binding, CalendarName, Delivery, DeliveryId, Event, Intent, OccurrenceName, PostId, Receipt,
@@ -23,7 +26,7 @@ pub(super) struct Tables {
     /// In the order in which they were written.
     pub(super) intents: Vec<KeptIntent>,
     pub(super) receipts: Vec<KeptReceipt>,
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<KeptEvent>,
     pub(super) calendars: BTreeMap<CalendarName, CalendarRecord>,
     pub(super) adopted: Option<DateTime<Utc>>,
     pub(super) accounts: BTreeMap<AccountName, AccountRecord>,
@@ -34,6 +37,8 @@ pub(super) struct Tables {
     pub(super) alerts: Vec<KeptAlert>,
     /// The targets that were met, since when.
     pub(super) targets: BTreeMap<String, DateTime<Utc>>,
+    /// Rises with everything that is kept in the order in which it was written.
+    pub(super) order: u64,
     /// Rises with every intent.
     pub(super) sequence: u64,
     pub(super) last_intent: Option<DateTime<Utc>>,
@@ -52,29 +57,38 @@ pub(super) struct Effect {
     pub(super) generation: u32,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct KeptIntent {
+    pub(super) order: u64,
     pub(super) delivery: DeliveryId,
     pub(super) effect: Effect,
     pub(super) open: bool,
     pub(super) intent: Intent,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct KeptReceipt {
+    pub(super) order: u64,
     pub(super) delivery: DeliveryId,
     pub(super) effect: Effect,
     pub(super) receipt: Receipt,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct KeptEvent {
+    pub(super) order: u64,
+    pub(super) event: Event,
+}
+
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct KeptAlert {
+    pub(super) order: u64,
     pub(super) alert: Alert,
     /// By target.
     pub(super) errands: BTreeMap<String, KeptErrand>,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct KeptErrand {
     pub(super) attempts: u32,
     /// Not handed out before this.
@@ -88,8 +102,80 @@ impl Tables {
         self.accounts.entry(name.clone()).or_default()
     }
 
-    pub(super) fn mark(&self) -> Mark {
-        Mark { instance: "memory".to_owned(), sequence: self.sequence, at: self.last_intent }
+    /// The number of the next thing that is kept in order.
+    pub(super) fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
+    pub(super) fn mark(&self, instance: impl Into<String>) -> Mark {
+        Mark { instance: instance.into(), sequence: self.sequence, at: self.last_intent }
+    }
+
+    /// How many deliveries are in which state.
+    pub(super) fn states(&self) -> BTreeMap<State, u64> {
+        let mut states = BTreeMap::new();
+        for row in self.deliveries.values() {
+            *states.entry(row.state).or_default() += 1;
+        }
+        states
+    }
+
+    pub(super) fn tally(&self) -> Vec<Tally> {
+        let mut tallies: Vec<Tally> = Vec::new();
+        for row in self.deliveries.values() {
+            let same = |tally: &&mut Tally| {
+                (&tally.account, &tally.network, tally.state) == (&row.account, &row.network, row.state)
+            };
+            match tallies.iter_mut().find(same) {
+                Some(tally) => (tally.count, tally.ready) = (tally.count + 1, tally.ready.min(row.ready_at())),
+                None => tallies.push(Tally {
+                    account: row.account.clone(),
+                    network: row.network.clone(),
+                    state: row.state,
+                    count: 1,
+                    ready: row.ready_at(),
+                }),
+            }
+        }
+        tallies
+    }
+
+    pub(super) fn calendar(&self, name: &CalendarName) -> CalendarRecord {
+        let known = self.calendars.get(name).cloned().unwrap_or_default();
+        CalendarRecord { adopted: self.adopted, ..known }
+    }
+
+    pub(super) fn put_calendar(&mut self, name: &CalendarName, record: &CalendarRecord) {
+        self.calendars.insert(name.clone(), CalendarRecord { adopted: None, ..record.clone() });
+    }
+
+    /// The account is not used before `until`, unless it was told so already for longer.
+    pub(super) fn hold_off(&mut self, name: &AccountName, until: DateTime<Utc>, why: &str) {
+        let known = &mut self.account(name).hold_off;
+        if known.as_ref().is_none_or(|(before, _)| *before < until) {
+            *known = Some((until, why.to_owned()));
+        }
+    }
+
+    pub(super) fn meet(&mut self, targets: &[String], now: DateTime<Utc>) {
+        for target in targets {
+            self.targets.entry(target.clone()).and_modify(|since| *since = (*since).min(now)).or_insert(now);
+        }
+    }
+
+    /// The history of one delivery, oldest first; or the latest of all, newest first.
+    pub(super) fn history(&self, delivery: Option<DeliveryId>, limit: usize) -> Vec<Event> {
+        let events = self.events.iter().map(|kept| &kept.event);
+        match delivery {
+            Some(id) => events.filter(|event| event.delivery == id).take(limit).cloned().collect(),
+            None => events.rev().take(limit).cloned().collect(),
+        }
+    }
+
+    pub(super) fn add_event(&mut self, event: Event) {
+        let order = self.next_order();
+        self.events.push(KeptEvent { order, event });
     }
 
     pub(super) fn query(&self, query: &Query) -> Vec<Delivery> {
@@ -172,7 +258,7 @@ impl Tables {
         if let Some(alert) = &write.alert {
             self.raise(alert);
         }
-        self.events.push(write.event.clone());
+        self.add_event(write.event.clone());
         self.deliveries.insert(next.id, next);
         Written::Done
     }
@@ -237,7 +323,8 @@ impl Tables {
         self.last_intent = self.last_intent.max(Some(intent.at));
         let account = self.account(&next.account);
         account.last_sent = account.last_sent.max(Some(intent.at));
-        self.intents.push(KeptIntent { delivery: next.id, effect, open: true, intent });
+        let order = self.next_order();
+        self.intents.push(KeptIntent { order, delivery: next.id, effect, open: true, intent });
     }
 
     /// Whose receipts these are when the row had no open intent: a person has said that it is out.
@@ -262,7 +349,8 @@ impl Tables {
                     && kept.receipt == *receipt)
         });
         if !known {
-            self.receipts.push(KeptReceipt { delivery: next.id, effect, receipt: receipt.clone() });
+            let order = self.next_order();
+            self.receipts.push(KeptReceipt { order, delivery: next.id, effect, receipt: receipt.clone() });
         }
     }
 
@@ -293,7 +381,7 @@ impl Tables {
             row.version += 1;
             let row = row.clone();
             self.leases.insert(id, now);
-            self.events.push(Event {
+            self.add_event(Event {
                 at: request.now,
                 delivery: id,
                 kind: "claimed".to_owned(),
@@ -386,7 +474,8 @@ impl Tables {
 
     pub(super) fn raise(&mut self, alert: &Alert) {
         if self.alerts.iter().all(|kept| kept.alert.key != alert.key) {
-            self.alerts.push(KeptAlert { alert: alert.clone(), errands: BTreeMap::new() });
+            let order = self.next_order();
+            self.alerts.push(KeptAlert { order, alert: alert.clone(), errands: BTreeMap::new() });
         }
     }
 

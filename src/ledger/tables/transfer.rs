@@ -1,12 +1,12 @@
-//! A ledger in memory as records, and back.
+//! Tables as records, and back.
 
-use super::tables::{Effect, KeptAlert, KeptErrand, KeptIntent, KeptReceipt, Tables};
+use super::{Effect, KeptAlert, KeptErrand, KeptIntent, KeptReceipt, Tables};
 use crate::ledger::{LedgerError, Record, Result, Telling};
 use crate::model::DeliveryId;
 
 impl Tables {
     /// Everything, in the order of [`Record`].
-    pub(super) fn export(&self) -> Vec<Record> {
+    pub(in crate::ledger) fn export(&self) -> Vec<Record> {
         let mut records = Vec::new();
         records.extend(
             self.calendars.iter().map(|(name, known)| Record::Calendar { name: name.clone(), known: known.clone() }),
@@ -47,7 +47,7 @@ impl Tables {
                 .iter()
                 .map(|((calendar, _), post)| Record::Post { calendar: calendar.clone(), post: Box::new(post.clone()) }),
         );
-        records.extend(self.events.iter().map(|event| Record::Event(event.clone())));
+        records.extend(self.events.iter().map(|kept| Record::Event(kept.event.clone())));
         records.extend(self.targets.iter().map(|(name, since)| Record::Target { name: name.clone(), since: *since }));
         records.extend(self.alerts.iter().map(|kept| Record::Alert {
             alert: kept.alert.clone(),
@@ -57,7 +57,7 @@ impl Tables {
     }
 
     /// Takes records in.
-    pub(super) fn import(&mut self, records: &[Record]) -> Result<()> {
+    pub(in crate::ledger) fn import(&mut self, records: &[Record]) -> Result<()> {
         for record in records {
             self.take(record)?;
         }
@@ -90,12 +90,13 @@ impl Tables {
                 let effect = self.effect_of(*delivery, network, uid, intent.frozen.part, *generation)?;
                 self.sequence += 1;
                 self.last_intent = self.last_intent.max(Some(intent.at));
-                let intent = (**intent).clone();
-                self.intents.push(KeptIntent { delivery: *delivery, effect, open: *open, intent });
+                let (order, intent) = (self.next_order(), (**intent).clone());
+                self.intents.push(KeptIntent { order, delivery: *delivery, effect, open: *open, intent });
             }
             Record::Receipt { delivery, generation, network, uid, receipt } => {
                 let effect = self.effect_of(*delivery, network, uid, receipt.part, *generation)?;
-                self.receipts.push(KeptReceipt { delivery: *delivery, effect, receipt: receipt.clone() });
+                let order = self.next_order();
+                self.receipts.push(KeptReceipt { order, delivery: *delivery, effect, receipt: receipt.clone() });
             }
             Record::Variation { calendar, occurrence, variation, .. } => {
                 self.variations.push((calendar.clone(), occurrence.clone(), *variation));
@@ -103,19 +104,27 @@ impl Tables {
             Record::Post { calendar, post } => {
                 self.posts.insert((calendar.clone(), post.post.id.clone()), (**post).clone());
             }
-            Record::Event(event) => self.events.push(event.clone()),
+            Record::Event(event) => self.add_event(event.clone()),
             Record::Target { name, since } => {
                 self.targets.insert(name.clone(), *since);
             }
             Record::Alert { alert, tellings } => {
                 let errands = tellings.iter().map(|telling| (telling.target.clone(), telling.into())).collect();
-                self.alerts.push(KeptAlert { alert: alert.clone(), errands });
+                let order = self.next_order();
+                self.alerts.push(KeptAlert { order, alert: alert.clone(), errands });
             }
         }
         Ok(())
     }
 
-    fn effect_of(&self, id: DeliveryId, network: &str, uid: &str, part: u16, generation: u32) -> Result<Effect> {
+    pub(in crate::ledger) fn effect_of(
+        &self,
+        id: DeliveryId,
+        network: &str,
+        uid: &str,
+        part: u16,
+        generation: u32,
+    ) -> Result<Effect> {
         let row = self
             .deliveries
             .get(&id)
@@ -132,7 +141,7 @@ impl Tables {
 }
 
 impl KeptErrand {
-    fn telling(&self, target: &str) -> Telling {
+    pub(in crate::ledger) fn telling(&self, target: &str) -> Telling {
         Telling {
             target: target.to_owned(),
             attempts: self.attempts,
