@@ -44,11 +44,15 @@ pub(super) fn open(
     room: u64,
     findings: &mut Vec<Finding>,
 ) -> Result<Opened, String> {
+    Ok(opened(read(path, room)?, shown, file, findings))
+}
+
+/// The bytes of a file, at most `room` of them. `Err`: why it cannot be read, as a sentence's end.
+pub(super) fn read(path: &Path, room: u64) -> Result<Vec<u8>, String> {
     let facts = fs::metadata(path).map_err(|error| why(&error))?;
     if !facts.is_file() {
         return Err(if facts.is_dir() { "it is a folder" } else { "it is not a file" }.to_owned());
     }
-    let too_large = || format!("it is too large; all files together may have {} MiB", MAX_BYTES / 1024 / 1024);
     if facts.len() > room {
         return Err(too_large());
     }
@@ -56,11 +60,18 @@ pub(super) fn open(
     // A file that grows while it is read is not followed.
     let opened = fs::File::open(path).map_err(|error| why(&error))?;
     opened.take(room + 1).read_to_end(&mut bytes).map_err(|error| why(&error))?;
-    if bytes.len() as u64 > room {
-        return Err(too_large());
-    }
+    if bytes.len() as u64 > room { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Takes a file's bytes for its text.
+pub(super) fn opened(bytes: Vec<u8>, shown: String, file: usize, findings: &mut Vec<Finding>) -> Opened {
     let text = decode(bytes, file, findings);
-    Ok(Opened { conflicts: conflicts(&text), source: SourceFile::new(shown, text) })
+    Opened { conflicts: conflicts(&text), source: SourceFile::new(shown, text) }
+}
+
+/// Why a file is not read to its end, as a sentence's end.
+fn too_large() -> String {
+    format!("it is too large; all files together may have {} MiB", MAX_BYTES / 1024 / 1024)
 }
 
 /// Why a file could not be read, for people.

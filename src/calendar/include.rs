@@ -1,10 +1,7 @@
 //! `include`: which files a pattern means. Relative to the calendar, `/` between names, `*` and `?` inside a name, `**`
 //! for any folders. Never leaves the folder, never follows a symlink.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use super::file::why;
+use super::tree::{Kind, Tree};
 
 /// Most entries of folders that one pattern may walk over.
 const MAX_ENTRIES: usize = 200_000;
@@ -43,11 +40,11 @@ pub(super) fn refuse(pattern: &str) -> Option<&'static str> {
 }
 
 /// The files that a pattern means. A pattern without `*` and `?` means one file, whether it exists or not.
-pub(super) fn expand(folder: &Path, pattern: &str) -> Matches {
+pub(super) fn expand(tree: &dyn Tree, pattern: &str) -> Matches {
     let parts: Vec<&str> = pattern.split('/').filter(|part| *part != ".").collect();
     let mut matches = Matches::default();
     let mut left = MAX_ENTRIES;
-    walk(folder, "", &parts, &mut matches, &mut left);
+    walk(tree, "", &parts, &mut matches, &mut left);
     matches.too_many = left == 0;
     matches.files.sort_unstable();
     matches.files.dedup();
@@ -56,62 +53,49 @@ pub(super) fn expand(folder: &Path, pattern: &str) -> Matches {
     matches
 }
 
-fn walk(root: &Path, below: &str, parts: &[&str], matches: &mut Matches, left: &mut usize) {
+fn walk(tree: &dyn Tree, below: &str, parts: &[&str], matches: &mut Matches, left: &mut usize) {
     let Some((&part, rest)) = parts.split_first() else { return };
     let path = |name: &str| if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
     if !part.contains(['*', '?']) {
         let here = path(part);
-        let is_symlink = fs::symlink_metadata(on_disk(root, &here)).is_ok_and(|facts| facts.is_symlink());
-        if is_symlink {
+        if matches!(tree.kind(&here), Some(Kind::Link { .. })) {
             matches.symlinks.push(here);
         } else if rest.is_empty() {
             matches.files.push(here);
         } else {
-            walk(root, &here, rest, matches, left);
+            walk(tree, &here, rest, matches, left);
         }
         return;
     }
     if part == "**" {
-        walk(root, below, rest, matches, left);
+        walk(tree, below, rest, matches, left);
     }
-    let entries = match fs::read_dir(on_disk(root, below)) {
+    let entries = match tree.list(below) {
         Ok(entries) => entries,
-        Err(error) => {
-            let missing =
-                error.kind() == std::io::ErrorKind::NotFound || error.kind() == std::io::ErrorKind::NotADirectory;
-            if !missing {
-                matches.unreadable.push((below.to_owned(), why(&error)));
-            }
+        Err(why) => {
+            matches.unreadable.push((below.to_owned(), why));
             return;
         }
     };
-    for entry in entries.filter_map(Result::ok) {
+    for (name, kind) in entries {
         if *left == 0 {
             return;
         }
         *left -= 1;
-        // A name that is not Unicode cannot be written in a calendar, and a hidden one is not meant by `*`.
-        let Ok(name) = entry.file_name().into_string() else { continue };
+        // A hidden name is not meant by `*`.
         if name.starts_with('.') || !(part == "**" || matches_name(part, &name)) {
             continue;
         }
         let here = path(&name);
-        let Ok(kind) = entry.file_type() else { continue };
-        let is_folder = if kind.is_symlink() { entry.path().is_dir() } else { kind.is_dir() };
+        let is_folder = matches!(kind, Kind::Folder | Kind::Link { folder: true });
         let next = if part == "**" { parts } else { rest };
         match (next.is_empty(), is_folder) {
             (true, true) | (false, false) => {}
-            _ if kind.is_symlink() => matches.symlinks.push(here),
+            _ if matches!(kind, Kind::Link { .. }) => matches.symlinks.push(here),
             (true, false) => matches.files.push(here),
-            (false, true) => walk(root, &here, next, matches, left),
+            (false, true) => walk(tree, &here, next, matches, left),
         }
     }
-}
-
-fn on_disk(root: &Path, relative: &str) -> PathBuf {
-    let mut path = root.to_owned();
-    path.extend(relative.split('/').filter(|part| !part.is_empty()));
-    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path }
 }
 
 /// `*` and `?` against one name. Linear in memory, and at most pattern × name in time.
@@ -143,6 +127,9 @@ fn matches_name(pattern: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use super::super::tree::Disk;
     use super::*;
 
     #[test]
@@ -179,19 +166,20 @@ mod tests {
             fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
             fs::write(path, "").expect("a file");
         }
-        assert_eq!(expand(folder.path(), "*.toml").files, ["a.toml", "b.toml"]);
-        assert_eq!(expand(folder.path(), "**/*.toml").files, ["a.toml", "b.toml", "sub/c.toml", "sub/deep/d.toml"]);
-        assert_eq!(expand(folder.path(), "sub/**/*.toml").files, ["sub/c.toml", "sub/deep/d.toml"]);
-        assert_eq!(expand(folder.path(), "./none.toml").files, ["none.toml"]);
-        assert!(expand(folder.path(), "none/*.toml").files.is_empty());
+        let tree = &Disk::new(folder.path());
+        assert_eq!(expand(tree, "*.toml").files, ["a.toml", "b.toml"]);
+        assert_eq!(expand(tree, "**/*.toml").files, ["a.toml", "b.toml", "sub/c.toml", "sub/deep/d.toml"]);
+        assert_eq!(expand(tree, "sub/**/*.toml").files, ["sub/c.toml", "sub/deep/d.toml"]);
+        assert_eq!(expand(tree, "./none.toml").files, ["none.toml"]);
+        assert!(expand(tree, "none/*.toml").files.is_empty());
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink("/etc", folder.path().join("etc")).expect("a symlink");
             std::os::unix::fs::symlink("a.toml", folder.path().join("z.toml")).expect("a symlink");
-            assert_eq!(expand(folder.path(), "etc/hosts").symlinks, ["etc"]);
-            assert_eq!(expand(folder.path(), "*.toml").symlinks, ["z.toml"]);
-            assert_eq!(expand(folder.path(), "**/*.toml").symlinks, ["etc", "z.toml"]);
-            assert!(expand(folder.path(), "*/none.md").symlinks.contains(&"etc".to_owned()));
+            assert_eq!(expand(tree, "etc/hosts").symlinks, ["etc"]);
+            assert_eq!(expand(tree, "*.toml").symlinks, ["z.toml"]);
+            assert_eq!(expand(tree, "**/*.toml").symlinks, ["etc", "z.toml"]);
+            assert!(expand(tree, "*/none.md").symlinks.contains(&"etc".to_owned()));
         }
     }
 }

@@ -14,6 +14,7 @@ use super::post::{Context, Defaults};
 use super::raw::{MissingAlt, RawAccount, RawCalendar, RawCampaign, RawPart, RawPost, RawUtm};
 use super::read::{At, Finding, Reader, read_table};
 use super::scalar::Named;
+use super::tree::{Disk, Tree};
 use super::{Calendar, Config, Known, Loaded, SourceFile, Sources, Span, include, markdown, recover, suggest};
 use crate::model::{AccountName, CalendarName, Campaign, Post, PostId, Severity, Utm, codes};
 use crate::time::Zone;
@@ -23,11 +24,30 @@ const MAX_POSTS: usize = 2_000_000;
 
 /// Reads a calendar and what it includes. `config` gives the credentialed accounts.
 pub fn load(path: &Path, config: &Config, known: &Known) -> Loaded {
-    let mut load = Load::new(path, config, known);
+    let bytes = file::read(path, MAX_BYTES);
+    load_bytes(&Disk::new(&folder_of(path)), path, bytes, config, known)
+}
+
+/// Reads a calendar as [`load`] does, from another state of the folder that it is in. `path` is where it is in the
+/// present one: its media are looked for there.
+pub fn load_from(tree: &dyn Tree, path: &Path, config: &Config, known: &Known) -> Loaded {
+    let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| "its name is not Unicode".to_owned());
+    load_bytes(tree, path, name.and_then(|name| tree.read(name, MAX_BYTES)), config, known)
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn load_bytes(tree: &dyn Tree, path: &Path, bytes: Result<Vec<u8>, String>, config: &Config, known: &Known) -> Loaded {
+    let mut load = Load::new(tree, path, config, known);
     let shown = path.display().to_string();
     let mut findings = Vec::new();
     let mut head = None;
-    match file::open(path, shown.clone(), 0, MAX_BYTES, &mut findings) {
+    match bytes.map(|bytes| file::opened(bytes, shown.clone(), 0, &mut findings)) {
         Ok(opened) => {
             load.room -= opened.source.text.len() as u64;
             head = Some(load.main(&opened, &mut findings, config));
@@ -62,6 +82,7 @@ struct Head {
 /// A calendar while it is read.
 #[derive(Debug)]
 struct Load<'a> {
+    tree: &'a dyn Tree,
     context: Context<'a>,
     folder: PathBuf,
     /// The calendar's own file name, so that `*.toml` does not include it.
@@ -85,8 +106,9 @@ struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    fn new(path: &Path, config: &Config, known: &'a Known) -> Self {
+    fn new(tree: &'a dyn Tree, path: &Path, config: &Config, known: &'a Known) -> Self {
         Self {
+            tree,
             context: Context {
                 known,
                 zone: None,
@@ -95,10 +117,7 @@ impl<'a> Load<'a> {
                 defaults: Defaults::default(),
                 rules: HashMap::new(),
             },
-            folder: match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-                _ => PathBuf::from("."),
-            },
+            folder: folder_of(path),
             own: path.file_name().and_then(|name| name.to_str()).map(str::to_owned),
             media_host: config.media_host.is_some(),
             room: MAX_BYTES,
@@ -351,7 +370,7 @@ impl<'a> Load<'a> {
             return;
         }
         let is_plain = !pattern.value.contains(['*', '?']);
-        let matches = include::expand(&self.folder, &pattern.value);
+        let matches = include::expand(self.tree, &pattern.value);
         for link in &matches.symlinks {
             let mut bad = Finding::error(
                 codes::INCLUDE_SYMLINK,
@@ -407,12 +426,10 @@ impl<'a> Load<'a> {
 
     /// Reads an included file.
     fn file(&mut self, name: &str, asked: Span) {
-        let path = self.folder.join(name);
         let index = self.sources.files.len();
         let mut findings = Vec::new();
-        let opened = file::open(&path, self.shown(name), index, self.room, &mut findings);
-        let opened = match opened {
-            Ok(opened) => opened,
+        let opened = match self.tree.read(name, self.room) {
+            Ok(bytes) => file::opened(bytes, self.shown(name), index, &mut findings),
             Err(why) => {
                 self.findings.push(Finding::error(
                     codes::FILE_NOT_READ,

@@ -25,6 +25,7 @@ mod source;
 mod suggest;
 mod syntax;
 mod text_span;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,11 +34,12 @@ pub use amend::{put_limits, replace};
 pub use config::{Alert, AlertKind, Config, DeliverySettings, Found, find, load_config};
 pub use diagnostic::Diagnostic;
 pub use known::{Check, Known, KnownNetwork};
-pub use load::load;
+pub use load::{load, load_from};
 pub use media_host::{MediaHostSettings, MediaPlace};
 pub use places::Places;
 pub use schema::{calendar_schema, config_schema};
 pub use source::{Position, SourceFile, Sources, Span};
+pub use tree::{Kind, Tree};
 
 use crate::model::{Account, AccountName, CalendarName, Campaign, Post, PostId, Problem, Severity};
 use crate::time::Zone;

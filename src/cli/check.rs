@@ -7,6 +7,7 @@ use crate::calendar::Diagnostic;
 use crate::compose;
 use crate::model::Severity;
 use crate::report::diagnostics::{CheckReport, Tally, github, human};
+use crate::report::sarif;
 use crate::time::{Clock as _, SystemClock};
 
 /// Validate a calendar, offline and without secrets
@@ -32,6 +33,8 @@ enum Format {
     Json,
     /// Annotations in a GitHub workflow
     Github,
+    /// SARIF 2.1.0, for code scanning and editors
+    Sarif,
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
@@ -48,8 +51,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     match args.format {
         Format::Human => {
             let colour = output::colours(Stream::Stdout);
-            output::stdout(&human(&workspace.settings.sources, &shown(settings), colour));
-            output::stdout(&human(&workspace.loaded.sources, &shown(&found), colour));
+            let text = human(&workspace.settings.sources, &shown(settings), colour)
+                + &human(&workspace.loaded.sources, &shown(&found), colour);
+            if text.is_empty() {
+                output::stdout("");
+            } else {
+                output::grouped("smm-check", &format!("smm check: {}", tally.line(workspace.loaded.ids.len())), &text);
+            }
         }
         Format::Json => output::json(&CheckReport {
             ok: tally.errors == 0,
@@ -57,11 +65,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
             posts: workspace.loaded.ids.len(),
             diagnostics: &all,
         })?,
-        Format::Github => output::stdout(&github(&shown(&all))),
+        Format::Github => output::machine(&github(&shown(&all), &output::path_in_checkout)),
+        Format::Sarif => output::json(&sarif(&all, &output::path_in_checkout))?,
     }
+    output::summarize_check(&all, workspace.loaded.ids.len());
     if !global.quiet {
         let line = tally.line(workspace.loaded.ids.len());
-        let hint = if tally.notes > 0 && global.verbose == 0 && args.format != Format::Json {
+        let hint = if tally.notes > 0 && global.verbose == 0 && !matches!(args.format, Format::Json | Format::Sarif) {
             " (-v shows the notes)"
         } else {
             ""

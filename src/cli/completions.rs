@@ -15,7 +15,7 @@ pub(super) struct Args {
 
 #[expect(clippy::unnecessary_wraps, reason = "every command has this shape")]
 pub(super) fn run(args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    output::stdout(&completions(args.shell));
+    output::machine(&completions(args.shell));
     Ok(Exit::Done)
 }
 

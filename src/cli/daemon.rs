@@ -186,7 +186,7 @@ fn log_to_stderr(format: LogFormat, global: &Global) {
     };
     // Of this program alone: what libraries tell of their calls is not for a log that may be shown around.
     let ours = Targets::new().with_target("smm", level);
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let log = tracing_subscriber::fmt::layer().with_writer(|| super::output::Log).with_target(false);
     let registry = tracing_subscriber::registry();
     // A log that is set up already stays as it is.
     let _ = match format {

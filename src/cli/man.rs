@@ -12,7 +12,7 @@ use super::{Exit, Failure, Global};
 pub(super) struct Args {}
 
 pub(super) fn run(_args: &Args, _global: &Global) -> Result<Exit, Failure> {
-    output::stdout(&manual().map_err(|error| Failure::new(format!("cannot write the manual: {error}")))?);
+    output::machine(&manual().map_err(|error| Failure::new(format!("cannot write the manual: {error}")))?);
     Ok(Exit::Done)
 }
 

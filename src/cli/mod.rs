@@ -134,7 +134,15 @@ pub fn command() -> clap::Command {
 /// Parses the arguments, runs the command, prints what went wrong.
 pub fn main() -> ExitCode {
     crate::secrets::keep_in_memory();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // On CI nothing of an argument is to be taken for an order either.
+        Err(error) if error.use_stderr() && output::ci() != crate::report::ci::Ci::None => {
+            output::stderr(&error.render().to_string());
+            return ExitCode::from(2);
+        }
+        Err(error) => error.exit(),
+    };
     let done = match cli.command {
         Command::Init(args) => init::run(&args, &cli.global),
         Command::Check(args) => check::run(&args, &cli.global),

@@ -1,5 +1,8 @@
 //! `smm plan`.
 
+mod revision;
+mod since;
+
 use chrono::{DateTime, Utc};
 
 use super::output::{self, Stream};
@@ -22,6 +25,15 @@ pub(super) struct Args {
     /// How the plan is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Tell what the change since this commit does: what it adds, moves or drops, and what would be sent again
+    ///
+    /// The calendar of the commit is read from git's objects; nothing is checked out. A ledger is asked where there is one;
+    /// without any, every post whose time is past is taken to be out.
+    #[arg(long, value_name = "REV", conflicts_with_all = ["until", "limit"])]
+    since: Option<String>,
+    /// With --since: ask no ledger, whatever smm.toml says
+    #[arg(long, requires = "since")]
+    no_ledger: bool,
     /// Leave out what is due later, such as `fri 18:00` or `2026-12-31`
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
@@ -39,7 +51,7 @@ enum Format {
     Human,
     /// For programs
     Json,
-    /// A table for a pull request
+    /// For a comment on a pull request
     Markdown,
 }
 
@@ -49,6 +61,9 @@ const LINES: usize = 50;
 const PER_SERIES: usize = 5;
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
+    if let Some(revision) = &args.since {
+        return since::run(args, revision, global);
+    }
     let workspace = Workspace::read(&args.calendar, global)?;
     let calendar = workspace.calendar()?;
     let now = SystemClock.now();
@@ -72,7 +87,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     match args.format {
         Format::Human => output::stdout(&plan.human(output::colours(Stream::Stdout))),
         Format::Json => output::json(&plan.json())?,
-        Format::Markdown => output::stdout(&plan.markdown()),
+        Format::Markdown => output::machine(&plan.markdown()),
     }
     older::warn(&age, global);
     let errors = workspace.loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();

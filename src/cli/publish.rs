@@ -225,6 +225,7 @@ fn print(
     burst: Burst,
 ) -> Result<Exit, Failure> {
     let now = SystemClock.now();
+    output::summarize("smm publish", rows.iter().map(DeliveryView::from));
     match args.format {
         Format::Json => {
             let view = |row| DeliveryView::at(row, now).turn(turns.get(&row.id).copied());
@@ -246,7 +247,8 @@ fn print(
                 }
             } else {
                 let status = Status::new(&shown, Vec::new(), now).turns(turns);
-                output::stdout(&status.human(true, output::colours(Stream::Stdout)));
+                let text = status.human(true, output::colours(Stream::Stdout));
+                output::grouped("smm-publish", "smm publish: the deliveries", &text);
             }
             if !global.quiet {
                 left(rows, turns, burst, now);

@@ -267,12 +267,12 @@ fn home(user: bool) -> &'static str {
 
 fn print(units: &[Unit], user: bool, global: &Global) {
     if let [unit] = units {
-        output::stdout(&unit.text);
+        output::machine(&unit.text);
         return;
     }
     for (number, unit) in units.iter().enumerate() {
         let gap = if number == 0 { "" } else { "\n" };
-        output::stdout(&format!("{gap}# {}/{}\n{}", home(user), unit.name, unit.text));
+        output::machine(&format!("{gap}# {}/{}\n{}", home(user), unit.name, unit.text));
     }
     if !global.quiet {
         let names: Vec<&str> = units.iter().map(|unit| unit.name).collect();

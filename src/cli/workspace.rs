@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use etcetera::BaseStrategy as _;
+use secrecy::ExposeSecret as _;
 
 use super::Global;
 use super::output::{self, Failure};
@@ -181,7 +182,13 @@ pub(super) fn local_zone() -> Zone {
 /// The sources that secrets come from. None of them is asked yet.
 pub(super) fn secrets() -> Chain {
     let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-    Chain::usual(|name| std::env::var(name).ok(), credentials, state_folder().ok().as_deref())
+    let chain = Chain::usual(|name| std::env::var(name).ok(), credentials, state_folder().ok().as_deref());
+    // CI covers what it has put into the environment itself, and nothing else.
+    chain.watched(|source, secret| {
+        if source != "environment" {
+            output::mask(secret.expose_secret());
+        }
+    })
 }
 
 /// What programs that smm runs inherit of the environment: everything but what is smm's own, and secrets with it.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
+use super::ci::{data, property};
 use super::printable::{aligned, printable};
 use crate::calendar::{Diagnostic, Sources, Span};
 use crate::model::{CalendarName, Severity, codes};
@@ -176,8 +177,9 @@ fn floor(text: &str, byte: usize) -> usize {
     (0..=byte).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
-/// Workflow commands that GitHub shows as annotations of the changed lines.
-pub fn github(diagnostics: &[Diagnostic]) -> String {
+/// Workflow commands that GitHub shows as annotations of the changed lines. `path` makes a file's path one that is relative
+/// to the repository.
+pub fn github(diagnostics: &[Diagnostic], path: &dyn Fn(&str) -> String) -> String {
     let mut text = String::new();
     for found in diagnostics {
         let command = match found.severity {
@@ -190,29 +192,16 @@ pub fn github(diagnostics: &[Diagnostic]) -> String {
             message.push('\n');
             message.push_str(&printable(help));
         }
-        let _ = writeln!(
-            text,
-            "::{command} file={},line={},col={},endLine={},endColumn={},title={}::{}",
-            property(&printable(&found.file)),
-            found.line,
-            found.column,
-            found.end_line,
-            found.end_column,
-            property(found.code.0),
-            data(&message),
-        );
+        let _ = write!(text, "::{command} file={},line={}", property(&printable(&path(&found.file))), found.line);
+        // Columns mean something within one line alone.
+        let _ = if found.end_line > found.line {
+            write!(text, ",endLine={}", found.end_line)
+        } else {
+            write!(text, ",col={},endLine={},endColumn={}", found.column, found.end_line, found.end_column)
+        };
+        let _ = writeln!(text, ",title={}::{}", property(found.code.0), data(&message));
     }
     text
-}
-
-/// Escapes a message as GitHub's runner reads it back.
-fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// Escapes a property's value: what ends a property or begins the message too.
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]
@@ -291,8 +280,8 @@ mod tests {
         let mut found = about(&sources, "y", "100 % wrong:\nreally, yes");
         found.file = "a,b:c.toml".to_owned();
         assert_eq!(
-            github(&[found]),
-            "::error file=a%2Cb%3Ac.toml,line=1,col=9,endLine=1,endColumn=10,title=text-too-long::\
+            github(&[found], &|path| format!("sub/{path}")),
+            "::error file=sub/a%2Cb%3Ac.toml,line=1,col=9,endLine=1,endColumn=10,title=text-too-long::\
              100 %25 wrong:%0Areally, yes%0Ashorten it\n"
         );
     }

@@ -1,5 +1,6 @@
 //! What commands show: tables, JSON, HTML.
 
+pub mod ci;
 pub mod diagnostics;
 pub mod doctor;
 pub mod html;
@@ -11,8 +12,11 @@ mod alert;
 mod delivery;
 mod detail;
 mod history;
+mod markdown;
 mod plan;
 mod printable;
+mod sarif;
+mod since;
 mod status;
 mod table;
 
@@ -25,5 +29,7 @@ pub use detail::Detail;
 pub use history::{EventList, EventView};
 pub use plan::{Plan, Scope};
 pub use printable::printable;
+pub use sarif::sarif;
+pub use since::{SincePlan, Source, edited};
 pub use status::{HoldOffView, OlderView, PauseView, Status, civil, duration};
 pub use table::{Cell, Table, Tone};

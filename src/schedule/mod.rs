@@ -45,6 +45,7 @@ mod late;
 mod occurrence;
 mod renamed;
 mod shift;
+mod since;
 mod turn;
 
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub use forecast::{Forecast, forecast, next_time};
 pub use late::span;
 pub use occurrence::RECORDED;
 pub use shift::due_for;
+pub use since::{Difference, Effect, Ledgered, Side, since};
 pub use turn::{Turn, Wait, turns};
 
 /// Overdue posts that are published although nobody was asked: at a ledger's first sight of a calendar, and when posts

@@ -158,13 +158,17 @@ pub struct Found {
 #[derive(Clone)]
 pub struct Chain {
     sources: Arc<[Box<dyn Source>]>,
+    watch: Option<Watch>,
 }
+
+/// Who is told of each secret that is read or kept, with the name of its source.
+type Watch = Arc<dyn Fn(&'static str, &SecretString) + Send + Sync>;
 
 impl Chain {
     /// The sources that an operator fills: the environment, as `env` looks it up, then the folder of systemd's
     /// credentials, if there is one. Nothing can be kept in them.
     pub fn new(env: impl Fn(&str) -> Option<String> + Send + Sync + 'static, credentials_dir: Option<PathBuf>) -> Self {
-        Self { sources: given(Arc::new(env), credentials_dir).into() }
+        Self { sources: given(Arc::new(env), credentials_dir).into(), watch: None }
     }
 
     /// All sources: those of [`Chain::new`], then the system's keyring (unless the variable `SMM_KEYRING` is `off`), then
@@ -183,12 +187,27 @@ impl Chain {
         if let Some(state) = state {
             sources.push(Box::new(Vault::new(state, env, credentials_dir)));
         }
-        Self { sources: sources.into() }
+        Self { sources: sources.into(), watch: None }
     }
 
     /// Other sources than the usual ones, in this order.
     pub fn of_sources(sources: Vec<Box<dyn Source>>) -> Self {
-        Self { sources: sources.into() }
+        Self { sources: sources.into(), watch: None }
+    }
+
+    /// The same sources; `watch` is told of each secret that is read or kept, with the name of its source, before whoever
+    /// asked has it.
+    #[must_use]
+    pub fn watched(mut self, watch: impl Fn(&'static str, &SecretString) + Send + Sync + 'static) -> Self {
+        self.watch = Some(Arc::new(watch));
+        self
+    }
+
+    fn seen(&self, found: Found) -> Found {
+        if let Some(watch) = &self.watch {
+            watch(found.source, &found.secret);
+        }
+        found
     }
 
     /// The secrets of one owner, as an adapter may read them.
@@ -204,7 +223,7 @@ impl Chain {
         // What an operator has put there and cannot be read is told: another one is not what was meant.
         for source in self.sources.iter().filter(|source| !source.is_store()) {
             if let Some(secret) = source.read(owner, field).await? {
-                return Ok(Some(Found { secret, source: source.name() }));
+                return Ok(Some(self.seen(Found { secret, source: source.name() })));
             }
         }
         self.stored(owner, field).await
@@ -213,13 +232,13 @@ impl Chain {
     /// Reads a secret from the stores as [`Chain::read`] does, whatever the sources before them have.
     pub async fn stored(&self, owner: &Owner, field: &str) -> Result<Option<Found>, String> {
         if let Some(found) = self.read_first(owner, field).await {
-            return Ok(Some(found));
+            return Ok(Some(self.seen(found)));
         }
         let mut unasked = Vec::new();
         for source in self.stores() {
             let name = source.name();
             match source.read(owner, field).await {
-                Ok(Some(secret)) => return Ok(Some(Found { secret, source: name })),
+                Ok(Some(secret)) => return Ok(Some(self.seen(Found { secret, source: name }))),
                 Ok(None) => {}
                 Err(why) => {
                     tracing::debug!("the {field} of {} cannot be read from the {name}: {why}", owner.called());
@@ -272,6 +291,7 @@ impl Chain {
                 source.store_first(owner, field, secret).await
             };
             let Err(why) = kept else {
+                self.seen(Found { secret: secret.clone(), source: name });
                 let refused = |other: &str| passed_over.iter().flatten().any(|name| *name == other);
                 for other in self.stores().filter(|other| other.name() != name && !refused(other.name())) {
                     self.take_out_older(other, owner, field, name).await?;
@@ -500,7 +520,7 @@ mod tests {
         let env = Arc::new(move |name: &str| (with_key && name == "SMM_VAULT_KEY").then(|| "0".repeat(64)));
         let sources: Vec<Box<dyn Source>> =
             vec![Box::new(FakeKeyring(Arc::clone(&fake))), Box::new(Vault::new(state, env, None))];
-        (Chain { sources: sources.into() }, fake)
+        (Chain { sources: sources.into(), watch: None }, fake)
     }
 
     async fn found(chain: &Chain, owner: &Owner) -> Result<Option<(String, &'static str)>, String> {

@@ -37,6 +37,7 @@ mod architecture;
 mod calendar;
 #[cfg(target_os = "linux")]
 mod canary;
+mod ci;
 mod daemon;
 mod doctor;
 mod documents;
@@ -70,6 +71,7 @@ mod rig;
 mod schema;
 #[cfg(unix)]
 mod serve;
+mod since;
 #[cfg(target_os = "linux")]
 mod systemd;
 mod transfer;

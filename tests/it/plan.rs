@@ -43,7 +43,7 @@ fn a_plan_without_a_ledger_is_a_first_run_and_leaves_nothing_behind() {
     assert!(shown.contains("Mon ") && shown.contains("times in Europe/Berlin"), "{shown}");
     assert!(!shown.contains("2090"), "{shown}");
     let shown = env.smm(&["plan", "--format", "markdown"]).expect(0).stdout;
-    assert!(shown.contains("| Fri 2090-12-01 09:00 | far | site | new |"), "{shown}");
+    assert!(shown.contains("| Fri 2090-12-01 09:00 | <code>far</code> | <code>site</code> | new |"), "{shown}");
     assert!(env.smm(&["plan", "--until", "someday"]).expect(2).stderr.contains("someday"));
 }
 

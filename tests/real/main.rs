@@ -21,6 +21,7 @@ mod support;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod ci;
 mod daemons;
 #[cfg(target_os = "linux")]
 mod keyring;
@@ -107,6 +108,13 @@ fn main() -> ExitCode {
         keyring("one_that_hangs_is_waited_for_once", keyring::one_that_hangs_is_waited_for_once);
         keyring("one_that_is_not_there_has_nothing", keyring::one_that_is_not_there_has_nothing);
     }
+    let linters = ci::installed();
+    let mut jobs = |name: &str, case: fn()| add(&format!("ci::{name}"), "what reads workflows", linters, case);
+    jobs("linters_find_nothing", ci::linters_find_nothing);
+    jobs("sarif_is_what_its_schema_says", ci::sarif_is_what_its_schema_says);
+    jobs("a_pull_request_step_by_step", ci::a_pull_request_step_by_step);
+    jobs("a_release_step_by_step", ci::a_release_step_by_step);
+    jobs("the_recipe_for_any_shell", ci::the_recipe_for_any_shell);
     add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));
     add(
         "metrics::are_as_prometheus_wants_them",

@@ -217,6 +217,11 @@ impl Stand {
         self.secrets.values()
     }
 
+    /// The same, by the variable that each is read from.
+    pub(crate) fn secrets_by_name(&self) -> &BTreeMap<String, String> {
+        &self.secrets
+    }
+
     /// The program, with the accounts' secrets.
     pub(crate) fn command(&self) -> Command {
         let mut command = self.env.command();

@@ -230,12 +230,14 @@ fn progress(global: &Global, count: usize) -> indicatif::ProgressBar {
 /// What became of them.
 pub(super) fn report(rows: &[Delivery], args: &Args, global: &Global) -> Result<Exit, Failure> {
     let now = SystemClock.now();
+    output::summarize("smm post", rows.iter().map(DeliveryView::from));
     match args.format {
         Format::Json => {
             output::json(&DeliveryList { deliveries: rows.iter().map(|row| DeliveryView::at(row, now)).collect() })?;
         }
         Format::Human => {
-            output::stdout(&Status::new(rows, Vec::new(), now).human(true, output::colours(Stream::Stdout)));
+            let text = Status::new(rows, Vec::new(), now).human(true, output::colours(Stream::Stdout));
+            output::grouped("smm-post", "smm post: the deliveries", &text);
             if args.at.is_some() && !global.quiet {
                 output::stderr("it is kept in the ledger until `smm daemon` or `smm publish` sends it\n");
             }
