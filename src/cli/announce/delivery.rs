@@ -412,6 +412,7 @@ impl Run<'_> {
         let now = SystemClock.now();
         let turns =
             if rows.iter().any(|row| row.state == State::Planned) { self.turns().await? } else { Default::default() };
+        output::summarize("smm announce", rows.iter().map(DeliveryView::from));
         match self.args.format {
             Format::Json => {
                 let view = |row| DeliveryView::at(row, now).turn(turns.get(&row.id).copied());
@@ -419,7 +420,8 @@ impl Run<'_> {
             }
             Format::Human => {
                 let status = Status::new(rows, Vec::new(), now).turns(&turns);
-                output::stdout(&status.human(true, output::colours(Stream::Stdout)));
+                let text = status.human(true, output::colours(Stream::Stdout));
+                output::grouped("smm-announce", "smm announce: the deliveries", &text);
             }
         }
         let already = rows.iter().filter(|row| row.already).count();
