@@ -77,6 +77,8 @@ pub fn unit_word(count: u64, unit: Unit) -> &'static str {
         Unit::Bytes => "bytes",
         Unit::LittleText if one => "character of little text",
         Unit::LittleText => "characters of little text",
+        Unit::EmojiBytes if one => "character",
+        Unit::EmojiBytes => "characters (emoji by their bytes)",
         Unit::WeightedV3 if one => "weighted character",
         Unit::WeightedV3 => "weighted characters",
     }

@@ -12,6 +12,7 @@
 
 pub mod card;
 pub mod check;
+pub mod graph;
 pub mod http;
 pub mod mail;
 
@@ -37,7 +38,7 @@ pub use profile::{
     AltRule, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
     TextLimit, TextRules, VideoRule, WarningSupport,
 };
-pub use sign_in::{AuthServer, ClientId, Endpoints, OAuth, Paste, Redirect, Scope, SignIn};
+pub use sign_in::{AuthServer, ClientId, Endpoints, LongLived, OAuth, Paste, Redirect, Scope, SignIn};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};

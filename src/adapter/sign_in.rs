@@ -96,6 +96,24 @@ pub enum AuthServer {
     OfAccount(Endpoints),
     /// The same for everybody: whole addresses.
     Fixed(Endpoints),
+    /// The same for everybody, with whole addresses (of an account with a `server`, the same paths there); and there are no
+    /// refresh tokens: the access token that a code is good for is exchanged at once for one that lives long, and that one
+    /// for a newer one before it ends.
+    LongLived(Endpoints, LongLived),
+}
+
+/// How Meta's long-lived tokens are come by. Both are GETs with `grant_type` and `access_token`, answered as RFC 6749,
+/// section 5.1, has it (fbsamples/threads_api, Postman collection, folder Authorization, read 2026-11-23).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongLived {
+    /// Where a short-lived token is exchanged, with the app's secret beside it as `client_secret`.
+    pub exchange: &'static str,
+    /// The `grant_type` of that.
+    pub exchange_grant: &'static str,
+    /// Where a long-lived token is exchanged for a newer one.
+    pub refresh: &'static str,
+    /// The `grant_type` of that.
+    pub refresh_grant: &'static str,
 }
 
 /// The addresses (or paths) of an authorization server.
@@ -149,7 +167,8 @@ pub struct Redirect {
     /// alone. `None`: the network refuses loopback.
     pub loopback: Option<u16>,
     /// The address where the code is to be read and pasted from, such as `urn:ietf:wg:oauth:2.0:oob`; `None`: the address
-    /// of the page that cannot be reached is pasted.
+    /// of the page that cannot be reached is pasted. The account's setting `redirect_uri` comes before it, for networks where
+    /// a person registers an address of their own.
     pub paste: Option<&'static str>,
 }
 

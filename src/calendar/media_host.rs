@@ -192,6 +192,6 @@ mod tests {
             codes(&format!("{s3}bucket = 'b'\nurl = 'https://m.example'\nprefix = 'a/../b'\nsecret = 'x'")),
             [("bad-value", 6), ("secret-in-file", 7)]
         );
-        assert_eq!(codes(&format!("{folder}folder = 'm'\nkind = 'ftp'")).len(), 1);
+        assert_eq!(codes("kind = 'ftp'\nurl = 'https://acme.example'"), [("unknown-value", 2)]);
     }
 }

@@ -6,6 +6,7 @@ mod feed;
 mod mastodon;
 mod matrix;
 mod telegram;
+mod threads;
 mod x;
 
 use crate::adapter::Network;
@@ -19,6 +20,7 @@ pub static ALL: &[&dyn Network] = &[
     &mastodon::Mastodon,
     &matrix::Matrix,
     &telegram::Telegram,
+    &threads::Threads,
     &x::X,
 ];
 

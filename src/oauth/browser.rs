@@ -12,8 +12,9 @@ use super::form::Form;
 use super::grant::Grant;
 use super::loopback::{Bound, Loopback};
 use super::pkce::{Proof, random};
+use super::server::Exchange;
 use super::signing_in::Setting;
-use super::token::{ask, shown};
+use super::token::{Tokens, ask, exchange, shown};
 use crate::adapter::{Fault, Refusal};
 
 /// A sign-in in a browser, waiting for its answer.
@@ -127,11 +128,19 @@ impl Browser {
             .field("redirect_uri", &self.redirect)
             .secret("code_verifier", &self.proof.verifier);
         let now = self.setting.clock.now();
-        let tokens = ask(&self.setting.http, &self.setting.server.token, &self.client, form, now).await;
+        let http = &self.setting.http;
+        let tokens = ask(http, &self.setting.server.token, &self.client, form, now).await;
         if let Some(loopback) = self.loopback {
             loopback.close().await;
         }
-        Ok(self.setting.grant(self.client, tokens.map_err(super::token::NoTokens::into_fault)?, now))
+        let mut tokens = tokens.map_err(super::token::NoTokens::into_fault)?;
+        if let Some(Exchange { first: (url, grant_type), .. }) = &self.setting.server.long_lived {
+            let secret = self.client.secret.as_ref();
+            let longer = exchange(http, (url, grant_type), &tokens.access, secret, now).await;
+            let longer = longer.map_err(super::token::NoTokens::into_fault)?;
+            tokens = Tokens { scopes: longer.scopes.or(tokens.scopes), ..longer };
+        }
+        Ok(self.setting.grant(self.client, tokens, now))
     }
 }
 

@@ -141,6 +141,7 @@ impl Server {
             server: self.url.clone(),
             token_url: format!("{}/oauth/token", self.url),
             revoke_url: Some(format!("{}/oauth/revoke", self.url)),
+            exchanged_by: None,
             issuer: None,
             obtained: now,
             begun: None,

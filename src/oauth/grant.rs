@@ -38,6 +38,9 @@ pub struct Grant {
     pub token_url: String,
     /// Where tokens are given back (RFC 7009).
     pub revoke_url: Option<String>,
+    /// The access token is exchanged for a newer one itself, at [`Grant::token_url`] with this `grant_type`; it is its own
+    /// [`Grant::refresh`] then. `None`: it is renewed with a refresh token.
+    pub exchanged_by: Option<String>,
     /// What the authorization server calls itself (RFC 8414).
     pub issuer: Option<String>,
     /// When the access token was handed out.
@@ -112,6 +115,8 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     revoke_url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    exchanged_by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
     obtained: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,6 +158,7 @@ impl Grant {
             server: written.server,
             token_url: written.token_url,
             revoke_url: written.revoke_url,
+            exchanged_by: written.exchanged_by,
             issuer: written.issuer,
             obtained: written.obtained,
             begun: written.begun,
@@ -176,6 +182,7 @@ impl Grant {
             server: self.server.clone(),
             token_url: self.token_url.clone(),
             revoke_url: self.revoke_url.clone(),
+            exchanged_by: self.exchanged_by.clone(),
             issuer: self.issuer.clone(),
             obtained: self.obtained,
             begun: self.begun,

@@ -19,7 +19,7 @@ use tokio::sync::Mutex as TurnOfTasks;
 
 use super::form::Form;
 use super::grant::{Begun, FIELD, Grant, GrantInfo, Kept};
-use super::token::{NoTokens, Tokens, ask, same};
+use super::token::{NoTokens, Tokens, ask, exchange, same};
 use super::turn::{self, NoTurn, Turn};
 use crate::adapter::http::Http;
 use crate::adapter::{Fault, OAuth, Refusal, Secrets, SignIn};
@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_secs(45);
 
 /// So often in all a renewal is tried whose answers are lost: the second time only when there is nothing left to lose.
 const TRIES: u32 = 2;
+
+/// An exchange of a long-lived token that came to nothing is tried again after so long.
+const EXCHANGE_AGAIN: TimeDelta = TimeDelta::hours(1);
 
 /// What could not be kept is tried again after so long.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -209,6 +212,17 @@ impl Inner {
                 && grant.access_ends.is_none_or(|ends| ends - margin > now)
         };
         let again = format!("sign in again: smm login {name}");
+        if grant.exchanged_by.is_some() {
+            // The old token stays good until it ends, so that a lost answer costs nothing; but one that has ended, or that is
+            // refused, is exchanged for nothing any more.
+            let tried = grant.begun.is_some_and(|begun| now - begun.at < EXCHANGE_AGAIN);
+            return match (lasts(margin(grant)), lasts(TimeDelta::zero())) {
+                (true, _) => Use::Take,
+                (false, true) if tried => Use::Take,
+                (false, true) => Use::Renew,
+                _ => Use::Over(format!("the sign-in of account `{name}` has ended; {again}")),
+            };
+        }
         match (&grant.refresh, grant.begun) {
             (Some(_), None) if lasts(margin(grant)) => Use::Take,
             (Some(_), None) => Use::Renew,
@@ -315,8 +329,17 @@ impl Inner {
                 format!("the sign-in of account `{name}` is not renewed: what comes could not be kept ({why})");
             return Err(Fault::NotSent(message));
         }
-        let form = Form::new().field("grant_type", "refresh_token").secret("refresh_token", &refresh);
-        let fault = match ask(&self.tools.http, &kept.grant.token_url, &kept.grant.client, form, now).await {
+        // What may be exchanged again loses nothing by an answer: the mark only says when to try again.
+        let before = if kept.grant.exchanged_by.is_some() { kept.grant.begun } else { before };
+        let (http, url) = (&self.tools.http, &kept.grant.token_url);
+        let asked = match &kept.grant.exchanged_by {
+            Some(grant_type) => exchange(http, (url, grant_type), &access, None, now).await,
+            None => {
+                let form = Form::new().field("grant_type", "refresh_token").secret("refresh_token", &refresh);
+                ask(http, url, &kept.grant.client, form, now).await
+            }
+        };
+        let fault = match asked {
             Ok(tokens) => {
                 let grown = grown(&kept.grant, tokens, now);
                 let access = grown.access.clone();
@@ -410,17 +433,19 @@ impl Inner {
 /// So long before its end an access token is renewed.
 fn margin(grant: &Grant) -> TimeDelta {
     let life = grant.access_ends.map_or(MARGIN, |ends| ends - grant.obtained);
-    MARGIN.min(life / 4)
+    // Once a token has ended that is exchanged for its own successor, only a person can help: there is to be time for it.
+    if grant.exchanged_by.is_some() { life / 4 } else { MARGIN.min(life / 4) }
 }
 
 /// What a grant becomes. A server that sends no refresh token leaves the old one as it is (RFC 6749, section 6).
 fn grown(old: &Grant, tokens: Tokens, now: DateTime<Utc>) -> Grant {
     let refresh_ends =
         if tokens.refresh.is_some() { tokens.refresh_ends } else { tokens.refresh_ends.or(old.refresh_ends) };
+    let refresh = if old.exchanged_by.is_some() { Some(tokens.access.clone()) } else { tokens.refresh };
     Grant {
         access: tokens.access,
         access_ends: tokens.access_ends,
-        refresh: tokens.refresh.or_else(|| old.refresh.clone()),
+        refresh: refresh.or_else(|| old.refresh.clone()),
         refresh_ends,
         scopes: tokens.scopes.unwrap_or_else(|| old.scopes.clone()),
         obtained: now,

@@ -34,6 +34,17 @@ pub(super) struct Server {
     pub(super) scopes: Option<Vec<String>>,
     /// How it wants a client's secret.
     pub(super) auth: ClientAuth,
+    /// Its tokens are exchanged for such that live long. Addresses are absolute.
+    pub(super) long_lived: Option<Exchange>,
+}
+
+/// Where tokens are exchanged ([`crate::adapter::LongLived`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Exchange {
+    /// The address for a short-lived token, and the `grant_type`.
+    pub(super) first: (String, &'static str),
+    /// The address for a long-lived token, and the `grant_type`.
+    pub(super) again: (String, &'static str),
 }
 
 /// The document of RFC 8414, as far as it is used.
@@ -67,6 +78,17 @@ impl Server {
                     Some(server) => fixed.moved(server),
                 }
             }
+            AuthServer::LongLived(endpoints, tokens) => {
+                let mut found = Self::built_in("", endpoints);
+                found.long_lived = Some(Exchange {
+                    first: (tokens.exchange.to_owned(), tokens.exchange_grant),
+                    again: (tokens.refresh.to_owned(), tokens.refresh_grant),
+                });
+                match server {
+                    None => Ok(found),
+                    Some(server) => found.moved(server),
+                }
+            }
             AuthServer::OfAccount(endpoints) => {
                 let server = server.ok_or_else(|| Fault::NotSent("the account has no `server`".to_owned()))?;
                 let server = server.trim_end_matches('/');
@@ -90,6 +112,7 @@ impl Server {
             device: endpoints.device.map(absolute),
             scopes: None,
             auth: ClientAuth::Post,
+            long_lived: None,
         }
     }
 
@@ -101,10 +124,12 @@ impl Server {
                 Url::parse(address).map_err(|error| Fault::NotSent(format!("`{address}` is not a URL: {error}")))?;
             Ok(format!("{}{}", server.trim_end_matches('/'), url.path()))
         };
-        for address in [Some(&mut self.authorize), Some(&mut self.token), self.revoke.as_mut(), self.device.as_mut()] {
-            if let Some(address) = address {
-                *address = path(address)?;
-            }
+        let mut addresses = vec![&mut self.authorize, &mut self.token];
+        addresses.extend(self.revoke.iter_mut().chain(&mut self.device));
+        addresses
+            .extend(self.long_lived.iter_mut().flat_map(|exchange| [&mut exchange.first.0, &mut exchange.again.0]));
+        for address in addresses {
+            *address = path(address)?;
         }
         Ok(self)
     }

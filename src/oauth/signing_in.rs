@@ -47,6 +47,8 @@ pub(super) struct Setting {
     oauth: &'static OAuth,
     /// `None`: the server is asked for one.
     client: Option<Client>,
+    /// The address that the browser ends at, to be pasted; `None`: one of this machine.
+    paste: Option<String>,
 }
 
 impl SigningIn {
@@ -69,10 +71,18 @@ impl SigningIn {
         let redirect = oauth.redirect;
         let mut ways = Vec::new();
         ways.extend(redirect.loopback.map(|_| Way::Loopback));
-        ways.extend((redirect.loopback.is_some() || redirect.paste.is_some()).then_some(Way::Paste));
+        let paste = account.setting("redirect_uri").or(redirect.paste).map(str::to_owned);
+        ways.extend((redirect.loopback.is_some() || paste.is_some()).then_some(Way::Paste));
         ways.extend(server.device.as_ref().map(|_| Way::Device));
         let account_server = account.server.clone().unwrap_or_default();
-        Ok(Self { setting: Setting { http, clock, server, account_server, scopes, oauth, client }, ways })
+        if ways.is_empty() {
+            let message = format!(
+                "the account `{}` has no `redirect_uri`; set the https address that you have registered in your app",
+                account.name
+            );
+            return Err(Fault::refused(Refusal::Invalid, message));
+        }
+        Ok(Self { setting: Setting { http, clock, server, account_server, scopes, oauth, client, paste }, ways })
     }
 
     /// The ways that this server offers, the most comfortable first.
@@ -84,12 +94,12 @@ impl SigningIn {
     /// ([`Way::Paste`]).
     pub async fn browser(&self, listen: bool) -> Result<Browser, Fault> {
         let redirect = self.setting.oauth.redirect;
-        match (redirect.loopback, redirect.paste) {
+        match (redirect.loopback, &self.setting.paste) {
             (Some(port), _) if listen => {
                 let bound = Bound::take(port).await?;
                 Browser::begin(self.setting.clone(), bound.url.clone(), Some(bound)).await
             }
-            (_, Some(paste)) => Browser::begin(self.setting.clone(), paste.to_owned(), None).await,
+            (_, Some(paste)) => Browser::begin(self.setting.clone(), paste.clone(), None).await,
             // The browser is sent to an address that nobody listens at, and shows it all the same.
             (Some(port), None) => {
                 let url = match port {
@@ -126,15 +136,17 @@ impl Setting {
 
     /// What has come of it.
     pub(super) fn grant(&self, client: Client, tokens: Tokens, now: DateTime<Utc>) -> Grant {
+        let again = self.server.long_lived.as_ref().map(|exchange| &exchange.again);
         Grant {
+            refresh: if again.is_some() { Some(tokens.access.clone()) } else { tokens.refresh },
             access: tokens.access,
             access_ends: tokens.access_ends,
-            refresh: tokens.refresh,
             refresh_ends: tokens.refresh_ends,
             scopes: tokens.scopes.unwrap_or_else(|| self.scopes.iter().map(|&scope| scope.to_owned()).collect()),
             client,
             server: self.account_server.clone(),
-            token_url: self.server.token.clone(),
+            token_url: again.map_or_else(|| self.server.token.clone(), |(url, _)| url.clone()),
+            exchanged_by: again.map(|(_, grant_type)| (*grant_type).to_owned()),
             revoke_url: self.server.revoke.clone(),
             issuer: self.server.issuer.clone(),
             obtained: now,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::client::Client;
 use super::form::Form;
-use crate::adapter::http::{Answer, Http};
+use crate::adapter::http::{Answer, Http, Request};
 use crate::adapter::{Fault, Refusal};
 
 /// A life longer than this is as good as any: dates must not run over.
@@ -92,6 +92,14 @@ struct TokenAnswer {
     #[serde(default)]
     refresh_token_expires_in: Value,
     scope: Option<String>,
+    /// Instagram's word for scopes, with commas between them.
+    permissions: Option<String>,
+}
+
+/// Instagram puts the answer into a list (Instagram API with Instagram Login, Business Login, read 2026-11-23).
+#[derive(Deserialize)]
+struct Listed {
+    data: [TokenAnswer; 1],
 }
 
 /// RFC 6749, section 5.2.
@@ -110,7 +118,27 @@ pub(super) async fn ask(
     form: Form,
     now: DateTime<Utc>,
 ) -> Result<Tokens, NoTokens> {
-    let answer = http.publish(client.sign(form, url)).await.map_err(|fault| match fault {
+    send(http, client.sign(form, url), now).await
+}
+
+/// Exchanges an access token for one that lives longer ([`crate::adapter::LongLived`]), once. `secret` is the app's. What
+/// was exchanged stays good until it ends, so that it may be done again.
+pub(super) async fn exchange(
+    http: &Http,
+    (url, grant_type): (&str, &str),
+    access: &SecretString,
+    secret: Option<&SecretString>,
+    now: DateTime<Utc>,
+) -> Result<Tokens, NoTokens> {
+    let mut request = Request::get(url).header("accept", "application/json").query("grant_type", grant_type);
+    if let Some(secret) = secret {
+        request = request.query("client_secret", secret.expose_secret()).hide(secret.clone());
+    }
+    send(http, request.query("access_token", access.expose_secret()).hide(access.clone()), now).await
+}
+
+async fn send(http: &Http, request: Request, now: DateTime<Utc>) -> Result<Tokens, NoTokens> {
+    let answer = http.publish(request).await.map_err(|fault| match fault {
         Fault::NotSent(message) => NoTokens::NotSent(message),
         Fault::Refused { message, .. } | Fault::Unknown(message) => NoTokens::Lost(message),
     })?;
@@ -119,8 +147,9 @@ pub(super) async fn ask(
 
 fn tokens(answer: &Answer, now: DateTime<Utc>) -> Result<Tokens, NoTokens> {
     // No word of the answer is shown: it may hold tokens.
-    let told: TokenAnswer =
-        serde_json::from_slice(&answer.body).map_err(|_| NoTokens::Lost("the answer holds no token".to_owned()))?;
+    let told: TokenAnswer = serde_json::from_slice(&answer.body)
+        .or_else(|_| serde_json::from_slice::<Listed>(&answer.body).map(|Listed { data: [told] }| told))
+        .map_err(|_| NoTokens::Lost("the answer holds no token".to_owned()))?;
     if told.access_token.is_empty() {
         return Err(NoTokens::Lost("the answer holds no token".to_owned()));
     }
@@ -134,7 +163,10 @@ fn tokens(answer: &Answer, now: DateTime<Utc>) -> Result<Tokens, NoTokens> {
         access_ends: ends(&told.expires_in),
         refresh: told.refresh_token.filter(|token| !token.is_empty()).map(SecretString::from),
         refresh_ends: ends(&told.refresh_expires_in).or_else(|| ends(&told.refresh_token_expires_in)),
-        scopes: told.scope.map(|scope| scope.split_whitespace().map(str::to_owned).collect()),
+        scopes: told.scope.or(told.permissions).map(|scopes| {
+            let words = scopes.split(|c: char| c == ',' || c.is_whitespace());
+            words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        }),
     })
 }
 

@@ -168,9 +168,23 @@ fn plain(text: &str, unit: Unit) -> u64 {
         Unit::Utf16 => text.chars().map(char::len_utf16).sum(),
         Unit::Bytes => text.len(),
         Unit::LittleText => text.chars().map(|c| c.len_utf16() + usize::from(little::is_reserved(c))).sum(),
+        Unit::EmojiBytes => emoji_bytes(text),
         Unit::WeightedV3 => return weighted::weigh_plain(&weighted::composed(text), true),
     };
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Code points, but a cluster that begins as an emoji in full: whatever is joined to it is sent with it.
+fn emoji_bytes(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
+    let cost = |cluster: &str| {
+        let emoji =
+            cluster.chars().next().is_some_and(weighted::may_begin_emoji) && weighted::emoji_length(cluster) > 0;
+        if emoji { cluster.len() } else { cluster.chars().count() }
+    };
+    text.graphemes(true).map(cost).sum()
 }
 
 #[cfg(test)]
@@ -189,10 +203,31 @@ mod tests {
     fn units() {
         assert_eq!(measure("a_(b) 👍", raw(Unit::LittleText)), 5 + 3 + 1 + 2);
         let text = "aé👍🏽日";
-        for (unit, length) in
-            [(Unit::Graphemes, 4), (Unit::CodePoints, 5), (Unit::Utf16, 7), (Unit::Bytes, 14), (Unit::WeightedV3, 6)]
-        {
+        for (unit, length) in [
+            (Unit::Graphemes, 4),
+            (Unit::CodePoints, 5),
+            (Unit::Utf16, 7),
+            (Unit::Bytes, 14),
+            (Unit::EmojiBytes, 11),
+            (Unit::WeightedV3, 6),
+        ] {
             assert_eq!(measure(text, raw(unit)), length, "{unit:?}");
+        }
+    }
+
+    #[test]
+    fn an_emoji_counts_its_bytes_and_nothing_else_does() {
+        for (text, length) in [
+            ("Grüße, 日本語!", 11),
+            ("🎉", 4),
+            ("👨‍👩‍👧‍👦", 25),
+            ("🇩🇪", 8),
+            ("1️⃣ 2", 7 + 2),
+            ("❤️", 6),
+            ("123 #tag *", 10),
+            ("e\u{301}", 2),
+        ] {
+            assert_eq!(measure(text, raw(Unit::EmojiBytes)), length, "{text}");
         }
     }
 
@@ -226,9 +261,19 @@ mod tests {
 
     proptest! {
         #[test]
+        fn emoji_bytes_lie_between_characters_and_bytes(text in r"([a-zé日👍🏽🇩🇪❤️1️⃣\u{200d}\u{fe0f} .]{0,20})") {
+            let count = |unit| measure(&text, raw(unit));
+            let emoji = count(Unit::EmojiBytes);
+            prop_assert!(count(Unit::CodePoints) <= emoji && emoji <= count(Unit::Bytes));
+            // A cut between two clusters changes nothing.
+            let (cut, _) = text.grapheme_indices(true).nth(3).unwrap_or((0, ""));
+            prop_assert_eq!(measure(&text[..cut], raw(Unit::EmojiBytes)) + measure(&text[cut..], raw(Unit::EmojiBytes)), emoji);
+        }
+
+        #[test]
         fn atoms_add_up(
             text in r"([a-zé日👍🏽 .]{0,6}|https://acme\.io/x|@bob@acme\.io|#tag|\n){0,12}",
-            unit in prop_oneof![Just(Unit::Graphemes), Just(Unit::CodePoints), Just(Unit::Utf16), Just(Unit::Bytes), Just(Unit::WeightedV3), Just(Unit::LittleText)],
+            unit in prop_oneof![Just(Unit::Graphemes), Just(Unit::CodePoints), Just(Unit::Utf16), Just(Unit::Bytes), Just(Unit::EmojiBytes), Just(Unit::WeightedV3), Just(Unit::LittleText)],
             weighs in any::<bool>(),
         ) {
             let mention = if weighs && !matches!(unit, Unit::WeightedV3 | Unit::LittleText) { MentionWeight::LocalPart } else { MentionWeight::Raw };

@@ -45,6 +45,8 @@ pub enum Unit {
     Utf16,
     /// UTF-8 bytes.
     Bytes,
+    /// Unicode code points, but an emoji as many as its UTF-8 bytes (Threads).
+    EmojiBytes,
     /// X's weighted count, configuration v3.
     WeightedV3,
     /// UTF-16 code units of LinkedIn's little text, its backslashes included.

@@ -214,7 +214,7 @@ mod tests {
             ], 1..60),
             max in 30_u64..90,
             numbered in any::<bool>(),
-            unit in prop_oneof![Just(Unit::Graphemes), Just(Unit::CodePoints), Just(Unit::Utf16), Just(Unit::WeightedV3)],
+            unit in prop_oneof![Just(Unit::Graphemes), Just(Unit::CodePoints), Just(Unit::Utf16), Just(Unit::EmojiBytes), Just(Unit::WeightedV3)],
         ) {
             let text = words.join(" ");
             let counting = Counting { unit, link: Some(23), mention: MentionWeight::LocalPart };

@@ -184,7 +184,9 @@ fn text_of(unit: Unit, length: usize) -> String {
     // A family: one grapheme of 25 bytes.
     const FAMILY: &str = "👨‍👩‍👧‍👦";
     match unit {
-        Unit::Bytes => format!("{}{}", FAMILY.repeat(length / FAMILY.len()), "x".repeat(length % FAMILY.len())),
+        Unit::Bytes | Unit::EmojiBytes => {
+            format!("{}{}", FAMILY.repeat(length / FAMILY.len()), "x".repeat(length % FAMILY.len()))
+        }
         Unit::Graphemes | Unit::CodePoints | Unit::Utf16 | Unit::WeightedV3 | Unit::LittleText => "x".repeat(length),
     }
 }
