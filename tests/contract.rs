@@ -15,6 +15,7 @@ mod stage;
 use std::pin::Pin;
 
 use libtest_mimic::{Arguments, Trial};
+use smm::adapter::suite::Lost;
 use smm::adapter::{Network, RepeatSafety};
 
 type Run = fn(&'static dyn Network) -> Pin<Box<dyn Future<Output = ()>>>;
@@ -49,6 +50,11 @@ fn over_http(network: &dyn Network) -> bool {
     runtime().block_on(async { network.fake().await.is_some_and(|fake| fake.front().is_some()) })
 }
 
+fn over_something_else(network: &dyn Network) -> bool {
+    runtime()
+        .block_on(async { network.fake().await.is_some_and(|fake| fake.front().is_none() && fake.lose(Lost::Answer)) })
+}
+
 fn keeps_our_names(network: &dyn Network) -> bool {
     matches!(network.profile().repeat, RepeatSafety::ChosenId | RepeatSafety::ContentAddressed)
 }
@@ -59,6 +65,8 @@ const CASES: &[Case] = &[
     case!(driven::the_engine_settles_a_cut_answer, over_http),
     case!(driven::the_engine_settles_what_was_lost_after, over_http),
     case!(driven::the_engine_settles_what_was_lost_before, over_http),
+    case!(driven::the_engine_settles_a_lost_answer, over_something_else),
+    case!(driven::the_engine_settles_a_lost_request, over_something_else),
     case!(promises::a_plan_is_refused_only_where_check_says_why, always),
     case!(promises::a_post_goes_out_and_is_taken_back, always),
     case!(promises::a_thread_keeps_its_order, has_threads),

@@ -133,6 +133,10 @@ fn network_of<'k>(
     home: Home,
 ) -> Option<&'k KnownNetwork> {
     let Some(network) = known.network(&written.value) else {
+        if let Some(stranger) = known.stranger(&written.value) {
+            reader.error(codes::UNKNOWN_NETWORK, written.span, stranger.message.clone()).help(stranger.help.clone());
+            return None;
+        }
         reader
             .error(codes::UNKNOWN_NETWORK, written.span, format!("`{}` is not a network that smm knows", written.value))
             .help = suggest::help(&written.value, known.networks.iter().map(|network| network.id));

@@ -12,6 +12,19 @@ pub type Check = Box<dyn Fn(&Account, &mut Vec<Problem>) + Send + Sync>;
 pub struct Known {
     /// Sorted by id.
     pub networks: Vec<KnownNetwork>,
+    /// Names that people look for and that are no network's id.
+    pub strangers: Vec<Stranger>,
+}
+
+/// A name that is no network's id, and what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// The name, in small letters.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub message: String,
+    /// What to do instead.
+    pub help: String,
 }
 
 /// One network, as far as reading is concerned.
@@ -39,6 +52,12 @@ impl fmt::Debug for KnownNetwork {
 }
 
 impl Known {
+    /// What is said of a name that is no network's id.
+    pub fn stranger(&self, name: &str) -> Option<&Stranger> {
+        let name = name.trim().to_lowercase();
+        self.strangers.iter().find(|stranger| stranger.name == name)
+    }
+
     /// The network with this id.
     pub fn network(&self, id: &str) -> Option<&KnownNetwork> {
         self.networks.iter().find(|network| network.id == id)

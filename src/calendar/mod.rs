@@ -33,7 +33,7 @@ use std::path::PathBuf;
 pub use amend::{put_limits, replace};
 pub use config::{Alert, AlertKind, Config, DeliverySettings, Found, find, load_config};
 pub use diagnostic::Diagnostic;
-pub use known::{Check, Known, KnownNetwork};
+pub use known::{Check, Known, KnownNetwork, Stranger};
 pub use load::{load, load_from};
 pub use media_host::{MediaHostSettings, MediaPlace};
 pub use places::Places;

@@ -30,6 +30,13 @@ enum Format {
 }
 
 pub(super) fn run(args: &Args, _global: &Global) -> Result<Exit, Failure> {
+    if let Some(gone) = args.name.as_deref().and_then(networks::gone) {
+        match args.format {
+            Format::Human | Format::Markdown => output::stdout(&report::gone(gone)),
+            Format::Json => output::json(&report::NetworkList::gone(gone))?,
+        }
+        return Ok(Exit::Done);
+    }
     let one = match &args.name {
         Some(name) => Some(networks::find(name).ok_or_else(|| unknown(name))?),
         None => None,
@@ -39,12 +46,17 @@ pub(super) fn run(args: &Args, _global: &Global) -> Result<Exit, Failure> {
         (Format::Human, Some(network)) => output::stdout(&report::detail(network)),
         (Format::Human, None) => output::stdout(&report::human(&chosen, output::colours(Stream::Stdout))),
         (Format::Markdown, _) => output::stdout(&report::markdown(&chosen)),
-        (Format::Json, _) => output::json(&report::NetworkList::new(&chosen))?,
+        (Format::Json, None) => output::json(&report::NetworkList::new(&chosen).with_gone())?,
+        (Format::Json, Some(_)) => output::json(&report::NetworkList::new(&chosen))?,
     }
     Ok(Exit::Done)
 }
 
 fn unknown(name: &str) -> Failure {
+    let unknown = Failure::usage(format!("`{name}` is not a network that smm knows"));
+    if let Some(id) = networks::known_as(name) {
+        return unknown.hint(format!("it is called `{id}`: `smm networks {id}`"));
+    }
     let known: Vec<&str> = networks::ALL.iter().map(|network| network.profile().id).collect();
-    Failure::usage(format!("`{name}` is not a network that smm knows")).hint(format!("known are {}", known.join(", ")))
+    unknown.hint(format!("known are {}", known.join(", ")))
 }

@@ -213,6 +213,8 @@ codes! {
         "In autumn the clocks are put back, and an hour is shown twice. The first is taken. Write the offset to say which one you mean.";
     TIME_PAST = "time-past", "The time of a post is past",
         "Published posts stay in the calendar, so this is only a note. `smm status` tells whether it went out.";
+    TITLE_REQUIRED = "title-required", "A post has no title where one is needed",
+        "A mail needs a subject, and a page of a site a headline: that is the post's `title`.\nWithout one the first line of the text is taken; where there is no text either, the post is refused.";
     TITLE_TOO_LONG = "title-too-long", "A title is longer than the network takes",
         "Shorten it, or write a `title` under `[posts.for.<account>]`.";
     TITLE_UNSUPPORTED = "title-unsupported", "No account of the post takes a title",

@@ -2,20 +2,25 @@
 
 mod bluesky;
 mod discord;
+mod email;
 mod feed;
+mod gone;
 mod mastodon;
 mod matrix;
 mod telegram;
 mod threads;
 mod x;
 
+pub use gone::{GONE, Gone, gone, known_as};
+
 use crate::adapter::Network;
-use crate::calendar::{Known, KnownNetwork};
+use crate::calendar::{Known, KnownNetwork, Stranger};
 
 /// Every network, sorted by id.
 pub static ALL: &[&dyn Network] = &[
     &bluesky::Bluesky,
     &discord::Discord,
+    &email::Email,
     &feed::Feed,
     &mastodon::Mastodon,
     &matrix::Matrix,
@@ -43,5 +48,7 @@ pub fn known() -> Known {
             check: Box::new(|account, problems| network.check_account(account, problems)),
         }
     });
-    Known { networks: networks.collect() }
+    let strangers = gone::strangers().into_iter();
+    let strangers = strangers.map(|(name, message, help)| Stranger { name, message, help });
+    Known { networks: networks.collect(), strangers: strangers.collect() }
 }

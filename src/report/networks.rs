@@ -10,12 +10,15 @@ use crate::adapter::{
     CardSupport, Fact, ImageRule, Network, PollRules, Profile, RepeatSafety, SignIn, TextLimit, WarningSupport,
 };
 use crate::model::Visibility;
+use crate::networks::{GONE, Gone};
 use crate::text::{MentionWeight, Unit};
 
 /// What `smm networks --format json` writes. Fields are added, never renamed.
 #[derive(Debug, Serialize)]
 pub struct NetworkList {
     networks: Vec<NetworkView>,
+    /// Those that people look for and that cannot be had.
+    cannot_be_had: Vec<Gone>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,7 +118,19 @@ struct FactView {
 impl NetworkList {
     /// Networks as data.
     pub fn new(networks: &[&'static dyn Network]) -> Self {
-        Self { networks: networks.iter().map(|network| NetworkView::new(*network)).collect() }
+        let networks = networks.iter().map(|network| NetworkView::new(*network)).collect();
+        Self { networks, cannot_be_had: Vec::new() }
+    }
+
+    /// One that cannot be had.
+    pub fn gone(gone: &Gone) -> Self {
+        Self { networks: Vec::new(), cannot_be_had: vec![*gone] }
+    }
+
+    /// With all that cannot be had.
+    #[must_use]
+    pub fn with_gone(self) -> Self {
+        Self { cannot_be_had: GONE.to_vec(), ..self }
     }
 }
 
@@ -303,6 +318,21 @@ pub fn human(networks: &[&'static dyn Network], colour: bool) -> String {
         ]);
     }
     format!("{table}\n`smm networks NAME` shows everything of one.\n")
+}
+
+/// Why a network cannot be had, for people.
+pub fn gone(gone: &Gone) -> String {
+    let mut out = format!("{} cannot be had\n\n", gone.name);
+    for (name, value) in [
+        ("since", gone.since),
+        ("why", gone.why),
+        ("instead", gone.instead),
+        ("source", gone.source),
+        ("read on", gone.verified),
+    ] {
+        let _ = writeln!(out, "{name:<17}{value}");
+    }
+    out
 }
 
 /// Everything of one network.

@@ -108,18 +108,20 @@ fn lower(level: HeadingLevel, by: usize) -> HeadingLevel {
     HeadingLevel::try_from(level as usize + by).unwrap_or(HeadingLevel::H6)
 }
 
-/// Markdown as it is written, to be read as plain text: each picture is its alt text in brackets.
-pub fn readable(source: &str) -> String {
+/// Markdown as it is written, to be read as plain text: each picture is its alt text in brackets, which `picture` gives for
+/// one of the post's media.
+pub fn readable(source: &str, mut picture: impl FnMut(&str) -> Option<String>) -> String {
     let mut out = String::new();
-    let (mut last, mut alt) = (0, None::<(String, usize)>);
+    let (mut last, mut alt, mut own) = (0, None::<(String, usize)>, None::<String>);
     for (event, range) in Parser::new_ext(source, options()).into_offset_iter() {
         match (event, &mut alt) {
-            (Event::Start(Tag::Image { .. }), None) => {
+            (Event::Start(Tag::Image { dest_url, .. }), None) => {
                 out.push_str(&source[last..range.start]);
-                alt = Some((String::new(), range.end));
+                own = picture(&dest_url);
+                alt = Some((own.clone().unwrap_or_default(), range.end));
             }
-            (Event::Text(text) | Event::Code(text), Some((alt, _))) => alt.push_str(&text),
-            (Event::SoftBreak | Event::HardBreak, Some((alt, _))) => alt.push(' '),
+            (Event::Text(text) | Event::Code(text), Some((alt, _))) if own.is_none() => alt.push_str(&text),
+            (Event::SoftBreak | Event::HardBreak, Some((alt, _))) if own.is_none() => alt.push(' '),
             // The end of the outermost one: a picture may stand in another's alt text.
             (Event::End(TagEnd::Image), Some((said, end))) if range.end == *end => {
                 if !said.trim().is_empty() {
@@ -201,8 +203,9 @@ mod tests {
             html,
             "<p>Before <img src=\"A\"> after other <a href=\"https://acme.example\"><img src=\"A\"></a></p>\n"
         );
-        assert_eq!(readable(source), "Before [an inner alt] after [other] [[x]](https://acme.example)",);
-        assert_eq!(readable("# T\n\n* a ![](x.png) `b`\n"), "# T\n\n* a  `b`\n");
+        assert_eq!(readable(source, |_| None), "Before [an inner alt] after [other] [[x]](https://acme.example)");
+        assert_eq!(readable("# T\n\n* a ![](x.png) `b`\n", |_| None), "# T\n\n* a  `b`\n");
+        assert_eq!(readable("![no *x*](a.png)", |_| Some("A dot".to_owned())), "[A dot]");
     }
 
     #[test]

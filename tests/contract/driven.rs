@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smm::adapter::suite::Lost;
 use smm::adapter::{Api, Network, Plan, RepeatSafety};
 use smm::calendar::{Calendar, Config, DeliverySettings, MediaHostSettings, MediaPlace, load};
 use smm::compose::{Instance, compose};
@@ -112,6 +113,11 @@ impl Scene {
 
 /// One post, whatever is cut, and nothing more when it is run again.
 async fn once(network: &'static dyn Network, cut: Option<Cut>) {
+    lost_once(network, cut, None).await;
+}
+
+/// The same; `lost`: on a network without a front.
+async fn lost_once(network: &'static dyn Network, cut: Option<Cut>, lost: Option<Lost>) {
     let scene = Scene::new(network).await;
     let parts = scene.write();
     let stage = &scene.connector.stage;
@@ -123,6 +129,7 @@ async fn once(network: &'static dyn Network, cut: Option<Cut>) {
         }
         _ => None,
     };
+    assert!(lost.is_none_or(|lost| stage.fake.lose(lost)));
     let server = proxy.as_ref().map(Proxy::url);
     let mut rows = scene.publish(server).await;
     // What the pass did not wait for is taken up by the next one.
@@ -136,8 +143,14 @@ async fn once(network: &'static dyn Network, cut: Option<Cut>) {
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert!(proxy.as_ref().is_none_or(Proxy::is_spent), "nothing was cut");
     let safety = stage.api().whoami().await.expect("an identity").repeat.unwrap_or(network.profile().repeat);
-    if cut.is_some() && safety == RepeatSafety::None {
+    if (cut.is_some() || lost.is_some()) && safety == RepeatSafety::None {
         assert_eq!(rows[0].state, State::Unknown, "only a person can tell");
+        if let Some(lost) = lost {
+            let arrived = usize::from(lost == Lost::Answer);
+            assert_eq!(stage.fake.posts().await.len(), arrived);
+            assert!(scene.publish(server).await.is_empty(), "touched again");
+            assert_eq!(stage.fake.posts().await.len(), arrived, "nothing is sent again");
+        }
         return;
     }
     assert_eq!(rows[0].state, State::Published, "{:?}", rows[0].reason);
@@ -168,6 +181,14 @@ pub(crate) async fn the_engine_settles_what_was_lost_after(network: &'static dyn
 
 pub(crate) async fn the_engine_settles_a_cut_answer(network: &'static dyn Network) {
     once(network, Some(Cut::InBody(3))).await;
+}
+
+pub(crate) async fn the_engine_settles_a_lost_request(network: &'static dyn Network) {
+    lost_once(network, None, Some(Lost::Request)).await;
+}
+
+pub(crate) async fn the_engine_settles_a_lost_answer(network: &'static dyn Network) {
+    lost_once(network, None, Some(Lost::Answer)).await;
 }
 
 /// A lost ledger: the calendar is published again from nothing. Where the network keeps our names there is still one post.

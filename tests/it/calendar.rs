@@ -30,6 +30,7 @@ pub(crate) fn known() -> Known {
             network("feed", "Feed", true, &["folder", "title"], vec![]),
             network("mastodon", "Mastodon", false, &[], vec!["token"]),
         ],
+        strangers: Vec::new(),
     }
 }
 

@@ -44,6 +44,7 @@ mod documents;
 #[cfg(unix)]
 mod evidence;
 mod faults;
+mod gone;
 #[cfg(target_os = "linux")]
 mod guarded;
 #[cfg(target_os = "linux")]

@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 use lettre::Address;
 use lettre::address::Envelope;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
-use lettre::message::{Attachment, Mailbox, MultiPart, SinglePart};
+use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
 
 /// Longest line of a mail in octets, without its end (RFC 5322, 2.1.1, 2026-11-23).
 const LINE: usize = 998;
@@ -94,6 +94,12 @@ impl Letter {
         Ok(format!("{}@{}", self.id, read(&self.from)?.email.domain()))
     }
 
+    /// As it is sent, lines ended by LF, for tests.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.written().expect("a letter").bytes).expect("ASCII").replace("\r\n", "\n")
+    }
+
     /// The bytes: the same letter gives the same.
     pub(super) fn written(&self) -> Result<Written, String> {
         let mut letter = lettre::Message::builder()
@@ -139,7 +145,10 @@ impl Letter {
             let mime = ContentType::parse(&picture.mime)
                 .map_err(|error| format!("`{}` is not a MIME type: {error}", picture.mime))?;
             let inline = Attachment::new_inline_with_name(picture.id.clone(), picture.name.clone());
-            shown = shown.singlepart(inline.body(picture.bytes.clone(), mime));
+            // Whatever the bytes are, nothing on the way takes them for text.
+            let body = Body::new_with_encoding(picture.bytes.clone(), ContentTransferEncoding::Base64)
+                .map_err(|_| "a picture cannot be written as base64".to_owned())?;
+            shown = shown.singlepart(inline.body(body, mime));
         }
         Ok(both.multipart(shown))
     }

@@ -71,6 +71,18 @@ pub trait Fake: Send + Sync {
         false
     }
 
+    /// Posts can be taken back. `false`: what is sent is sent, and [`crate::adapter::Api::delete`] says so.
+    fn takes_back(&self) -> bool {
+        true
+    }
+
+    /// The next irreversible call is lost, for networks without an HTTP front, where no proxy can do it. `false`: nothing
+    /// can be lost here.
+    fn lose(&self, lost: Lost) -> bool {
+        let _ = lost;
+        false
+    }
+
     /// Files as the adapter sees them, for networks that write there.
     fn files(&self) -> Arc<dyn Files> {
         Arc::new(MemoryFiles::default())
@@ -80,6 +92,15 @@ pub trait Fake: Send + Sync {
     fn outside(&self) -> Outside {
         outside(self.secrets(), self.files())
     }
+}
+
+/// What is lost on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// All of it went out, and the network never did it.
+    Request,
+    /// The network did it, and its answer is lost.
+    Answer,
 }
 
 /// A post that a fake holds.

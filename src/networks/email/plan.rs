@@ -1,0 +1,307 @@
+//! From a draft to steps, and from steps to the one request of each mail. Pure.
+
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+
+use crate::adapter::mail::address_of;
+use crate::adapter::{Draft, DraftMedia, Fault, Plan, Progress, Refusal, Step, StepKind};
+use crate::model::{Frozen, LimitOverrides, Place, Problem, Severity, codes, hex};
+use crate::text::markup::{beginning, words};
+
+use super::wire::{Enclosed, Message, Picture, Request, Shown, Task};
+use super::{Settings, page, profile};
+
+/// Longest subject that is made of a text, in characters.
+const SUBJECT: usize = 100;
+
+/// What data cannot say.
+pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
+    if subject(draft).is_empty() {
+        problems.push(
+            Problem::error(codes::TITLE_REQUIRED, Place::Post, "a mail without a subject")
+                .help("add a `title`: it is the mail's subject"),
+        );
+    } else if !has_title(draft) {
+        problems.push(
+            Problem::note(codes::TITLE_REQUIRED, Place::Post, "the first words of the text are the mail's subject")
+                .help("add a `title` for a subject of its own"),
+        );
+    }
+}
+
+fn has_title(draft: &Draft<'_>) -> bool {
+    draft.title.as_deref().is_some_and(|title| !one_line(title).is_empty())
+}
+
+fn one_line(text: &str) -> String {
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The title, else the first line that says something.
+fn subject(draft: &Draft<'_>) -> String {
+    if let Some(title) = draft.title.as_deref().filter(|_| has_title(draft)) {
+        return one_line(title);
+    }
+    let text = draft.parts.first().map(|part| part.text.as_str()).unwrap_or_default();
+    let line = text.lines().map(one_line).find(|line| !line.is_empty());
+    let line = line.or_else(|| draft.body.as_deref().map(words)).unwrap_or_default();
+    beginning(&one_line(&line), SUBJECT)
+}
+
+/// The steps of a draft: its pictures, then one mail for each list.
+pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
+    let mut problems = Vec::new();
+    check(draft, &mut problems);
+    let [part] = draft.parts.as_slice() else {
+        let message = format!("{} parts, and mail has no threads", draft.parts.len());
+        return Err(vec![Problem::error(codes::THREAD_UNSUPPORTED, Place::Post, message)]);
+    };
+    let most = usize::try_from(draft.limits.max_images).unwrap_or(usize::MAX);
+    if part.media.len() > most {
+        let message = format!("{} pictures, at most {most}", part.media.len());
+        problems.push(Problem::error(codes::MEDIA_TOO_MANY, Place::Post, message));
+    }
+    problems.retain(|problem| problem.severity == Severity::Error);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let limits = LimitOverrides {
+        image_bytes: Some(draft.limits.image.bytes),
+        image_pixels: Some(draft.limits.image.pixels),
+        ..LimitOverrides::default()
+    };
+    let mut steps = Vec::new();
+    let mut push = |part: u16, kind: StepKind, task: &Task| {
+        let index = steps.len();
+        let payload = serde_json::to_value(task).expect("a task is plain data");
+        steps.push(Step { index, part, kind, payload });
+        index
+    };
+    let fit = |media: &DraftMedia| Picture { media: media.clone(), limits: limits.clone() };
+    let pictures: Vec<Shown> = part
+        .media
+        .iter()
+        .map(|media| Shown { step: push(0, StepKind::Prepare, &Task::Fit(fit(media))), picture: fit(media) })
+        .collect();
+    let mut recipients = Settings::recipients(draft.account);
+    if recipients.is_empty() {
+        // Its settings are refused elsewhere.
+        recipients.push(String::new());
+    }
+    for (number, to) in (0..=u16::MAX).zip(recipients) {
+        let bytes = draft.delivery.derive_bytes("email message id", number, draft.generation);
+        let filled = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let message = Message {
+            id: hex(&bytes[..16]),
+            to,
+            subject: subject(draft),
+            text: part.text.clone(),
+            body: filled(&draft.body),
+            link: draft.link.clone(),
+            tags: draft.tags.iter().map(|tag| one_line(&tag.replace(',', " "))).filter(|tag| !tag.is_empty()).collect(),
+            languages: draft.languages.clone(),
+            pictures: pictures.clone(),
+        };
+        push(number, StepKind::Publish, &Task::Publish(message));
+    }
+    Ok(Plan { steps })
+}
+
+/// Reads what this adapter wrote.
+pub(super) fn read<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Fault> {
+    T::deserialize(value).map_err(|error| {
+        Fault::refused(Refusal::Invalid, format!("this was not planned by this version of smm: {error}"))
+    })
+}
+
+/// Puts a mail together.
+pub(super) fn freeze(
+    step: &Step,
+    progress: &Progress,
+    settings: &Settings,
+    at: DateTime<Utc>,
+) -> Result<Frozen, Fault> {
+    let Task::Publish(message) = read(&step.payload)? else {
+        return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
+    };
+    let from = address_of(&settings.from).map_err(|why| Fault::refused(Refusal::Forbidden, why))?;
+    let domain = from.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let enclosed = message.pictures.iter().zip(1..).map(|(shown, number)| {
+        let value = progress.value(shown.step);
+        let value = value.ok_or_else(|| Fault::NotSent(format!("step {} has not been prepared", shown.step)))?;
+        let cid = format!("p{number}.{}@{domain}", message.id);
+        Ok(Enclosed { cid, picture: shown.picture.clone(), fitted: read(value)? })
+    });
+    let pictures = enclosed.collect::<Result<Vec<_>, Fault>>()?;
+    let said = page::said(&message, &pictures, settings);
+    let key = format!("{}@{domain}", message.id);
+    let request = Request {
+        id: message.id,
+        from: settings.from.clone(),
+        to: message.to,
+        reply_to: settings.reply_to.clone(),
+        subject: message.subject,
+        at,
+        unsubscribe: settings.unsubscribe.all().to_vec(),
+        list_id: settings.list_id.clone(),
+        tags: message.tags,
+        languages: message.languages,
+        text: said.text,
+        html: said.html,
+        pictures,
+    };
+    let request = serde_json::to_value(request).map_err(|error| Fault::NotSent(error.to_string()))?;
+    Ok(Frozen { part: step.part, key, request })
+}
+
+/// The media that a mail is limited to, for the source of media.
+pub(super) fn limits(picture: &Picture) -> crate::adapter::Limits {
+    crate::adapter::Limits::new(&profile::PROFILE, &picture.limits)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::wire::Fitted;
+    use super::*;
+    use crate::adapter::mail::Inline;
+    use crate::adapter::{DraftPart, Limits};
+    use crate::model::{
+        Account, AccountName, CalendarName, DeliveryId, MediaFacts, MediaKind, OccurrenceName, PostId, Prepared,
+    };
+
+    fn account() -> Account {
+        let mut account = Account::new(AccountName::new("news"), "email");
+        account.server = Some("smtps://mail.acme.example".to_owned());
+        let settings = json!({
+            "from": "Acmé \"News\" <news@acme.example>",
+            "to": ["a@lists.example", "Bé <b@lists.example>"],
+            "reply_to": "team@acme.example",
+            "user": "news",
+            "unsubscribe": ["https://acme.example/leave?l=a&m=b", "mailto:leave@acme.example"],
+            "list_id": "news.acme.example",
+            "footer": "Acme <Ltd> & Co.\n1 Main Street",
+        });
+        account.settings = settings.as_object().expect("a table").clone();
+        account
+    }
+
+    fn draft<'a>(account: &'a Account, limits: &'a Limits, text: &str, media: &[(&str, &str)]) -> Draft<'a> {
+        let delivery = DeliveryId::derive(
+            &CalendarName::new("acme"),
+            &OccurrenceName::once(&PostId::new("launch")),
+            &AccountName::new("news"),
+        );
+        let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 9, width: 3, height: 2 };
+        let media = media.iter().map(|(file, alt)| DraftMedia {
+            file: (*file).to_owned(),
+            alt: (*alt).to_owned(),
+            facts: facts.clone(),
+        });
+        let part = DraftPart { text: text.to_owned(), media: media.collect() };
+        Draft::new(delivery, account, limits, vec![part])
+    }
+
+    fn limits() -> Limits {
+        Limits::new(&profile::PROFILE, &LimitOverrides::default())
+    }
+
+    /// Every mail of a plan, with pictures of three bytes.
+    fn mails(account: &Account, plan: &Plan) -> Vec<(Frozen, String)> {
+        let at: DateTime<Utc> = "2026-12-01T09:00:00Z".parse().expect("a date");
+        let settings = Settings::read(account).expect("settings");
+        let mut progress = Progress::default();
+        let mut mails = Vec::new();
+        for step in &plan.steps {
+            if step.kind == StepKind::Prepare {
+                let name = format!("{}.png", step.index);
+                let fitted = Fitted { name, mime: "image/png".to_owned(), width: 3, height: 2, hash: "00".to_owned() };
+                let value = serde_json::to_value(fitted).expect("plain data");
+                progress.prepared.push(Prepared { step: step.index, value, at });
+                continue;
+            }
+            let frozen = freeze(step, &progress, &settings, at).expect("all is prepared");
+            assert_eq!(frozen, freeze(step, &progress, &settings, at).expect("the same"));
+            let request: Request = read(&frozen.request).expect("a request");
+            let inline = |enclosed: &Enclosed| Inline {
+                id: enclosed.cid.clone(),
+                name: enclosed.fitted.name.clone(),
+                mime: enclosed.fitted.mime.clone(),
+                bytes: vec![1, 2, 3],
+            };
+            let letter = request.letter(request.pictures.iter().map(inline).collect());
+            mails.push((frozen, letter.text()));
+        }
+        mails
+    }
+
+    #[test]
+    fn a_nasty_newsletter() {
+        let (account, limits) = (account(), limits());
+        let media = [("img/a.png", "The \"new\" <dashboard>"), ("img/b.png", "The old one"), ("c.png", "")];
+        let mut draft = draft(
+            &account,
+            &limits,
+            "👩‍👩‍👧 مرحبا\r\nBcc: x@y.example\n\n.\n<b>https://acme.example/ä?x=1&y=2</b>",
+            &media,
+        );
+        draft.title = Some("Acme 2.0 ist da\r\nBcc: victim@other.example\u{0} – Grüße 🎉".to_owned());
+        draft.body = Some(
+            "# Neu\n\nSee ![alt *of* it](./img/b.png) and ![far](https://other.example/x.png \"t\")\n\n<script>alert(1)</script>\n\n* one\n* [two](javascript:alert(1))\n"
+                .to_owned(),
+        );
+        draft.link = Some("https://acme.example/2.0?utm_source=news&utm_medium=email".to_owned());
+        draft.tags = vec!["release".to_owned(), "a, b\r\nX-Evil: 1".to_owned()];
+        draft.languages = vec!["de".to_owned(), "en".to_owned()];
+        let plan = plan(&draft).expect("a plan");
+        assert_eq!(plan, super::plan(&draft).expect("the same plan"));
+        let mails = mails(&account, &plan);
+        assert_eq!(mails.len(), 2, "one for each list");
+        assert_ne!(mails[0].0.key, mails[1].0.key);
+        for (_, mail) in &mails {
+            let (head, _) = mail.split_once("\n\n").expect("a head");
+            let names: Vec<&str> = head
+                .lines()
+                .filter(|line| !line.starts_with(' '))
+                .map(|line| line.split(':').next().unwrap_or_default())
+                .collect();
+            assert!(!names.contains(&"Bcc") && !names.contains(&"X-Evil"), "{head}");
+        }
+        insta::assert_json_snapshot!(plan);
+        insta::assert_snapshot!(mails.iter().map(|(_, mail)| mail.as_str()).collect::<Vec<_>>().join("\n=====\n"));
+    }
+
+    #[test]
+    fn a_subject_is_the_title_or_the_first_line() {
+        let (account, limits) = (account(), limits());
+        let of = |text: &str, title: Option<&str>, body: Option<&str>| {
+            let mut draft = draft(&account, &limits, text, &[("a.png", "A")]);
+            draft.title = title.map(str::to_owned);
+            draft.body = body.map(str::to_owned);
+            subject(&draft)
+        };
+        assert_eq!(of("One\nTwo", Some(" The\n title "), None), "The title");
+        assert_eq!(of("\n One \nTwo", Some("  "), None), "One");
+        assert_eq!(of("", None, Some("# Three\n\nfour")), "Three four");
+        assert!(of(&"word ".repeat(100), None, None).ends_with("word…"));
+        assert_eq!(of("", None, None), "");
+        let draft = draft(&account, &limits, "", &[("a.png", "A")]);
+        assert_eq!(plan(&draft).expect_err("no subject")[0].code, codes::TITLE_REQUIRED);
+    }
+
+    #[test]
+    fn more_pictures_than_a_mail_takes_are_not_planned() {
+        let (account, limits) = (account(), limits());
+        let names: Vec<String> = (0..11).map(|number| format!("{number}.png")).collect();
+        let media: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "A")).collect();
+        assert!(plan(&draft(&account, &limits, "Hello", &media[..10])).is_ok());
+        assert_eq!(
+            plan(&draft(&account, &limits, "Hello", &media)).expect_err("too many")[0].code,
+            codes::MEDIA_TOO_MANY
+        );
+    }
+}
