@@ -114,6 +114,8 @@ fn main() -> ExitCode {
     jobs("sarif_is_what_its_schema_says", ci::sarif_is_what_its_schema_says);
     jobs("a_pull_request_step_by_step", ci::a_pull_request_step_by_step);
     jobs("a_release_step_by_step", ci::a_release_step_by_step);
+    jobs("our_own_release_step_by_step", ci::our_own_release_step_by_step);
+    jobs("gitlab_step_by_step", ci::gitlab_step_by_step);
     jobs("the_recipe_for_any_shell", ci::the_recipe_for_any_shell);
     add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));
     add(

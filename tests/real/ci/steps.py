@@ -8,6 +8,8 @@ Usage: steps.py CONTEXT, where CONTEXT is a JSON file:
   github, secrets, needs, runner   what expressions look up
   env       the environment that every step has
 
+A job of GitLab has a `script` in the place of steps; it is run in a clone as deep as `GIT_DEPTH` says.
+
 Prints JSON: {"ran": whether the job's condition held, "steps": [{name, status, log, outputs}], "orders": the lines of all
 logs that a runner would take for commands, "outputs": of the job, "summary": the job's page, "workspace": its folder}.
 Whatever it does not know is an error.
@@ -121,18 +123,29 @@ class Job:
         if EXPRESSION.search(step["run"]):
             raise SystemExit("an expression in a script")
         output = tempfile.mkstemp(dir=self.temp)[1]
-        script = os.path.join(self.temp, "script.sh")
-        with open(script, "w", encoding="utf-8") as file:
-            file.write(step["run"])
-        env = {
-            **self.context["env"],
+        service = {
             "GITHUB_ACTIONS": "true",
             "CI": "true",
             "GITHUB_WORKSPACE": self.workspace,
             "GITHUB_OUTPUT": output,
             "GITHUB_STEP_SUMMARY": self.summary,
-            **env,
         }
+        return self.shell(step, {**self.context["env"], **service, **env}, output)
+
+    def gitlab(self, job, jobs):
+        base = jobs.get(job.get("extends"), {})
+        variables = {**base.get("variables", {}), **job.get("variables", {})}
+        self.checkout({"fetch-depth": variables["GIT_DEPTH"]})
+        env = {**self.context["env"], "GITLAB_CI": "true", "CI": "true", "CI_PROJECT_DIR": self.workspace}
+        for name, value in variables.items():
+            env[name] = value.replace("$CI_PROJECT_DIR", self.workspace)
+        lines = base.get("before_script", []) + job["script"]
+        self.shell({"name": "script", "run": "\n".join(lines)}, env, os.devnull)
+
+    def shell(self, step, env, output):
+        script = os.path.join(self.temp, "script.sh")
+        with open(script, "w", encoding="utf-8") as file:
+            file.write(step["run"])
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", script],
             cwd=self.workspace,
@@ -156,8 +169,12 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         context = json.load(file)
     with open(context["workflow"], encoding="utf-8") as file:
-        job = yaml.safe_load(file)["jobs"][context["job"]]
+        jobs = yaml.safe_load(file)
     told = Job(context)
+    job = jobs.get("jobs", jobs)[context["job"]]
+    if "script" in job:
+        told.gitlab(job, jobs)
+        job = {"if": "'' == 'a job of GitLab'"}
     ran = "if" not in job or holds(job["if"], context)
     outputs = {}
     if ran:
