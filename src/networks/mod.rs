@@ -4,6 +4,7 @@ mod bluesky;
 mod discord;
 mod email;
 mod feed;
+mod linkedin;
 mod gone;
 mod mastodon;
 mod matrix;
@@ -22,6 +23,7 @@ pub static ALL: &[&dyn Network] = &[
     &discord::Discord,
     &email::Email,
     &feed::Feed,
+    &linkedin::LinkedIn,
     &mastodon::Mastodon,
     &matrix::Matrix,
     &telegram::Telegram,
