@@ -69,6 +69,8 @@ fn main() -> ExitCode {
     add("pds::a_lost_answer_leads_to_one_post", "the Bluesky PDS", pds, || run(publish::a_lost_answer_on_the_pds()));
     add("pds::a_session_ends_in_a_thread", "the Bluesky PDS", pds, || run(sessions::a_session_ends_in_a_thread()));
     add("pds::a_password_is_taken_back", "the Bluesky PDS", pds, || run(sessions::a_password_is_taken_back()));
+    add("pds::a_film_is_published_and_read_back", "the Bluesky PDS", pds, || run(publish::a_film_to_the_pds()));
+    add("snac::a_film_is_published_and_read_back", "snac", snac, || run(publish::a_film_to_snac()));
     add("snac::a_thread_is_published_and_read_back", "snac", snac, || run(publish::to_snac()));
     add("snac::a_lost_answer_leads_to_one_post", "snac", snac, || run(publish::a_lost_answer_on_snac()));
     let provider = oidc::installed();

@@ -226,6 +226,70 @@ pub(crate) async fn to_snac() {
     assert_eq!(first["visibility"], "public");
 }
 
+/// A film of so many bytes as a player knows one by its head: ISO/IEC 14496-12, one track of 320×240, no pictures in it.
+fn film(bytes: usize) -> Vec<u8> {
+    let atom = |name: &[u8; 4], content: &[u8]| {
+        let length = u32::try_from(content.len() + 8).expect("a small box");
+        [&length.to_be_bytes()[..], name, content].concat()
+    };
+    let mut track = vec![0; 40];
+    let matrix: [u32; 11] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000, 320 << 16, 240 << 16];
+    track.extend(matrix.iter().flat_map(|number| number.to_be_bytes()));
+    let movie = [atom(b"mvhd", &[0; 100]), atom(b"trak", &atom(b"tkhd", &track))].concat();
+    let mut film = [atom(b"ftyp", b"isom\0\0\x02\0isomiso2mp41"), atom(b"moov", &movie)].concat();
+    let left = bytes - film.len() - 8;
+    let data: Vec<u8> = (0..left).map(|at| u8::try_from(at % 251).expect("less than 251")).collect();
+    film.extend(atom(b"mdat", &data));
+    film
+}
+
+/// A calendar with a film for one account.
+fn with_film(env: &TestEnv, to: &str) {
+    env.write("film.mp4", film(700_000));
+    env.write(
+        "calendar.toml",
+        format!(
+            "name = \"acme\"\ntimezone = \"UTC\"\n\n[[posts]]\nid = \"film\"\nat = {}\nto = [\"{to}\"]\n\
+             text = \"Look at this.\"\nmedia = [{{ file = \"film.mp4\", alt = \"A short film\" }}]\n",
+            in_seconds(4)
+        ),
+    );
+    env.smm(&["check"]).expect(0);
+}
+
+pub(crate) async fn a_film_to_the_pds() {
+    let pds = Pds::start("frank").await;
+    let env = TestEnv::new();
+    env.write(
+        "smm.toml",
+        format!("[accounts.bsky]\nnetwork = \"bluesky\"\nhandle = \"{}\"\nserver = \"{}\"\n", pds.handle, pds.url),
+    );
+    with_film(&env, "bsky");
+    let _daemon = Daemon::start(&env, &[("SMM_BSKY_PASSWORD", &pds.app_password)]);
+    published(&env, 1).await;
+    let posts = pds.posts().await;
+    assert_eq!(posts.len(), 1, "{posts:#?}");
+    let embed = &posts[0]["value"]["embed"];
+    assert_eq!(embed["$type"], "app.bsky.embed.video", "{posts:#?}");
+    assert_eq!((&embed["video"]["mimeType"], &embed["video"]["size"]), (&"video/mp4".into(), &700_000.into()));
+    assert_eq!(embed["alt"], "A short film");
+    assert_eq!((&embed["aspectRatio"]["width"], &embed["aspectRatio"]["height"]), (&320.into(), &240.into()));
+}
+
+pub(crate) async fn a_film_to_snac() {
+    let snac = Snac::start("frank").await;
+    let env = TestEnv::new();
+    env.write("smm.toml", format!("[accounts.fedi]\nnetwork = \"mastodon\"\nserver = \"{}\"\n", snac.url));
+    with_film(&env, "fedi");
+    let _daemon = Daemon::start(&env, &[("SMM_FEDI_TOKEN", &snac.token)]);
+    published(&env, 1).await;
+    let posts = snac.posts().await;
+    assert_eq!(posts.len(), 1, "{posts:#?}");
+    let media = posts[0]["media_attachments"].as_array().expect("media");
+    assert_eq!(media.len(), 1, "{posts:#?}");
+    assert_eq!((&media[0]["type"], &media[0]["description"]), (&"video".into(), &"A short film".into()));
+}
+
 /// The answer to the first part is lost: there is one post all the same, found by its record key.
 pub(crate) async fn a_lost_answer_on_the_pds() {
     let pds = Pds::start("carol").await;

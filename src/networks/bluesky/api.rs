@@ -13,13 +13,16 @@ use serde_json::{Value, json};
 
 use crate::adapter::card;
 use crate::adapter::http::{Answer, Body, Request};
-use crate::adapter::{Api, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict};
+use crate::adapter::{
+    Api, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
+};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
 use super::answer::{is_worn, refusal, word};
 use super::plan::{self, Card, Target, Task, Upload};
 use super::profile::{PROFILE, THUMB_BYTES, THUMB_SIDE};
 use super::session::Login;
+use super::video::{Finished, Videos};
 use super::wire::{
     BlobAnswer, DidAnswer, POSTS, PostRef, PostsAnswer, RecordAnswer, ServerAnswer, StrongRef, ThreadAnswer, WhoAnswer,
     at_uri, is_did, web_url, xrpc,
@@ -50,6 +53,18 @@ impl Client {
             return Err(refusal(answer, false, self.now()));
         }
         answer.json().map_err(|why| Fault::refused(Refusal::Busy, why))
+    }
+
+    fn videos<'a>(&'a self, service: &'a str) -> Videos<'a> {
+        Videos { service, login: &self.login, outside: &self.outside }
+    }
+
+    /// A file to the account's own server, whole.
+    async fn whole(&self, media: &DraftMedia, limits: &Limits) -> Result<Upload, Fault> {
+        let file = self.outside.media.fetch(media, limits).await?;
+        let blob = self.upload(&file.bytes, &file.facts.mime).await?;
+        self.outside.media.arrived(media, media.facts.bytes);
+        Ok(Upload { blob, width: file.facts.width, height: file.facts.height })
     }
 
     async fn upload(&self, bytes: &[u8], mime: &str) -> Result<Value, Fault> {
@@ -191,14 +206,35 @@ impl Api for Client {
         })
     }
 
-    async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
+    async fn prepare(&self, step: &Step, progress: &Progress) -> Result<Value, Fault> {
         let value = match plan::task(step)? {
             Task::Upload { media, bytes, pixels, side } => {
                 let mut limits = Limits::new(&PROFILE, &self.account.limits);
                 (limits.image.bytes, limits.image.pixels, limits.image.side) = (bytes, pixels, side);
-                let file = self.outside.media.fetch(&media, &limits).await?;
-                let blob = self.upload(&file.bytes, &file.facts.mime).await?;
-                serde_json::to_value(Upload { blob, width: file.facts.width, height: file.facts.height })
+                serde_json::to_value(self.whole(&media, &limits).await?)
+            }
+            Task::VideoBegin { media, service } => serde_json::to_value(self.videos(&service).begin(&media).await?),
+            Task::VideoParts { media, service, begin, from, to } => {
+                self.videos(&service).parts(&plan::value(progress, begin)?, &media, from, to).await?;
+                Ok(Value::Null)
+            }
+            Task::VideoFinish { media, service, begin } => {
+                let mut finished = self.videos(&service).finish(&plan::value(progress, begin)?).await?;
+                if finished.job.is_none() {
+                    let limits = Limits::new(&PROFILE, &self.account.limits);
+                    finished.upload = Some(self.whole(&media, &limits).await?);
+                }
+                serde_json::to_value(finished)
+            }
+            Task::VideoAwait { media, service, finish } => {
+                let finished: Finished = plan::value(progress, finish)?;
+                serde_json::to_value(match finished {
+                    Finished { upload: Some(upload), .. } => upload,
+                    Finished { job, .. } => {
+                        let blob = self.videos(&service).ready(&job.unwrap_or_default()).await?;
+                        Upload { blob, width: media.facts.width, height: media.facts.height }
+                    }
+                })
             }
             Task::Card { url, needed } => serde_json::to_value(self.card(&url, needed).await?),
             Task::Mentions { handles } => {

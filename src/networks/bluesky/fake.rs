@@ -43,7 +43,20 @@ struct World {
     /// Key → record, hash, number in order of arrival.
     records: BTreeMap<String, (Value, String, usize)>,
     arrived: usize,
+    video: Video,
 }
+
+/// The one video that the video service has.
+#[derive(Default)]
+struct Video {
+    total: u64,
+    parts: BTreeMap<u64, Bytes>,
+    /// How many more looks find it unready, once it has ended.
+    looks: Option<u32>,
+}
+
+/// Bytes of its parts.
+const PART: u64 = 5 * 1024 * 1024;
 
 type Shared = State<Arc<Mutex<World>>>;
 type Answered = Result<Json<Value>, No>;
@@ -75,6 +88,7 @@ impl Pds {
             blobs: BTreeMap::new(),
             records: BTreeMap::new(),
             arrived: 0,
+            video: Video::default(),
         }));
         let router = Router::new()
             .route("/xrpc/com.atproto.server.createSession", post(create_session))
@@ -83,6 +97,11 @@ impl Pds {
             .route("/xrpc/com.atproto.server.describeServer", get(describe_server))
             .route("/xrpc/com.atproto.identity.resolveHandle", get(resolve_handle))
             .route("/xrpc/com.atproto.repo.uploadBlob", post(upload_blob))
+            .route("/xrpc/com.atproto.server.getServiceAuth", get(service_auth))
+            .route("/xrpc/app.bsky.video.startUpload", post(start_upload))
+            .route("/xrpc/app.bsky.video.uploadPart", post(upload_part))
+            .route("/xrpc/app.bsky.video.finishUpload", post(finish_upload))
+            .route("/xrpc/app.bsky.video.getJobStatus", get(job_status))
             .route("/xrpc/com.atproto.repo.putRecord", post(put_record))
             .route("/xrpc/com.atproto.repo.createRecord", post(create_record))
             .route("/xrpc/com.atproto.repo.deleteRecord", post(delete_record))
@@ -99,6 +118,12 @@ impl Pds {
     #[cfg(test)]
     pub(super) fn did(&self) -> String {
         held(&self.world).did.clone()
+    }
+
+    /// The bytes of the video service's video, in order.
+    #[cfg(test)]
+    pub(super) fn film(&self) -> Vec<u8> {
+        held(&self.world).video.parts.values().flatten().copied().collect()
     }
 
     /// The record under a key.
@@ -254,6 +279,82 @@ async fn upload_blob(State(world): Shared, headers: HeaderMap, body: Bytes) -> A
     let cid = hash(&body);
     world.blobs.insert(cid.clone(), (body.len(), mime.to_owned()));
     Ok(Json(json!({"blob": {"$type": "blob", "ref": {"$link": cid}, "mimeType": mime, "size": body.len()}})))
+}
+
+async fn service_auth(
+    State(world): Shared,
+    headers: HeaderMap,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Answered {
+    allowed(&held(&world), &headers)?;
+    let good = query.get("aud").is_some_and(|aud| aud.starts_with("did:web:127.0.0.1%3A"))
+        && query.get("lxm").map(String::as_str) == Some("com.atproto.repo.uploadBlob");
+    if good { Ok(Json(json!({"token": "service-token"}))) } else { Err(error(400, "InvalidRequest", "aud or lxm")) }
+}
+
+/// The video service knows no token of the account's.
+fn served(headers: &HeaderMap) -> Result<(), No> {
+    if token(headers) == Some("service-token") { Ok(()) } else { Err(error(401, "AuthMissing", "no service token")) }
+}
+
+async fn start_upload(State(world): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Answered {
+    served(&headers)?;
+    let total = body["sizeBytes"].as_u64().filter(|total| *total > 0 && body["mimeType"] == "video/mp4");
+    let total = total.ok_or_else(|| error(400, "UnsupportedContentType", "sizeBytes or mimeType"))?;
+    held(&world).video = Video { total, ..Video::default() };
+    let count = total.div_ceil(PART);
+    Ok(Json(json!({"jobId": "job-1", "partSizeBytes": PART, "partCount": count, "expiresAt": "2099-01-01T00:00:00Z"})))
+}
+
+async fn upload_part(
+    State(world): Shared,
+    headers: HeaderMap,
+    Query(query): Query<BTreeMap<String, String>>,
+    body: Bytes,
+) -> Answered {
+    served(&headers)?;
+    let video = &mut held(&world).video;
+    let number = query.get("partNumber").and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+    let start = number.saturating_sub(1) * PART;
+    if query.get("jobId").map(String::as_str) != Some("job-1") || number == 0 || start >= video.total {
+        return Err(error(400, "InvalidPartNumber", "no such part"));
+    }
+    if body.len() as u64 != PART.min(video.total - start) {
+        return Err(error(400, "PartSizeMismatch", "not the size of this part"));
+    }
+    video.parts.insert(number, body.clone());
+    Ok(Json(json!({"partNumber": number, "sizeBytes": body.len()})))
+}
+
+async fn finish_upload(State(world): Shared, headers: HeaderMap, Json(_): Json<Value>) -> Answered {
+    served(&headers)?;
+    let video = &mut held(&world).video;
+    if video.parts.len() as u64 != video.total.div_ceil(PART) {
+        return Err(error(400, "MissingParts", "some parts are missing"));
+    }
+    video.looks = video.looks.or(Some(1));
+    let status = json!({"jobId": "job-2", "did": "did:plc:a", "state": "JOB_STATE_CREATED"});
+    Ok(Json(json!({"completedJobId": "job-2", "jobStatus": status})))
+}
+
+async fn job_status(State(world): Shared, Query(query): Query<BTreeMap<String, String>>) -> Answered {
+    let mut world = held(&world);
+    let did = world.did.clone();
+    let looks = world.video.looks.filter(|_| query.get("jobId").map(String::as_str) == Some("job-2"));
+    let mut status = json!({"jobId": "job-2", "did": did, "state": "JOB_STATE_ENCODING"});
+    match looks {
+        None => return Err(error(400, "InvalidRequest", "no such job")),
+        Some(0) => {
+            let whole: Vec<u8> = world.video.parts.values().flatten().copied().collect();
+            let cid = hash(&whole);
+            world.blobs.insert(cid.clone(), (whole.len(), "video/mp4".to_owned()));
+            status["state"] = json!("JOB_STATE_COMPLETED");
+            status["blob"] =
+                json!({"$type": "blob", "ref": {"$link": cid}, "mimeType": "video/mp4", "size": whole.len()});
+        }
+        Some(looks) => world.video.looks = Some(looks - 1),
+    }
+    Ok(Json(json!({"jobStatus": status})))
 }
 
 async fn put_record(State(world): Shared, headers: HeaderMap, Json(body): Json<Value>) -> Answered {

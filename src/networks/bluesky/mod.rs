@@ -2,7 +2,7 @@
 //!
 //! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `api.rs` runs them and speaks to the server,
 //! `wire.rs` is what goes over the wire. `facets.rs` marks links, mentions and tags, `key.rs` names the records,
-//! `home.rs` finds an account's server, `session.rs` signs in, `answer.rs`
+//! `home.rs` finds an account's server, `session.rs` signs in, `video.rs` sends videos, `answer.rs`
 //! tells what a refusal means.
 
 mod answer;
@@ -15,6 +15,7 @@ mod key;
 mod plan;
 mod profile;
 mod session;
+mod video;
 mod wire;
 
 use crate::adapter::{Api, Draft, Network, Outside, Plan, Profile};
@@ -30,6 +31,9 @@ pub(super) struct Bluesky;
 struct Settings {
     /// The account's handle, such as `acme.bsky.social` or `acme.example`, without `@`; or its DID.
     handle: String,
+    /// Where videos are sent to be made ready, `https://video.bsky.app` unless another is set; `"none"`: the account's own
+    /// server takes them.
+    video_service: Option<String>,
 }
 
 impl Network for Bluesky {
@@ -53,6 +57,15 @@ impl Network for Bluesky {
                 Problem::error(codes::ACCOUNT_SETTING, place, format!("`{handle}` is not a handle"))
                     .help("a handle is a domain name without `@`, such as `acme.bsky.social`; a DID will do too"),
             ),
+        }
+        if let Some(set) = account.setting("video_service").filter(|set| *set != "none")
+            && let Err(why) = crate::adapter::http::server_url(set)
+        {
+            let place = Place::Key { key: "video_service" };
+            problems.push(
+                Problem::error(codes::ACCOUNT_SETTING, place, why)
+                    .help("write its address, or `\"none\"` where the account's own server takes videos"),
+            );
         }
     }
 

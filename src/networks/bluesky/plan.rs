@@ -9,6 +9,7 @@ use crate::model::{Frozen, MediaKind, Place, Problem, codes};
 
 use super::facets::{Mark, What, facet, marks};
 use super::key::record_key;
+use super::video;
 use super::wire::{POSTS, PostRef, StrongRef, put_record};
 
 /// What a step does.
@@ -25,6 +26,44 @@ pub(super) enum Task {
         pixels: u64,
         /// Longest side.
         side: u32,
+    },
+    /// Begins to send a video to the video service; gives a [`super::video::Begun`].
+    VideoBegin {
+        /// The file.
+        media: DraftMedia,
+        /// The service.
+        service: String,
+    },
+    /// Sends the parts of a video that begin within some bytes; gives nothing.
+    VideoParts {
+        /// The file.
+        media: DraftMedia,
+        /// The service.
+        service: String,
+        /// The step that began it.
+        begin: usize,
+        /// From this byte.
+        from: u64,
+        /// To before this byte.
+        to: u64,
+    },
+    /// Ends the upload, or sends the whole video to the account's server; gives a [`super::video::Finished`].
+    VideoFinish {
+        /// The file.
+        media: DraftMedia,
+        /// The service.
+        service: String,
+        /// The step that began it.
+        begin: usize,
+    },
+    /// Waits until the service is done with a video; gives an [`Upload`].
+    VideoAwait {
+        /// The file.
+        media: DraftMedia,
+        /// The service.
+        service: String,
+        /// The step that ended it.
+        finish: usize,
     },
     /// Makes a link card; gives a [`Card`].
     Card {
@@ -169,7 +208,11 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
                 let task =
                     Task::Upload { media: media.clone(), bytes: image.bytes, pixels: image.pixels, side: image.side };
                 let video = media.facts.kind == MediaKind::Video;
-                File { step: steps.prepare(number, &task), alt: media.alt.clone(), video }
+                let step = match video::service(draft.account).filter(|_| video) {
+                    Some(service) => steps.video(number, media, service),
+                    None => steps.prepare(number, &task),
+                };
+                File { step, alt: media.alt.clone(), video }
             })
             .collect();
         let card = match &draft.link {
@@ -205,6 +248,21 @@ struct Steps(Vec<Step>);
 impl Steps {
     fn prepare(&mut self, part: u16, task: &Task) -> usize {
         self.push(part, StepKind::Prepare, task)
+    }
+
+    /// A video goes in groups of parts, each a step that is kept: what was cut goes on with the next group.
+    fn video(&mut self, part: u16, media: &DraftMedia, service: &str) -> usize {
+        let media = || DraftMedia { alt: String::new(), ..media.clone() };
+        let service = || service.to_owned();
+        let begin = self.prepare(part, &Task::VideoBegin { media: media(), service: service() });
+        let mut from = 0;
+        while from < media().facts.bytes {
+            let to = from + video::GROUP;
+            self.prepare(part, &Task::VideoParts { media: media(), service: service(), begin, from, to });
+            from = to;
+        }
+        let finish = self.prepare(part, &Task::VideoFinish { media: media(), service: service(), begin });
+        self.prepare(part, &Task::VideoAwait { media: media(), service: service(), finish })
     }
 
     fn publish(&mut self, part: u16, task: &Task) {
@@ -329,7 +387,7 @@ fn shape(embed: &mut Value, upload: &Upload) {
 }
 
 /// What an earlier step gave.
-fn value<T: serde::de::DeserializeOwned>(progress: &Progress, step: usize) -> Result<T, Fault> {
+pub(super) fn value<T: serde::de::DeserializeOwned>(progress: &Progress, step: usize) -> Result<T, Fault> {
     let value = progress.value(step).ok_or_else(|| Fault::NotSent(format!("step {step} has not been run")))?;
     serde_json::from_value(value.clone())
         .map_err(|error| Fault::NotSent(format!("what step {step} gave cannot be read: {error}")))

@@ -75,6 +75,43 @@ pub(super) struct BlobAnswer {
     pub(super) blob: Value,
 }
 
+/// Answer of `getServiceAuth`.
+#[derive(Deserialize)]
+pub(super) struct ServiceTokenAnswer {
+    pub(super) token: String,
+}
+
+/// Answer of `app.bsky.video.startUpload`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PartsAnswer {
+    pub(super) job_id: String,
+    pub(super) part_size_bytes: u64,
+}
+
+/// Answer of `app.bsky.video.finishUpload`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FinishedAnswer {
+    pub(super) completed_job_id: String,
+}
+
+/// Answer of `app.bsky.video.getJobStatus`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct JobAnswer {
+    pub(super) job_status: JobStatus,
+}
+
+/// How far the video service is.
+#[derive(Debug, Deserialize)]
+pub(super) struct JobStatus {
+    pub(super) state: String,
+    pub(super) blob: Option<Value>,
+    pub(super) error: Option<String>,
+    pub(super) message: Option<String>,
+}
+
 /// Answer of `resolveHandle`.
 #[derive(Debug, Deserialize)]
 pub(super) struct DidAnswer {

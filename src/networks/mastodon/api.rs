@@ -144,7 +144,8 @@ impl Client {
         Ok(InstanceAnswer::default())
     }
 
-    async fn upload(&self, media: &DraftMedia, limits: &LimitOverrides) -> Result<Found, Fault> {
+    /// Uploads a file. `wait`: until it is ready.
+    async fn upload(&self, media: &DraftMedia, limits: &LimitOverrides, wait: bool) -> Result<Found, Fault> {
         let file = self.outside.media.fetch(media, &Limits::new(&PROFILE, limits)).await?;
         let mut fields = Vec::new();
         if !media.alt.is_empty() {
@@ -162,7 +163,9 @@ impl Client {
             answer = self.send_file("/api/v1/media", &body).await?;
         }
         let id = self.read::<MediaAnswer>(&answer)?.id;
-        if answer.status == 202 {
+        if !wait {
+            self.outside.media.arrived(media, media.facts.bytes);
+        } else if answer.status == 202 {
             self.ready(&id).await?;
         }
         Ok(Found { id: id.as_str().to_owned() })
@@ -323,9 +326,17 @@ impl Api for Client {
         Ok(Credential { scopes: app.scopes, expires: None })
     }
 
-    async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
+    async fn prepare(&self, step: &Step, progress: &Progress) -> Result<Value, Fault> {
         let found = match plan::task(step)? {
-            Task::Upload { media, limits } => self.upload(&media, &limits).await?,
+            Task::Upload { media, limits } => self.upload(&media, &limits, true).await?,
+            Task::Send { media, limits } => self.upload(&media, &limits, false).await?,
+            Task::Ready { upload } => {
+                let id = plan::found(progress, upload)?;
+                let known = Id::parse(&id).ok_or_else(|| Fault::NotSent(format!("`{id}` is no file's id")))?;
+                // A video that is ready says 200 at the first look.
+                self.ready(&known).await?;
+                Found { id }
+            }
             Task::Find { post, quote } => self.find(&post, quote).await?,
             Task::Publish(_) => return Err(Fault::NotSent(format!("step {} is not to be prepared", step.index))),
         };
@@ -540,6 +551,33 @@ mod tests {
         let receipt = bench.api.publish(&frozen).await.expect("published");
         assert_eq!(bench.fake.posts().await[0].alts, ["Äpfel"]);
         assert_eq!(bench.fake.body(&receipt.id).expect("it is there")["media_ids"], json!([value["id"]]));
+    }
+
+    #[tokio::test]
+    async fn a_video_is_not_sent_again_because_the_server_takes_its_time() {
+        let bench = bench(false).await;
+        let account = bench.fake.account();
+        let limits = Limits::new(&PROFILE, &LimitOverrides::default());
+        let facts = MediaFacts { kind: MediaKind::Video, mime: "video/mp4".to_owned(), bytes: 9, width: 3, height: 2 };
+        let media = vec![DraftMedia { file: "a.mp4".to_owned(), alt: "A film".to_owned(), facts }];
+        let delivery = crate::model::DeliveryId::derive(
+            &crate::model::CalendarName::new("c"),
+            &crate::model::OccurrenceName::once(&crate::model::PostId::new("p")),
+            &account.name,
+        );
+        let parts = vec![crate::adapter::DraftPart { text: "Look".to_owned(), media }];
+        let plan = Mastodon.plan(&crate::adapter::Draft::new(delivery, &account, &limits, parts)).expect("a plan");
+        let mut progress = Progress::default();
+        let value = bench.api.prepare(&plan.steps[0], &progress).await.expect("uploaded");
+        let at = DateTime::<Utc>::from(std::time::SystemTime::now());
+        progress.prepared.push(crate::model::Prepared { step: 0, value: value.clone(), at });
+        let front = bench.fake.front().expect("it has one");
+        let path = format!("/api/v1/media/{}", value["id"].as_str().expect("an id"));
+        front.rule(Rule::answer(503, "").on("GET", &path));
+        let fault = bench.api.prepare(&plan.steps[1], &progress).await.expect_err("cut");
+        assert!(matches!(fault, Fault::Refused { refusal: Refusal::Busy, .. }), "{fault:?}");
+        assert_eq!(bench.api.prepare(&plan.steps[1], &progress).await.expect("ready"), value);
+        assert_eq!(front.count("POST", "/api/v2/media"), 1, "the file went once");
     }
 
     #[tokio::test]

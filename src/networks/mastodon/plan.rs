@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
-use crate::model::{DeliveryId, Frozen, LimitOverrides, Place, Poll, Problem, Visibility, codes, hex};
+use crate::model::{DeliveryId, Frozen, LimitOverrides, MediaKind, Place, Poll, Problem, Visibility, codes, hex};
 
 use super::wire::Id;
 
@@ -18,6 +18,18 @@ pub(super) enum Task {
         media: DraftMedia,
         /// What it is fitted to.
         limits: LimitOverrides,
+    },
+    /// Uploads a video; gives a [`Found`].
+    Send {
+        /// The file.
+        media: DraftMedia,
+        /// What it has to be within.
+        limits: LimitOverrides,
+    },
+    /// Waits until the server has a video ready; gives a [`Found`]. Whatever is cut here costs no second upload.
+    Ready {
+        /// The step that uploaded it.
+        upload: usize,
     },
     /// Looks up the post that is answered or quoted; gives a [`Found`].
     Find {
@@ -117,9 +129,15 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         let first = index == 0;
-        let upload = |media: &DraftMedia| Task::Upload { media: media.clone(), limits: limits.clone() };
-        let files: Vec<_> =
-            part.media.iter().map(|media| steps.push(number, StepKind::Prepare, &upload(media))).collect();
+        let mut upload = |media: &DraftMedia| {
+            let (media, limits) = (media.clone(), limits.clone());
+            if media.facts.kind != MediaKind::Video {
+                return steps.push(number, StepKind::Prepare, &Task::Upload { media, limits });
+            }
+            let upload = steps.push(number, StepKind::Prepare, &Task::Send { media, limits });
+            steps.push(number, StepKind::Prepare, &Task::Ready { upload })
+        };
+        let files: Vec<_> = part.media.iter().map(&mut upload).collect();
         let message = Message {
             key: key(draft.delivery, number, draft.generation),
             text: part.text.clone(),
@@ -218,7 +236,7 @@ impl Message {
     }
 }
 
-fn found(progress: &Progress, step: usize) -> Result<String, Fault> {
+pub(super) fn found(progress: &Progress, step: usize) -> Result<String, Fault> {
     let value = progress.value(step).and_then(|value| serde_json::from_value::<Found>(value.clone()).ok());
     value.map(|found| found.id).ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
 }
