@@ -514,7 +514,7 @@ mod tests {
         let shown = plan.human(false);
         assert!(shown.contains("the clocks jump over 02:30; costs $0.015"), "{shown}");
         assert!(shown.contains("1 later; what is to come costs $0.215; times"), "{shown}");
-        assert!(plan.markdown().contains("| new | costs $0.20 |"), "{}", plan.markdown());
+        assert!(plan.markdown().contains("| new | <code>costs &#36;0.20</code> |"), "{}", plan.markdown());
         let json = serde_json::to_value(plan.json()).unwrap();
         assert_eq!((&json["price"], &json["deliveries"][4]["price"]), (&"0.215".into(), &"0.200".into()));
         assert_eq!(json["deliveries"][0].get("price"), None);

@@ -72,7 +72,7 @@ mod tests {
     fn what_means_something_is_escaped() {
         assert_eq!(
             little_text(r"a\b |c| {d} @acme [e](f) <g> *h* _i_ ~j~ # 5% #tag #release_notes!"),
-            r"a\\\\b \|c\| \{d\} \@acme \[e\]\(f\) \<g\> \*h\* \_i\_ \~j\~ \# 5% #tag {hashtag|\#|release\_notes}!"
+            r"a\\b \|c\| \{d\} \@acme \[e\]\(f\) \<g\> \*h\* \_i\_ \~j\~ \# 5% #tag {hashtag|\#|release\_notes}!"
         );
         assert_eq!(little_text("日本語 #タグ 👩‍👩‍👧"), "日本語 #タグ 👩‍👩‍👧");
     }

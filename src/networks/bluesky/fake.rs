@@ -345,12 +345,12 @@ async fn job_status(State(world): Shared, Query(query): Query<BTreeMap<String, S
     match looks {
         None => return Err(error(400, "InvalidRequest", "no such job")),
         Some(0) => {
-            let whole: Vec<u8> = world.video.parts.values().flatten().copied().collect();
-            let cid = hash(&whole);
-            world.blobs.insert(cid.clone(), (whole.len(), "video/mp4".to_owned()));
+            // Hashing a film takes a build for tests longer than anybody waits.
+            let size: usize = world.video.parts.values().map(Bytes::len).sum();
+            let cid = hash(&size.to_be_bytes());
+            world.blobs.insert(cid.clone(), (size, "video/mp4".to_owned()));
             status["state"] = json!("JOB_STATE_COMPLETED");
-            status["blob"] =
-                json!({"$type": "blob", "ref": {"$link": cid}, "mimeType": "video/mp4", "size": whole.len()});
+            status["blob"] = json!({"$type": "blob", "ref": {"$link": cid}, "mimeType": "video/mp4", "size": size});
         }
         Some(looks) => world.video.looks = Some(looks - 1),
     }
