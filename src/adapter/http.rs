@@ -315,6 +315,11 @@ impl Http {
         }
     }
 
+    /// Total time of one call.
+    pub(super) fn timeout(&self) -> Duration {
+        self.inner.settings.timeout
+    }
+
     /// The time by the server that answered last (its `Date`), and [`Clock::elapsed`] of the machine's clock then. Pages
     /// do not count: anybody may name one.
     pub fn server_time(&self) -> Option<(DateTime<Utc>, Duration)> {
@@ -495,7 +500,7 @@ pub fn roots() -> usize {
 }
 
 /// Plain HTTP must not pay for roots: this is only called when a client is first built, and takes the compiled-in roots.
-fn tls() -> rustls::ClientConfig {
+pub(super) fn tls() -> rustls::ClientConfig {
     let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -15,6 +15,7 @@ pub mod check;
 pub mod graph;
 pub mod http;
 pub mod mail;
+pub mod socket;
 
 mod draft;
 mod enclosure;

@@ -8,6 +8,7 @@ mod gone;
 mod linkedin;
 mod mastodon;
 mod matrix;
+mod nostr;
 mod telegram;
 mod threads;
 mod x;
@@ -26,6 +27,7 @@ pub static ALL: &[&dyn Network] = &[
     &linkedin::LinkedIn,
     &mastodon::Mastodon,
     &matrix::Matrix,
+    &nostr::Nostr,
     &telegram::Telegram,
     &threads::Threads,
     &x::X,

@@ -22,6 +22,9 @@ const LAYERS: &[&[&str]] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["ledger/sqlite/"]),
     ("reqwest", &["adapter/http.rs"]),
+    ("tokio_tungstenite", &["adapter/socket.rs"]),
+    ("k256", &["networks/nostr/key.rs"]),
+    ("bech32", &["networks/nostr/name.rs"]),
     ("jiff", &["time/zone.rs"]),
     ("cron", &["time/cron.rs"]),
     ("keyring", &["secrets/keyring.rs"]),

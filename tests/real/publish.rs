@@ -14,10 +14,10 @@ use crate::support::TestEnv;
 const OPENING: &str = "👩‍👩‍👧 مرحبا بالعالم:";
 
 /// `smm daemon`, ended with this value.
-struct Daemon(Child);
+pub(crate) struct Daemon(Child);
 
 impl Daemon {
-    fn start(env: &TestEnv, secrets: &[(&str, &str)]) -> Self {
+    pub(crate) fn start(env: &TestEnv, secrets: &[(&str, &str)]) -> Self {
         let log = std::fs::File::create(env.path().join("daemon.log")).expect("a log");
         let mut command = env.command();
         command.arg("daemon").envs(secrets.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -33,7 +33,7 @@ impl Drop for Daemon {
 }
 
 /// Waits until every delivery is published, and gives them.
-async fn published(env: &TestEnv, count: usize) -> Vec<Value> {
+pub(crate) async fn published(env: &TestEnv, count: usize) -> Vec<Value> {
     let start = Instant::now();
     loop {
         let run = env.smm(&["status", "--all", "--format", "json"]);
@@ -53,7 +53,7 @@ async fn published(env: &TestEnv, count: usize) -> Vec<Value> {
 }
 
 /// The civil time in UTC, so many seconds from now.
-fn in_seconds(seconds: i64) -> String {
+pub(crate) fn in_seconds(seconds: i64) -> String {
     let at = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now()) + chrono::TimeDelta::seconds(seconds);
     at.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
@@ -94,12 +94,12 @@ fn thread(page: &str, mention: &str, at: &str, to: &str) -> String {
     )
 }
 
-fn media(env: &TestEnv) {
+pub(crate) fn media(env: &TestEnv) {
     env.write("one.png", picture(64, 64, [200, 30, 30]));
     env.write("two.png", picture(300, 100, [30, 160, 60]));
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("text, not {value}"))
 }
 
@@ -332,7 +332,7 @@ pub(crate) async fn a_lost_answer_on_snac() {
     assert_eq!(proxy.count(("POST", "/api/v1/statuses")), 2, "one request a part");
 }
 
-fn two_parts(at: &str, to: &str) -> String {
+pub(crate) fn two_parts(at: &str, to: &str) -> String {
     format!(
         "name = \"real\"\ntimezone = \"Etc/UTC\"\n\n[[posts]]\nid = \"lost\"\nat = {at}\nto = [\"{to}\"]\n\
          text = \"The answer to this one is lost on the way.\"\nthread = [\"And yet there is only one of it.\"]\n"
