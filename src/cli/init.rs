@@ -159,7 +159,7 @@ fn config_text(all: &[&dyn Network]) -> String {
         let schema = network.settings_schema();
         let settings = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
         if needs_server(*network) {
-            text.push_str("# server = \"https://…\"   # where you sign in\n");
+            let _ = writeln!(text, "# server = \"{}://…\"   # where you sign in", scheme(*network));
         }
         for (key, about) in settings {
             let about = about.get("description").and_then(Value::as_str).unwrap_or("").replace('\n', " ");
@@ -174,6 +174,11 @@ fn config_text(all: &[&dyn Network]) -> String {
         }
     }
     text
+}
+
+/// How the address of a server begins.
+pub(super) fn scheme(network: &dyn Network) -> &'static str {
+    network.schemes().first().map_or("https", |(scheme, _)| scheme)
 }
 
 /// An account with nothing but its own settings is refused for want of a server.

@@ -52,7 +52,7 @@ codes! {
     BAD_INCLUDE = "bad-include", "An entry of `include` is not a pattern of files",
         "Patterns are relative to the calendar and never leave its folder. `*` and `?` stand for characters of a name, `**` for any folders.\nOnly files that end in `.toml` and `.md` can be included.";
     BAD_SERVER = "bad-server", "A server's address cannot be used",
-        "A server is `https://` and a host. Plain `http://` is for this machine alone, since it would show the credential to everybody on the way.";
+        "A server is `https://` and a host. Plain `http://` is for this machine alone, since it would show the credential to everybody on the way.\nThe server of mail is `smtps://` and a host, or `smtp://`, which goes over to TLS before anything is said.";
     BAD_TIME = "bad-time", "A time cannot be read",
         "A time is a TOML date-time without quotes: `2026-12-01T09:00:00` in the calendar's zone, or `2026-12-01T09:00:00+01:00` with an offset.\nA date alone does not say when on that day.";
     BAD_VALUE = "bad-value", "A value is outside of what makes sense",

@@ -11,6 +11,7 @@ mod matrix;
 mod nostr;
 mod telegram;
 mod threads;
+mod wordpress;
 mod x;
 
 pub use gone::{GONE, Gone, gone, known_as};
@@ -30,6 +31,7 @@ pub static ALL: &[&dyn Network] = &[
     &nostr::Nostr,
     &telegram::Telegram,
     &threads::Threads,
+    &wordpress::WordPress,
     &x::X,
 ];
 

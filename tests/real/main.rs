@@ -23,6 +23,7 @@ mod wire;
 
 mod ci;
 mod daemons;
+mod email;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod kill;
@@ -38,6 +39,7 @@ mod sessions;
 mod shared;
 mod systemd;
 mod tls;
+mod wordpress;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
@@ -133,6 +135,14 @@ fn main() -> ExitCode {
     jobs("gitlab_step_by_step", ci::gitlab_step_by_step);
     jobs("the_recipe_for_any_shell", ci::the_recipe_for_any_shell);
     add("mail::an_alert_arrives_once", "aiosmtpd", mail::installed(), || run(mail::arrives()));
+    add("email::a_newsletter_is_published_and_read_back", "aiosmtpd", mail::installed(), || {
+        run(email::a_newsletter_is_published_and_read_back());
+    });
+    let blog = wordpress::installed();
+    let mut wp = |name: &str, case: fn()| add(&format!("wordpress::{name}"), "WordPress", blog, case);
+    wp("a_long_form_is_published_and_read_back", || run(wordpress::a_long_form_is_published_and_read_back()));
+    wp("a_site_with_plain_permalinks", || run(wordpress::a_site_with_plain_permalinks()));
+    wp("a_lost_answer_leads_to_one_post", || run(wordpress::a_lost_answer_leads_to_one_post()));
     add(
         "metrics::are_as_prometheus_wants_them",
         "promtool",

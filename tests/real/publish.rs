@@ -59,7 +59,7 @@ pub(crate) fn in_seconds(seconds: i64) -> String {
 }
 
 /// A PNG of one colour.
-fn picture(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+pub(crate) fn picture(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image::RgbImage::from_pixel(width, height, image::Rgb(colour))
         .write_to(&mut bytes, image::ImageFormat::Png)

@@ -152,7 +152,7 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
             Some(Cut::InBody(count)) => &answer.bytes[..(answer.head + count).min(answer.bytes.len())],
             _ => &answer.bytes[..],
         };
-        if client.write_all(bytes).await.is_err() || cut.is_some() {
+        if client.write_all(bytes).await.is_err() || cut.is_some() || answer.last {
             return;
         }
     }
@@ -162,6 +162,8 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
 struct Message {
     bytes: Vec<u8>,
     head: usize,
+    /// Only the end of the connection ends it.
+    last: bool,
 }
 
 /// Reads one message; `early` holds what came of the next one.
@@ -180,14 +182,22 @@ async fn message(stream: &mut TcpStream, early: &mut Vec<u8>) -> Option<Message>
         while !bytes.ends_with(b"\r\n0\r\n\r\n") {
             more(stream, &mut bytes).await?;
         }
-        return Some(Message { bytes, head });
+        return Some(Message { bytes, head, last: false });
+    }
+    // An answer without a length ends with its connection, as PHP's own server has it.
+    if text.starts_with("http/")
+        && header("content-length:").is_none()
+        && header("connection:").as_deref() == Some("close")
+    {
+        while more(stream, &mut bytes).await.is_some() {}
+        return Some(Message { bytes, head, last: true });
     }
     let length: usize = header("content-length:").map_or(0, |value| value.parse().expect("a length"));
     while bytes.len() < head + length {
         more(stream, &mut bytes).await?;
     }
     *early = bytes.split_off(head + length);
-    Some(Message { bytes, head })
+    Some(Message { bytes, head, last: false })
 }
 
 async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<()> {

@@ -94,7 +94,7 @@ fn examples(name: &str) -> String {
         let profile = network.profile();
         let _ = write!(text, "\n  # {}\n  [accounts.{name}]\n  network = \"{}\"\n", profile.about, profile.id);
         if init::needs_server(**network) {
-            text.push_str("  server = \"https://…\"\n");
+            let _ = writeln!(text, "  server = \"{}://…\"", init::scheme(**network));
         }
         let schema = network.settings_schema();
         for (key, about) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
