@@ -37,6 +37,7 @@ mod publish;
 mod servers;
 mod sessions;
 mod shared;
+mod specs;
 mod systemd;
 mod tls;
 mod wordpress;
@@ -149,6 +150,22 @@ fn main() -> ExitCode {
         metrics::installed(),
         metrics::are_as_prometheus_wants_them,
     );
+    add("specs::finds_what_is_wrong", "nothing", true, specs::finds_what_is_wrong);
+    let cases: [(&str, fn()); 4] = [
+        ("discord", || run(specs::discord())),
+        ("mastodon", || run(specs::mastodon())),
+        ("matrix", || run(specs::matrix())),
+        ("telegram", || run(specs::telegram())),
+    ];
+    for (network, case) in cases {
+        let (name, installed) = (format!("specs::{network}"), specs::installed(network));
+        // Only one of them is in a registry: the others are there for those who bring them.
+        if installed || network == "telegram" {
+            add(&name, &format!("the specification of {network}"), installed, case);
+        } else {
+            eprintln!("SKIPPED {name}: no specification of {network}; SMM_SPECS names a folder that has it");
+        }
+    }
     let booted = systemd::installed();
     let what = "systemd in a container (which only root may start)";
     add("systemd::publishes_once_whatever_happens", what, booted, systemd::publishes_once_whatever_happens);

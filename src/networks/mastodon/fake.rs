@@ -200,7 +200,24 @@ fn allowed(world: &World, headers: &HeaderMap) -> Result<(), Response> {
 
 async fn verify(State(world): Shared, headers: HeaderMap) -> Answered {
     allowed(&held(&world), &headers)?;
-    Ok(Json(json!({"id": ACCOUNT, "username": "acme", "acct": "acme"})))
+    let mut account = account();
+    account["role"] = json!({"id": "-99", "name": "", "color": "", "permissions": "65536", "highlighted": false});
+    account["source"] = json!({
+        "note": "", "fields": [], "privacy": "public", "sensitive": false, "follow_requests_count": 0, "indexable": false,
+    });
+    Ok(Json(account))
+}
+
+/// An account, as every status has it.
+fn account() -> Value {
+    let picture = "https://fedi.example/avatars/original/missing.png";
+    json!({
+        "id": ACCOUNT, "username": "acme", "acct": "acme", "display_name": "Acme", "note": "", "fields": [], "emojis": [],
+        "url": "https://fedi.example/@acme", "uri": "https://fedi.example/users/acme", "avatar": picture,
+        "avatar_static": picture, "header": picture, "header_static": picture, "bot": false, "group": false, "locked": false,
+        "indexable": false, "created_at": "2016-03-16T00:00:00.000Z", "followers_count": 0, "following_count": 0,
+        "statuses_count": 0,
+    })
 }
 
 async fn app(State(world): Shared, headers: HeaderMap) -> Answered {
@@ -209,7 +226,10 @@ async fn app(State(world): Shared, headers: HeaderMap) -> Answered {
     if world.kin {
         return Err(error(404, "Not found"));
     }
-    Ok(Json(json!({"id": "1", "name": "smm", "scopes": ["read", "write"]})))
+    let (paste, scopes) = ("urn:ietf:wg:oauth:2.0:oob", ["read", "write"]);
+    Ok(Json(json!({
+        "id": "1", "name": "smm", "scopes": scopes, "redirect_uri": paste, "redirect_uris": [paste], "vapid_key": "BCk",
+    })))
 }
 
 async fn instance_v2(State(world): Shared) -> Answered {
@@ -220,9 +240,26 @@ async fn instance_v2(State(world): Shared) -> Answered {
         "version": "4.6.6",
         "source_url": "https://github.com/mastodon/mastodon",
         "api_versions": {"mastodon": 9},
+        "domain": "fedi.example",
+        "title": "Fedi",
+        "description": "",
+        "languages": ["en"],
+        "icon": [],
+        "rules": [],
+        "thumbnail": {"url": "https://fedi.example/thumbnail.png"},
+        "usage": {"users": {"active_month": 1}},
+        "registrations": {"enabled": false, "approval_required": false},
+        "contact": {"email": "staff@fedi.example"},
         "configuration": {
+            "urls": {},
+            "accounts": {"max_featured_tags": 10, "max_pinned_statuses": 5},
+            "translation": {"enabled": false},
             "statuses": {"max_characters": 500, "max_media_attachments": 4, "characters_reserved_per_url": 23},
-            "media_attachments": {"description_limit": 10000, "image_size_limit": 16_777_216, "image_matrix_limit": 33_177_600},
+            "media_attachments": {
+                "description_limit": 10000, "image_size_limit": 16_777_216, "image_matrix_limit": 33_177_600,
+                "video_size_limit": 103_809_024, "video_matrix_limit": 8_294_400, "video_frame_rate_limit": 120,
+                "supported_mime_types": ["image/gif", "image/jpeg", "image/png", "image/webp", "video/mp4"],
+            },
             "polls": {"max_options": 4, "max_characters_per_option": 50, "min_expiration": 300, "max_expiration": 2_629_746},
         },
     })))
@@ -289,9 +326,9 @@ async fn status(State(world): Shared, headers: HeaderMap, Path(id): Path<String>
 async fn remove(State(world): Shared, headers: HeaderMap, Path(id): Path<String>) -> Answered {
     let mut world = held(&world);
     allowed(&world, &headers)?;
-    let before = world.statuses.len();
+    let gone = world.status(&id).map(|status| world.view(status)).ok_or_else(|| error(404, "Record not found"))?;
     world.statuses.retain(|status| status.id != id);
-    if world.statuses.len() == before { Err(error(404, "Record not found")) } else { Ok(Json(json!({"id": id}))) }
+    Ok(Json(gone))
 }
 
 async fn context(State(world): Shared, headers: HeaderMap, Path(id): Path<String>) -> Answered {
@@ -394,7 +431,10 @@ impl World {
             "language": body["language"],
             "sensitive": body["sensitive"].as_bool().unwrap_or(false),
             "media_attachments": files,
-            "account": {"id": ACCOUNT, "acct": "acme"},
+            "account": account(),
+            "mentions": [],
+            "tags": [],
+            "emojis": [],
             "favourites_count": 0,
             "reblogs_count": 0,
             "replies_count": answers,
