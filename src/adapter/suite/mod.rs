@@ -83,6 +83,12 @@ pub trait Fake: Send + Sync {
         false
     }
 
+    /// It says yes or no and nothing else: a status alone is a success, and nobody can be asked who the credentials belong
+    /// to. `false`: most networks say more.
+    fn is_mute(&self) -> bool {
+        false
+    }
+
     /// Files as the adapter sees them, for networks that write there.
     fn files(&self) -> Arc<dyn Files> {
         Arc::new(MemoryFiles::default())
