@@ -24,6 +24,7 @@ mod outside;
 mod plan;
 mod price;
 mod profile;
+mod programs;
 mod redact;
 mod sign_in;
 #[cfg(feature = "testing")]
@@ -39,6 +40,7 @@ pub use profile::{
     AltRule, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
     TextLimit, TextRules, VideoRule, WarningSupport,
 };
+pub use programs::{ProgramCall, ProgramEnd, Programs};
 pub use sign_in::{AuthServer, ClientId, Endpoints, LongLived, OAuth, Paste, Redirect, Scope, SignIn};
 
 use async_trait::async_trait;
@@ -84,6 +86,11 @@ pub trait Network: Send + Sync + 'static {
     fn ends(&self, account: &Account) -> Option<Ending> {
         let _ = account;
         None
+    }
+
+    /// An account of it runs a program of the operator's: only a trusted `smm.toml` may have one.
+    fn runs_programs(&self) -> bool {
+        false
     }
 
     /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.

@@ -10,7 +10,7 @@ use crate::model::MediaFacts;
 
 use super::http::Http;
 use super::mail::Mailer;
-use super::{DraftMedia, Fault, Limits};
+use super::{DraftMedia, Fault, Limits, Programs};
 
 /// Everything of the outside that an adapter may use.
 #[derive(Clone)]
@@ -28,6 +28,8 @@ pub struct Outside {
     /// Where files lie for networks that fetch them themselves ([`super::Network::needs_media_host`]); `None`: `smm.toml`
     /// names none.
     pub host: Option<Arc<dyn MediaHost>>,
+    /// The operator's programs; `None`: none is run here.
+    pub programs: Option<Arc<dyn Programs>>,
     /// The only "now".
     pub now: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
 }

@@ -178,6 +178,10 @@ fn read(text: &str, found: &Found, known: &Known, findings: &mut Vec<Finding>) -
     }
     for (name, raw) in raw.accounts.into_iter().flat_map(|accounts| accounts.value.0) {
         match account::resolve(reader, &name, raw, known, Home::Config) {
+            Some(account) if runs_program(&account, known) && !found.trusted => {
+                untrusted(reader, name.span);
+                config.broken_accounts.insert(name.value);
+            }
             Some(account) => _ = config.accounts.insert(account.name.clone(), account),
             None => _ = config.broken_accounts.insert(name.value),
         }
@@ -200,6 +204,18 @@ fn read(text: &str, found: &Found, known: &Known, findings: &mut Vec<Finding>) -
         }
     }
     config
+}
+
+/// An account of its network runs a program.
+fn runs_program(account: &Account, known: &Known) -> bool {
+    known.network(&account.network).is_some_and(|network| network.runs_programs)
+}
+
+/// The file may have come with a stranger's checkout.
+fn untrusted(reader: &mut Reader<'_>, span: Span) {
+    reader
+        .error(codes::UNTRUSTED_COMMAND, span, "a config that was found beside a calendar may not run programs")
+        .help("name this file with `--config` or SMM_CONFIG, or move it to your own folder for settings");
 }
 
 fn ledger_of(reader: &mut Reader<'_>, ledger: &At<String>, config: &Path) -> String {
@@ -346,13 +362,7 @@ fn alert_of(reader: &mut Reader<'_>, raw: At<RawAlert>, trusted: bool) -> Option
             if command.is_empty() {
                 reader.error(codes::MISSING_KEY, raw.span, "an alert of kind `command` needs `command`");
             } else if !trusted {
-                reader
-                    .error(
-                        codes::UNTRUSTED_COMMAND,
-                        span,
-                        "a config that was found beside a calendar may not run programs",
-                    )
-                    .help("name this file with `--config` or SMM_CONFIG, or move it to your own folder for settings");
+                untrusted(reader, span);
             }
             AlertKind::Command { command }
         }

@@ -39,6 +39,8 @@ pub struct KnownNetwork {
     pub secrets: Vec<&'static str>,
     /// Schemes of a server's address, and whether such an address is for this very machine alone.
     pub schemes: &'static [(&'static str, bool)],
+    /// An account of it runs a program: only a trusted `smm.toml` may have one.
+    pub runs_programs: bool,
     /// JSON Schema of its accounts' own settings.
     pub settings: schemars::Schema,
     /// Checks an account's own settings; places are keys of the account's table.

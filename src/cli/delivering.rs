@@ -44,7 +44,7 @@ pub(super) fn networks(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Net
     let delivery = config.delivery;
     let http = HttpSettings { timeout: delivery.timeout, private_pages: delivery.private_pages };
     let networks = Networks::new(workspace::secrets(), http, workspace::state_folder()?, clock);
-    Ok(networks.with_media_host(config.media_host.as_ref()))
+    Ok(networks.with_media_host(config.media_host.as_ref()).with_programs(workspace::environment()))
 }
 
 /// Before the engine does anything: refuses to go on when the machine's clock is not to be believed.

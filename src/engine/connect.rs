@@ -1,6 +1,7 @@
 //! How the engine reaches a network: through a [`Connector`], so that a simulator can hand in its own.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,9 +10,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::media_host::Host;
 use super::outside::{FolderFiles, FolderMedia, Watch};
+use super::programs::Publishers;
 use crate::adapter::http::{Http, HttpSettings};
 use crate::adapter::mail::Mailer;
-use crate::adapter::{Api, Files, MediaHost, MediaSource, Outside, Plan, RepeatSafety, SignIn};
+use crate::adapter::{Api, Files, MediaHost, MediaSource, Outside, Plan, Programs, RepeatSafety, SignIn};
 use crate::calendar::{Calendar, MediaHostSettings};
 use crate::compose::{Instance, compose};
 use crate::model::{Account, Post, Severity};
@@ -66,6 +68,8 @@ pub struct Networks {
     host: Option<Arc<dyn MediaHost>>,
     /// Who watches large files arrive; `None`: the log.
     watch: Option<Watch>,
+    /// Programs that publish; `None`: none is run.
+    programs: Option<Arc<dyn Programs>>,
 }
 
 impl Networks {
@@ -73,13 +77,28 @@ impl Networks {
     pub fn new(secrets: Chain, http: HttpSettings, state: PathBuf, clock: Arc<dyn Clock>) -> Self {
         let mail = Mailer::new(http.timeout);
         let tools = Tools { secrets, http: Http::new(http), clock, state };
-        Self { tools, mail, keepers: Mutex::default(), media: Mutex::default(), host: None, watch: None }
+        Self {
+            tools,
+            mail,
+            keepers: Mutex::default(),
+            media: Mutex::default(),
+            host: None,
+            watch: None,
+            programs: None,
+        }
     }
 
     /// With somebody who watches large files arrive, in the place of the log.
     #[must_use]
     pub fn watched(mut self, watch: Option<Watch>) -> Self {
         self.watch = watch;
+        self
+    }
+
+    /// With programs of the operator's, which inherit what they may of this environment.
+    #[must_use]
+    pub fn with_programs(mut self, environment: Vec<(OsString, OsString)>) -> Self {
+        self.programs = Some(Arc::new(Publishers::new(environment)));
         self
     }
 
@@ -143,6 +162,7 @@ impl Connector for Networks {
             media: self.media(&folders.media),
             files,
             host: self.host.clone(),
+            programs: self.programs.clone(),
             now: Arc::new(move || clock.now()),
         };
         Ok(network.connect(account, outside))

@@ -44,6 +44,7 @@ mod news;
 mod older;
 mod pass;
 mod person;
+mod programs;
 mod readiness;
 mod recall;
 mod record;

@@ -3,6 +3,7 @@
 mod bluesky;
 mod discord;
 mod email;
+mod exec;
 mod feed;
 mod gone;
 mod linkedin;
@@ -11,6 +12,7 @@ mod matrix;
 mod nostr;
 mod telegram;
 mod threads;
+mod webhook;
 mod wordpress;
 mod x;
 
@@ -24,6 +26,7 @@ pub static ALL: &[&dyn Network] = &[
     &bluesky::Bluesky,
     &discord::Discord,
     &email::Email,
+    &exec::Exec,
     &feed::Feed,
     &linkedin::LinkedIn,
     &mastodon::Mastodon,
@@ -31,6 +34,7 @@ pub static ALL: &[&dyn Network] = &[
     &nostr::Nostr,
     &telegram::Telegram,
     &threads::Threads,
+    &webhook::Webhook,
     &wordpress::WordPress,
     &x::X,
 ];
@@ -50,6 +54,7 @@ pub fn known() -> Known {
             credential_free: profile.credential_free,
             secrets: profile.secrets.iter().map(|secret| secret.name).collect(),
             schemes: network.schemes(),
+            runs_programs: network.runs_programs(),
             settings: network.settings_schema(),
             check: Box::new(|account, problems| network.check_account(account, problems)),
         }

@@ -50,7 +50,7 @@ const OWNERS: &[(&str, &[&str])] = &[
         &[
             "time/clock.rs",
             "trial/",
-            "engine/alerts/command.rs",
+            "engine/programs.rs",
             "ledger/disk.rs",
             "ledger/git/program.rs",
             "secrets/memory.rs",

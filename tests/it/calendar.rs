@@ -20,6 +20,7 @@ pub(crate) fn known() -> Known {
             credential_free,
             secrets,
             schemes: &[("https", false), ("http", true)],
+            runs_programs: false,
             settings: settings.try_into().expect("a schema"),
             check: Box::new(|_, _| {}),
         }

@@ -43,6 +43,7 @@ mod doctor;
 mod documents;
 #[cfg(unix)]
 mod evidence;
+mod exec;
 mod faults;
 mod gone;
 #[cfg(target_os = "linux")]

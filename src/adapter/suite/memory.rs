@@ -31,6 +31,7 @@ pub fn outside(secrets: BTreeMap<&'static str, String>, files: Arc<dyn Files>) -
         media: Arc::new(MemoryMedia),
         files,
         host: Some(Arc::new(NoHost)),
+        programs: None,
         now: Arc::new(|| DateTime::<Utc>::from(std::time::SystemTime::now())),
     }
 }

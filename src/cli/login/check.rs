@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use secrecy::ExposeSecret;
 
-use super::super::{Failure, prompt};
+use super::super::{Failure, prompt, workspace};
 use super::Desk;
 use super::gain::Gained;
 use crate::adapter::{Api, Credential, Fault, Identity, OAuth, Refusal, Scope, SignIn};
@@ -84,7 +84,8 @@ fn scopes_of(ways: &[SignIn], field: &str) -> Option<&'static OAuth> {
 
 fn connect(desk: &Desk<'_>, secrets: &Chain) -> Result<Box<dyn Api>, Failure> {
     let tools = &desk.tools;
-    let networks = Networks::new(secrets.clone(), desk.http.clone(), tools.state.clone(), tools.clock.clone());
+    let networks = Networks::new(secrets.clone(), desk.http.clone(), tools.state.clone(), tools.clock.clone())
+        .with_programs(workspace::environment());
     // Nothing is read or written there: only questions are asked.
     let nowhere = || PathBuf::from(".");
     let folders = Folders { media: nowhere(), files: nowhere() };

@@ -4,23 +4,15 @@
 //! for half a minute; then it is ended, with all that it has started.
 
 use std::ffi::OsString;
-use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::process::ExitStatus;
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
+use super::super::programs;
 use super::rule::one_line;
 use super::{Message, Sender};
-
-/// Bytes of its output that are kept, the last ones, for the message that it failed.
-const KEPT: usize = 1000;
-
-/// What it has left running may hold its output open; what comes after its end is not waited for longer.
-const REST: Duration = Duration::from_millis(200);
 
 /// A program with its arguments.
 pub(super) struct Program {
@@ -33,10 +25,11 @@ impl Program {
         Self { command, environment }
     }
 
-    fn start(&self, message: &Message) -> Result<Child, String> {
+    fn command(&self, message: &Message) -> Result<Command, String> {
         let (program, args) = self.command.split_first().ok_or("its command is empty")?;
         let kinds: Vec<String> = message.kinds().iter().map(|(kind, count)| format!("{kind}={count}")).collect();
-        Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(args)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
@@ -44,62 +37,16 @@ impl Program {
             .env("SMM_ALERT_DELIVERY", message.delivery().unwrap_or_default())
             .env("SMM_ALERT_KINDS", kinds.join(" "))
             .env("SMM_ALERT_SUBJECT", message.subject())
-            .env("SMM_ALERT_TEXT", message.text())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .process_group(0)
-            .spawn()
-            .map_err(|error| format!("`{program}` cannot be started: {error}"))
+            .env("SMM_ALERT_TEXT", message.text());
+        Ok(command)
     }
 }
 
 #[async_trait]
 impl Sender for Program {
     async fn send(&self, message: &Message) -> Result<(), String> {
-        let mut child = self.start(message)?;
-        let mut group = Group::of(&child);
-        let input = message.json().to_string();
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let kept = Mutex::new(Vec::new());
-        let talk = async {
-            let write = async {
-                if let Some(mut stdin) = stdin {
-                    // It need not read it.
-                    let _ = stdin.write_all(input.as_bytes()).await;
-                }
-            };
-            tokio::join!(write, keep(stdout, &kept), keep(stderr, &kept));
-        };
-        tokio::pin!(talk);
-        let status = tokio::select! {
-            biased;
-            () = &mut talk => child.wait().await,
-            status = child.wait() => {
-                let _ = tokio::time::timeout(REST, &mut talk).await;
-                status
-            }
-        };
-        group.leave();
-        let status = status.map_err(|error| format!("it cannot be waited for: {error}"))?;
-        if status.success() {
-            return Ok(());
-        }
-        let kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        Err(failed(status, &String::from_utf8_lossy(&kept)))
-    }
-}
-
-/// Reads to the end, and keeps the last of it.
-async fn keep(from: Option<impl AsyncRead + Unpin>, kept: &Mutex<Vec<u8>>) {
-    let Some(mut from) = from else { return };
-    let mut buffer = [0; 8192];
-    while let Ok(count @ 1..) = from.read(&mut buffer).await {
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.extend_from_slice(&buffer[..count]);
-        let over = kept.len().saturating_sub(KEPT);
-        kept.drain(..over);
+        let ended = programs::run(&mut self.command(message)?, &message.json().to_string(), 0).await?;
+        if ended.status.success() { Ok(()) } else { Err(failed(ended.status, &String::from_utf8_lossy(&ended.said))) }
     }
 }
 
@@ -109,31 +56,10 @@ fn failed(status: ExitStatus, said: &str) -> String {
     if said.is_empty() { end } else { format!("{end}: {said}") }
 }
 
-/// The program and what it has started, ended when this is dropped before the program has ended by itself.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        Self(child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?)))
-    }
-
-    /// It has ended: its number may belong to somebody else from now on.
-    fn leave(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            // Gone already is well.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::super::samples::start;
     use super::*;
 
