@@ -3,6 +3,7 @@
 mod adopt;
 mod backup;
 mod export;
+mod gc;
 mod import;
 mod info;
 
@@ -37,6 +38,7 @@ enum Command {
     Import(import::Args),
     Backup(backup::Args),
     Adopt(adopt::Args),
+    Gc(gc::Args),
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
@@ -47,6 +49,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         Some(Command::Import(args)) => import::run(args, global),
         Some(Command::Backup(args)) => backup::run(args, global),
         Some(Command::Adopt(args)) => adopt::run(args, global),
+        Some(Command::Gc(args)) => gc::run(args, global),
     }
 }
 

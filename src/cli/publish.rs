@@ -306,7 +306,8 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
-        other => return Err(format!("`{other}` is not a unit of time; write s, m or h")),
+        "d" => 86_400_000,
+        other => return Err(format!("`{other}` is not a unit of time; write s, m, h or d")),
     };
     number.checked_mul(millis).map(Duration::from_millis).ok_or_else(|| format!("`{text}` is too long"))
 }

@@ -45,6 +45,8 @@ mod documents;
 mod evidence;
 mod exec;
 mod faults;
+#[cfg(unix)]
+mod git_ledger;
 mod gone;
 #[cfg(target_os = "linux")]
 mod guarded;

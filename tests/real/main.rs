@@ -14,6 +14,8 @@ mod postgres;
 mod process;
 #[path = "../support/proxy.rs"]
 mod proxy;
+#[path = "../support/repository.rs"]
+mod repository;
 #[path = "../support/stand.rs"]
 mod stand;
 #[path = "../support/mod.rs"]

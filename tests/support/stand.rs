@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use smm::adapter::suite::{Fake, PICTURE};
-use smm::ledger::{Ledger, OpenMode, Query};
+use smm::ledger::{Ledger, OpenMode, Opening, Query};
 use smm::model::{Delivery, State};
 
 use crate::process::{Daemon, pause, serve, wait};
 use crate::proxy::Proxy;
+use crate::repository::{Origin, git};
 use crate::support::{Run, TestEnv};
 
 /// How an account's server can be asked to do a thing once.
@@ -153,6 +154,8 @@ pub(crate) struct Stand {
     secrets: BTreeMap<String, String>,
     /// A shared ledger, opened for reading: a connection is not made anew for each look.
     reader: OnceLock<Arc<dyn Ledger>>,
+    /// Of a ledger in git: the remote that it is on.
+    pub origin: Option<Origin>,
 }
 
 /// What a check has counted.
@@ -193,7 +196,13 @@ impl Stand {
         let env = TestEnv::new();
         env.write("smm.toml", config);
         env.write("dot.png", PICTURE);
-        Self { env, nets, posts: Vec::new(), ledger: ledger.to_owned(), secrets, reader: OnceLock::new() }
+        let origin = ledger.starts_with("git").then(|| {
+            let origin = Origin::new();
+            git(env.path(), &["init", "-q"]);
+            git(env.path(), &["remote", "add", "origin", &origin.path().to_string_lossy()]);
+            origin
+        });
+        Self { env, nets, posts: Vec::new(), ledger: ledger.to_owned(), secrets, reader: OnceLock::new(), origin }
     }
 
     /// Writes the calendar.
@@ -247,12 +256,15 @@ impl Stand {
 
     /// Several processes may publish from its ledger.
     pub(crate) fn is_shared(&self) -> bool {
-        self.ledger.starts_with("postgres:")
+        self.ledger.starts_with("postgres:") || self.origin.is_some()
     }
 
     /// The ledger, for reading.
     pub(crate) fn open(&self) -> Arc<dyn Ledger> {
-        smm::ledger::open(&self.ledger, &self.env.path().join("state/smm"), OpenMode::ReadOnly).expect("a ledger")
+        let state = self.env.path().join("state/smm");
+        let mut opening = Opening::new(&self.ledger, &state, OpenMode::ReadOnly);
+        opening.folder = Some(self.env.path());
+        opening.open().expect("a ledger")
     }
 
     pub(crate) fn rows(&self) -> Vec<Delivery> {
