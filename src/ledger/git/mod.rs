@@ -47,6 +47,7 @@
 mod adopt;
 mod age;
 mod bell;
+mod desk;
 mod gc;
 mod guards;
 mod keeper;
