@@ -48,6 +48,22 @@ fn a_plan_without_a_ledger_is_a_first_run_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_plan_tells_what_posts_cost() {
+    let env = TestEnv::new();
+    env.write("smm.toml", "[accounts.acme-x]\nnetwork = \"x\"\n");
+    let posts = "[[posts]]\nid = \"paid\"\nat = 2090-12-02T09:00:00\nto = [\"acme-x\"]\n\
+                 text = \"See https://acme.example/2.0\"\nthread = [\"And more.\"]\n";
+    env.write("calendar.toml", format!("{CALENDAR}\n{posts}"));
+    let shown = env.smm(&["plan"]).expect(0).stdout;
+    assert!(shown.contains("costs $0.215") && shown.contains("what is to come costs $0.215;"), "{shown}");
+    let plan = env.smm(&["plan", "--format", "json"]).expect(0).json();
+    assert_eq!(plan["price"], "0.215");
+    let prices: Vec<_> =
+        plan["deliveries"].as_array().expect("deliveries").iter().filter_map(|row| row.get("price")).collect();
+    assert_eq!(prices, ["0.215"], "what is free has no price");
+}
+
+#[test]
 fn a_code_is_explained_and_the_nearest_offered() {
     let env = TestEnv::new();
     assert!(env.smm(&["explain", "text-too-long"]).expect(0).stdout.starts_with("text-too-long: "));
