@@ -113,7 +113,7 @@ impl<'a> SincePlan<'a> {
                 (&one.post).into(),
                 (&one.account).into(),
                 Cell::toned(one.effect.as_str(), tone(one.effect)),
-                printable(&self.why(one)).into(),
+                printable(&Self::why(one)).into(),
             ]);
         }
         let mut text = String::new();
@@ -160,7 +160,7 @@ impl<'a> SincePlan<'a> {
     }
 
     /// Everything there is to say of one in a line.
-    fn why(&self, one: &Difference) -> String {
+    fn why(one: &Difference) -> String {
         let mut why = Vec::new();
         if let Some(was) = one.was {
             why.push(format!("was {} {}", was.format("%a"), civil(was)));

@@ -208,6 +208,10 @@ fn may_be_out(row: &Delivery) -> bool {
     row.is_frozen() || matches!(row.state, State::Published | State::Sending | State::Unknown)
 }
 
+/// When a post was due that is due at another time now, as far as that was one time.
+#[derive(Debug, Clone, Copy)]
+struct Was(Option<NaiveDateTime>);
+
 struct Comparison<'a> {
     before: Option<&'a Calendar>,
     after: Side<'a>,
@@ -318,24 +322,25 @@ impl<'a> Comparison<'a> {
                 return None;
             }
             found.effect = Effect::Nothing;
-            found.was = was.flatten();
-            found.note = if old_row.receipts.is_empty() && old_row.intent.is_none() && old_row.published_at.is_none() {
+            found.was = was.and_then(|was| was.0);
+            let note = if old_row.receipts.is_empty() && old_row.intent.is_none() && old_row.published_at.is_none() {
                 "its time is past: nothing is sent for it a second time, and what was published stays as it is"
             } else {
                 "it is out: nothing is sent for it a second time, and what was published stays as it is"
-            }
-            .to_owned();
+            };
+            note.clone_into(&mut found.note);
             return Some(found);
         }
         let kind = row.and_then(|row| self.kinds.get(&row.id)).copied();
-        (found.effect, found.was) = match (kind, &was) {
-            (Some(ChangeKind::Held), _) => (Effect::Held, was.flatten()),
-            (Some(ChangeKind::Missed), _) => (Effect::Missed, was.flatten()),
-            (_, Some(was)) => (Effect::Moved, *was),
-            _ if edited => (Effect::Edited, None),
-            _ if renamed => (Effect::Renamed, None),
+        found.effect = match (kind, was) {
+            (Some(ChangeKind::Held), _) => Effect::Held,
+            (Some(ChangeKind::Missed), _) => Effect::Missed,
+            (_, Some(_)) => Effect::Moved,
+            _ if edited => Effect::Edited,
+            _ if renamed => Effect::Renamed,
             _ => return None,
         };
+        found.was = was.and_then(|was| was.0);
         if let Some(reason) = row.and_then(|row| row.reason.as_ref()) {
             found.note.clone_from(&reason.message);
         } else if row.is_some_and(|row| row.due <= self.now && row.state == State::Planned) {
@@ -347,19 +352,19 @@ impl<'a> Comparison<'a> {
         Some(found)
     }
 
-    /// Whether a post's time changed, and when it was, as far as that is one time.
-    fn moved(&self, old: &Post, post: &Post, account: &Account) -> Option<Option<NaiveDateTime>> {
+    /// Whether a post's time changed.
+    fn moved(&self, old: &Post, post: &Post, account: &Account) -> Option<Was> {
         let before = self.before?;
         let same_zone = before.zone.name() == self.after.calendar.zone.name();
         match (&old.trigger, &post.trigger) {
             (Some(Trigger::At { civil, instant }), Some(Trigger::At { instant: now, .. })) => {
-                (instant != now).then_some(Some(*civil))
+                (instant != now).then_some(Was(Some(*civil)))
             }
             (Some(Trigger::Release(_)), Some(Trigger::Release(_))) => None,
             (old, new) if old == new && same_zone => None,
             (_, _) => {
                 let was = before.accounts.get(&account.name);
-                Some(was.and_then(|was| next_time(before, old, was, self.now)).map(|(_, civil, _)| civil))
+                Some(Was(was.and_then(|was| next_time(before, old, was, self.now)).map(|(_, civil, _)| civil)))
             }
         }
     }

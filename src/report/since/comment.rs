@@ -98,7 +98,7 @@ fn line(plan: &SincePlan<'_>, row: &Row<'_>) -> String {
         code(one.post.as_str()),
         accounts.join(" "),
         code(&plan.when(one)),
-        code(&plan.why(one)),
+        code(&SincePlan::why(one)),
     )
 }
 
