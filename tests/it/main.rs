@@ -6,6 +6,10 @@
 mod support;
 
 #[cfg(unix)]
+#[path = "../support/announcing.rs"]
+mod announcing;
+
+#[cfg(unix)]
 #[path = "../support/kills.rs"]
 mod kills;
 

@@ -4,6 +4,10 @@
 #![allow(clippy::print_stderr, reason = "a case that is skipped says so loudly")]
 #![allow(unreachable_pub, reason = "a test binary has no public interface")]
 
+#[path = "../support/announcing.rs"]
+mod announcing;
+#[path = "../support/git_http.rs"]
+mod git_http;
 #[path = "../support/kills.rs"]
 mod kills;
 #[path = "../support/points.rs"]
@@ -23,6 +27,7 @@ mod support;
 #[path = "../support/wire.rs"]
 mod wire;
 
+mod announce;
 mod ci;
 mod daemons;
 mod email;
@@ -119,6 +124,12 @@ fn main() -> ExitCode {
     pg("races_have_one_winner", || run(shared::races_have_one_winner()));
     pg("killed_at_any_moment", kill::killed_at_any_moment);
     pg("killed_at_each_point", kill::killed_at_each_point);
+    pg("ten_announce_a_release_once", announce::ten_at_once);
+    pg("killed_announcers_announce_it_once", announce::killed);
+    let git = announce::has_git();
+    add("git::ten_announce_a_release_once", "git's server over HTTP", git, announce::ten_at_once_over_http);
+    add("git::killed_announcers_announce_it_once", "git's server over HTTP", git, announce::killed_over_http);
+    add("github::the_payloads_of_releases_are_read", "octokit's schemas", announce::installed(), announce::payloads);
     #[cfg(target_os = "linux")]
     {
         let ring = keyring::installed();

@@ -1,6 +1,6 @@
 //! The deliveries of a release: kept in the ledger, sent by this process or by one that was faster, told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -395,7 +395,7 @@ impl Run<'_> {
     }
 
     /// When the turns of those come that wait for their account.
-    async fn turns(&self) -> Result<std::collections::HashMap<DeliveryId, Turn>, Failure> {
+    async fn turns(&self) -> Result<HashMap<DeliveryId, Turn>, Failure> {
         let mut accounts: BTreeMap<_, _> = self.calendar.accounts.clone();
         let last_sent = workspace::last_sent(&**self.ledger, accounts.values()).await?;
         let query = Query { calendar: Some(self.calendar.name.clone()), ..Query::default() };
@@ -411,7 +411,7 @@ impl Run<'_> {
     async fn tell(&self, rows: &[Delivery]) -> Result<Exit, Failure> {
         let now = SystemClock.now();
         let turns =
-            if rows.iter().any(|row| row.state == State::Planned) { self.turns().await? } else { Default::default() };
+            if rows.iter().any(|row| row.state == State::Planned) { self.turns().await? } else { HashMap::new() };
         output::summarize("smm announce", rows.iter().map(DeliveryView::from));
         match self.args.format {
             Format::Json => {

@@ -91,8 +91,8 @@ pub(super) fn gather(
     if let Some(why) = job.skipped.filter(|_| args.tag.is_none()) {
         return Ok(Gathered::Nothing(why));
     }
-    let given = |value: &Option<String>, option: &str| value.clone().map(|value| Known::new(value, option));
-    let tag = given(&args.tag, "--tag").or(job.tag).ok_or_else(|| {
+    let given = |value: Option<&String>, option: &str| value.cloned().map(|value| Known::new(value, option));
+    let tag = given(args.tag.as_ref(), "--tag").or(job.tag).ok_or_else(|| {
         Failure::usage("which release? no --tag is given, and the environment is of no job for a tag or a release")
             .hint("give --tag, as in `smm announce --tag v2.0.0`")
     })?;
@@ -104,10 +104,10 @@ pub(super) fn gather(
         (None, Some((section, from))) => (Some(Known::new(section.notes.clone(), &from)), Some((section, from))),
         (None, None) => (job.notes, None),
     };
-    let notes = notes.map(|notes| clean_notes(notes)).transpose()?;
-    let url = given(&args.url, "--url").or(job.url).or_else(|| job.pages.map(|pages| pages.of(&tag.value)));
+    let notes = notes.map(clean_notes).transpose()?;
+    let url = given(args.url.as_ref(), "--url").or(job.url).or_else(|| job.pages.map(|pages| pages.of(&tag.value)));
     let url = url.map(check_url).transpose()?;
-    let project = given(&args.project, "--project").or(job.project);
+    let project = given(args.project.as_ref(), "--project").or(job.project);
     let project = project.unwrap_or_else(|| Known::new(calendar.name.to_string(), "the calendar's name"));
     let version = named.version().to_owned();
     let prerelease = args.prerelease.map(|value| Known::new(value, "--prerelease")).or(job.prerelease);
@@ -119,7 +119,7 @@ pub(super) fn gather(
         (None, None) => Known::new(calendar.zone.civil(now).date(), "today"),
     };
     let before = section.as_ref().and_then(|(section, from)| Some(Known::new(like(&tag.value, section)?, from)));
-    let previous = given(&args.previous, "--previous").or(before);
+    let previous = given(args.previous.as_ref(), "--previous").or(before);
     if let Some(previous) = &previous {
         check_tag(previous)?;
     }

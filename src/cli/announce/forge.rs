@@ -8,6 +8,7 @@
 //! - Woodpecker: `CI_COMMIT_TAG`, `CI_PIPELINE_RELEASE_PRE` (`CI_COMMIT_PRERELEASE` before 3.9), `CI_REPO_NAME`,
 //!   `CI_REPO_URL`, `CI_FORGE_TYPE`. It tells nothing of the notes.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -61,7 +62,7 @@ impl Pages {
             if plain {
                 url.push(char::from(byte));
             } else {
-                url.push_str(&format!("%{byte:02X}"));
+                let _ = write!(url, "%{byte:02X}");
             }
         }
         Known { value: url, from: self.before.from.clone() }

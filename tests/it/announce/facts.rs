@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{announce, calendar, stand};
+use super::{announce, stand};
+use crate::announcing::calendar;
 use crate::stand::Stand;
 use crate::support::{Run, TestEnv};
 

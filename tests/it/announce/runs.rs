@@ -1,15 +1,12 @@
 //! Runs that come again, at once, after one that has died, and where nobody knows of the ones before.
 
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use chrono::{Timelike as _, Utc};
-use smm::adapter::suite::{Act, Rule};
 use smm::model::State;
 
-use super::{TEXT, announce, announcer, calendar, each, each_has_once, stand};
-use crate::kills::Dice;
-use crate::process::{ends, pause};
+use super::{announce, stand};
+use crate::announcing::{TEXT, announcing, calendar, each, each_has_once, killed_and_started_again, ten_at_once};
 use crate::proxy::Cut;
 use crate::stand::{Kind, Stand};
 use crate::support::Run;
@@ -87,80 +84,17 @@ fn what_cannot_be_told_apart_waits_for_a_person() {
     assert_eq!(stand.held(&stand.nets[0]).len(), 3);
 }
 
-/// Waits for all of them; each has to end well.
-#[track_caller]
-fn all_end(children: Vec<Child>, within: Duration) -> Vec<Run> {
-    let end = Instant::now() + within;
-    children
-        .into_iter()
-        .map(|mut child| {
-            ends(&mut child, end.saturating_duration_since(Instant::now()));
-            Run::from(child.wait_with_output().expect("ended")).expect(0)
-        })
-        .collect()
-}
-
-fn start(stand: &Stand) -> Child {
-    announcer(stand, &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("smm starts")
-}
-
 #[test]
 fn ten_at_once_announce_it_once() {
     let stand = stand(&Kind::ALL, "");
-    // Slow enough that they meet.
-    for net in &stand.nets {
-        if let (Some(front), Some((method, path))) = (net.fake().front(), net.fake().publish_call()) {
-            front.rule(Rule::new(Act::Wait(Duration::from_millis(300))).on(method, path));
-        }
-    }
-    let runs = all_end((0..10).map(|_| start(&stand)).collect(), Duration::from_secs(60));
-    each_has_once(&stand, TEXT);
-    // Each account was brought it by one of them, and all of them tell the same.
-    for net in &stand.nets {
-        let line = format!("{}: false", net.account);
-        let by = runs.iter().filter(|run| each(run, "already").contains(&line)).count();
-        assert_eq!(by, 1, "{}", net.account);
-    }
-    let receipts = each(&runs[0], "receipts");
-    assert!(runs.iter().all(|run| each(run, "receipts") == receipts));
+    ten_at_once(&stand, |_| stand.command());
 }
 
 #[test]
 fn killed_at_any_moment_and_started_again_it_goes_out_once() {
     let stand = stand(&Kind::ALL, "");
-    let end = Instant::now() + Duration::from_secs(90);
-    let mut kills = 0;
-    std::thread::scope(|scope| {
-        let one = |seed: u64| {
-            let stand = &stand;
-            move || {
-                let mut dice = Dice::new(seed);
-                let mut kills = 0;
-                // Each is killed three times, and then left alone: it has to come to an end by itself.
-                for _ in 0..3 {
-                    let mut child = start(stand);
-                    pause(dice.roll(400));
-                    let _ = child.kill();
-                    let run = Run::from(child.wait_with_output().expect("ended"));
-                    if run.status == 0 {
-                        return kills;
-                    }
-                    kills += 1;
-                }
-                let mut child = start(stand);
-                ends(&mut child, end.saturating_duration_since(Instant::now()));
-                Run::from(child.wait_with_output().expect("ended")).expect(0);
-                kills
-            }
-        };
-        let threads: Vec<_> = (0..10).map(|seed| scope.spawn(one(seed))).collect();
-        for thread in threads {
-            kills += thread.join().expect("it comes to an end, and well");
-        }
-    });
+    let kills = killed_and_started_again(&stand, (1, 700), |_| stand.command());
     assert!(kills >= 10, "only {kills} were killed");
-    each_has_once(&stand, TEXT);
-    assert!(stand.rows().iter().all(|row| row.state == State::Published));
 }
 
 #[test]
@@ -198,13 +132,14 @@ fn an_older_calendar_takes_no_announcement_back() {
     let (method, path) = net.fake().publish_call().expect("HTTP");
     // The network is away for as long as the first run lasts.
     let proxy = net.proxy().expect("HTTP");
-    proxy.cut((method, path), Cut::Answer(429, r#"{"error": "later"}"#), 1);
+    proxy.cut((method, path), Cut::Answer(429, r#"{"error": "later"}"#), 50);
     let run = announce(&stand, &["--wait", "0s"]).expect(1);
     assert!(each(&run, "state")[0].ends_with("\"planned\""), "{}{}", run.stdout, run.stderr);
     // A checkout from before the post was there.
     stand.env.write("old/calendar.toml", "name = \"rig\"\ntimezone = \"UTC\"\n");
     stand.smm(&["publish", "old", "--config", "smm.toml"]);
     assert_ne!(stand.rows()[0].state, State::Cancelled);
+    proxy.clear();
     announce(&stand, &[]).expect(0);
     each_has_once(&stand, TEXT);
 }
@@ -224,7 +159,7 @@ fn a_network_that_is_away_is_waited_for() {
 #[test]
 fn what_a_person_has_mended_is_tried_again() {
     let stand = stand(&[Kind::ChosenId], "");
-    let mut wrong = announcer(&stand, &[]);
+    let mut wrong = announcing(stand.command(), &[]);
     for (name, _) in stand.command().get_envs().filter(|(name, _)| name.to_string_lossy().ends_with("PASSWORD")) {
         wrong.env(name, "not-the-password");
     }
