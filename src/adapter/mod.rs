@@ -93,6 +93,12 @@ pub trait Network: Send + Sync + 'static {
         false
     }
 
+    /// Whether a post may have one comment of its author's (`first_comment`), as one more part, though there are no threads.
+    /// Everywhere with threads it is the last part of one.
+    fn comments(&self) -> bool {
+        self.profile().threads
+    }
+
     /// JSON Schema of the account's own settings, for `smm schema` and for unknown keys.
     fn settings_schema(&self) -> schemars::Schema;
 

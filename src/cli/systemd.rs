@@ -10,7 +10,7 @@ use self::unit::{Credential, RUNTIME, Service, Unit, Who, is_hidden};
 use super::output;
 use super::workspace::{CalendarArg, Workspace};
 use super::{Exit, Failure, Global};
-use crate::calendar::{AlertKind, Config};
+use crate::calendar::{AlertKind, Config, MediaPlace};
 use crate::model::Account;
 use crate::networks;
 use crate::serve::Address;
@@ -148,6 +148,11 @@ fn credentials(workspace: &Workspace, config: &Config) -> Vec<Credential> {
             what: format!("where alert {} goes", alert.name),
         });
     }
+    if config.media_host.as_ref().is_some_and(|host| matches!(host.place, MediaPlace::S3 { .. })) {
+        for (field, what) in [("key", "the id of the media host's key"), ("secret", "the media host's key")] {
+            found.push(Credential { id: format!("media-host.{field}"), what: what.to_owned() });
+        }
+    }
     if config.ledger.contains("://") {
         found.push(Credential {
             id: "ledger.password".to_owned(),
@@ -166,6 +171,14 @@ fn writable(workspace: &Workspace, config: &Config) -> Result<Vec<String>, Failu
         let path = absolute(&calendar.folder.join(&folder))?;
         if !Path::new(&path).is_dir() {
             return Err(Failure::new(format!("the folder of account `{}` is not there: {path}", account.name))
+                .hint(format!("make it, as the user who shall write there: mkdir -p '{path}'")));
+        }
+        folders.insert(path);
+    }
+    if let Some(MediaPlace::Folder(folder)) = config.media_host.as_ref().map(|host| &host.place) {
+        let path = absolute(folder)?;
+        if !Path::new(&path).is_dir() {
+            return Err(Failure::new(format!("the media host's folder is not there: {path}"))
                 .hint(format!("make it, as the user who shall write there: mkdir -p '{path}'")));
         }
         folders.insert(path);

@@ -231,7 +231,8 @@ impl<'a> Composer<'a> {
         let template = matches!(post.trigger, Some(Trigger::Release(_)));
         let mut problems = Vec::new();
         let parameters = campaign::parameters(&self.calendar.campaigns, post, account, &mut problems);
-        let given = Given { profile, limits, layers, variation: instance.variation, parameters: &parameters, template };
+        let (variation, comments) = (instance.variation, network.comments());
+        let given = Given { profile, limits, layers, variation, comments, parameters: &parameters, template };
         let mut made = parts(&given, &mut problems);
         let files = self.files(limits, layers, &made, &mut problems);
         let mut draft = Draft {
@@ -257,6 +258,10 @@ impl<'a> Composer<'a> {
         }
         let mut found = Vec::new();
         check_profile(profile, &draft, &mut found);
+        if comments && draft.parts.len() == 2 && layers.first_comment().is_some() {
+            // Two parts, and no thread.
+            found.retain(|problem| problem.code != codes::THREAD_UNSUPPORTED);
+        }
         if network.needs_media_host() && !self.calendar.media_host && !files.order.is_empty() {
             found.push(host_missing(profile));
         }

@@ -30,6 +30,8 @@ pub(super) struct Given<'a> {
     pub limits: &'a Limits,
     pub layers: Layers<'a>,
     pub variation: usize,
+    /// There may be a first comment.
+    pub comments: bool,
     /// Campaign parameters for every link.
     pub parameters: &'a [(&'static str, String)],
     /// The text is a template that is filled in later.
@@ -74,7 +76,7 @@ pub(super) fn parts(given: &Given<'_>, problems: &mut Vec<Problem>) -> Parts {
         }
     }
     if let Some(text) = layers.first_comment() {
-        if given.profile.threads {
+        if given.comments {
             let mut comment = Traced::new(Source { key: "first_comment", index: 0, text }, given.parameters);
             comment.fit(fits);
             parts.texts.push(comment);

@@ -123,6 +123,8 @@ codes! {
         "Set `media` under `[posts.for.<account>]`, or take the account out of `to`.";
     MEDIA_UNUSED = "media-unused", "No network of the post takes a media file",
         "The file would go nowhere. Take it out, or add an account that takes it.";
+    MENTIONS_TOO_MANY = "mentions-too-many", "More mentions than one post may have",
+        "The network takes posts that mention many accounts for spam and refuses them. Leave some out.";
     MERGE_CONFLICT = "merge-conflict", "A merge has left a conflict in a file",
         "The lines `<<<<<<<`, `=======` and `>>>>>>>` come from git. Keep one of the two sides and remove the three lines.\nNothing else in the file is checked until then.";
     MISSING_ID = "missing-id", "A post has no id",

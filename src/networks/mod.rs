@@ -6,6 +6,7 @@ mod email;
 mod exec;
 mod feed;
 mod gone;
+mod instagram;
 mod linkedin;
 mod mastodon;
 mod matrix;
@@ -28,6 +29,7 @@ pub static ALL: &[&dyn Network] = &[
     &email::Email,
     &exec::Exec,
     &feed::Feed,
+    &instagram::Instagram,
     &linkedin::LinkedIn,
     &mastodon::Mastodon,
     &matrix::Matrix,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -74,6 +74,8 @@ impl Server {
             .route("/oauth/token", post(token))
             .route("/api/v1/apps", post(apps))
             .route("/oauth/revoke", post(revoke))
+            .route("/access_token", get(exchange))
+            .route("/refresh_access_token", get(exchange_again))
             .route("/device", post(device))
             .with_state(Arc::clone(&world));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -203,6 +205,28 @@ async fn token(State(world): Shared, headers: HeaderMap, form: String) -> Respon
     } else {
         Json(tokens).into_response()
     }
+}
+
+/// Meta's way: a token for a token.
+async fn exchange(world: Shared, RawQuery(query): RawQuery) -> Response {
+    longer("/access_token", &world, query.as_deref())
+}
+
+async fn exchange_again(world: Shared, RawQuery(query): RawQuery) -> Response {
+    longer("/refresh_access_token", &world, query.as_deref())
+}
+
+fn longer(path: &'static str, State(world): &Shared, query: Option<&str>) -> Response {
+    let mut world = held(world);
+    world.others.push((path, read(query.unwrap_or_default())));
+    match world.next.pop_front() {
+        Some(Act::Lose) => return answered(Act::Answer(200, "{\"access_".to_owned())),
+        Some(act) => return answered(act),
+        None => {}
+    }
+    world.handed_out += 1;
+    let token = format!("longer-{}", world.handed_out);
+    Json(json!({"access_token": token, "token_type": "bearer", "expires_in": 60 * 86_400})).into_response()
 }
 
 fn answered(act: Act) -> Response {

@@ -428,4 +428,58 @@ mod tests {
         let told = Grant::read(&SecretString::from("{\"version\": 2}")).expect_err("newer");
         assert!(told.contains("newer smm"), "{told}");
     }
+
+    static LONG_LIVED: OAuth = OAuth {
+        server: AuthServer::LongLived(
+            Endpoints {
+                authorize: "https://threads.example/oauth/authorize",
+                token: "https://graph.threads.example/oauth/token",
+                revoke: None,
+                device: None,
+            },
+            crate::adapter::LongLived {
+                exchange: "https://graph.threads.example/access_token",
+                exchange_grant: "th_exchange_token",
+                refresh: "https://graph.threads.example/refresh_access_token",
+                refresh_grant: "th_refresh_token",
+            },
+        ),
+        client: ClientId::Setting { secret: Some("client_secret") },
+        redirect: Redirect { loopback: None, paste: None },
+        ..BASE
+    };
+
+    #[tokio::test]
+    async fn a_short_lived_token_is_exchanged_at_once() {
+        let fake = Fake::start().await;
+        let secrets = Store::new("store", true);
+        secrets.put("client_secret", "s3cret-of-the-app");
+        let told = message(begin(&fake, &LONG_LIVED, secrets.clone()).await);
+        assert!(told.contains("`redirect_uri`"), "{told}");
+        let mut account = fake.account();
+        account.settings.insert("client_id".to_owned(), json!("mine"));
+        account.settings.insert("redirect_uri".to_owned(), json!("https://acme.example/back"));
+        let chain = Chain::of_sources(vec![Box::new(secrets)]);
+        let clock = SetClock::new();
+        let begun = SigningIn::begin(http(), &account, &LONG_LIVED, &chain, Arc::clone(&clock) as Arc<dyn Clock>).await;
+        let signing = begun.expect("begun");
+        assert_eq!(signing.ways(), [Way::Paste]);
+        let browser = signing.browser(false).await.expect("begun");
+        assert_eq!(parameter(&browser, "redirect_uri"), "https://acme.example/back");
+        let state = parameter(&browser, "state");
+        let code = browser.pasted(&format!("https://acme.example/back?code=c&state={state}#_")).expect("a code");
+        let grant = browser.redeem(code).await.expect("a grant");
+        let sent = &fake.posted("/access_token")[0];
+        assert_eq!(
+            (sent["grant_type"].as_str(), sent["client_secret"].as_str()),
+            ("th_exchange_token", "s3cret-of-the-app")
+        );
+        assert_eq!(sent["access_token"], "access-1");
+        assert_eq!(grant.access.expose_secret(), "longer-2");
+        assert_eq!(grant.access_ends, Some(clock.now() + chrono::TimeDelta::days(60)));
+        assert_eq!(grant.token_url, format!("{}/refresh_access_token", fake.url));
+        let again = Grant::read(&grant.written()).expect("it can be read");
+        assert_eq!(again.exchanged_by.as_deref(), Some("th_refresh_token"));
+        assert!(again.info("").renewable);
+    }
 }

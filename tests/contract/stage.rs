@@ -65,9 +65,14 @@ impl Stage {
     pub(crate) fn draft(&self, post: &str, texts: &[&str]) -> Draft<'_> {
         let parts = texts
             .iter()
-            .map(|text| DraftPart {
+            .enumerate()
+            .map(|(index, text)| DraftPart {
                 text: (*text).to_owned(),
-                media: if self.network.profile().media.required { vec![picture("suite.png", "A dot")] } else { vec![] },
+                media: if index == 0 && self.network.profile().media.required {
+                    vec![picture("suite.png", "A dot")]
+                } else {
+                    vec![]
+                },
             })
             .collect();
         Draft::new(delivery(post), &self.account, &self.limits, parts)

@@ -28,6 +28,7 @@ mod support;
 mod wire;
 
 mod announce;
+mod bucket;
 mod ci;
 mod daemons;
 mod email;
@@ -96,6 +97,8 @@ fn main() -> ExitCode {
     relays("a_thread_is_published_and_read_back", || run(nostr::a_thread_is_published_and_read_back()));
     relays("lost_answers_lead_to_one_event", || run(nostr::lost_answers_lead_to_one_event()));
     relays("a_quorum_is_waited_for", || run(nostr::a_quorum_is_waited_for()));
+    let bucket = bucket::installed();
+    add("bucket::media_are_put_shown_and_removed", "s3rver", bucket, || run(bucket::media_are_put_shown_and_removed()));
     let provider = oidc::installed();
     let mut oauth = |name: &str, case: fn()| add(&format!("oidc::{name}"), "oidc-provider", provider, case);
     oauth("code_and_refresh", || run(oidc::code_and_refresh()));

@@ -386,3 +386,66 @@ async fn a_new_sign_in_takes_the_place_of_the_old() {
     assert_eq!(bench.keeper().keep(&grant, Some("store")).await, Ok("store"));
     assert_eq!(token(&keeper).await.as_deref(), Ok("access-of-a-new-sign-in"));
 }
+
+/// A grant whose access token is exchanged for its own successor, as Meta's are.
+fn long_lived(bench: &Bench) -> Grant {
+    let now = bench.clock.now();
+    Grant {
+        access_ends: Some(now + TimeDelta::days(60)),
+        refresh: Some(SecretString::from("access-0")),
+        token_url: format!("{}/refresh_access_token", bench.server.url),
+        exchanged_by: Some("th_refresh_token".to_owned()),
+        ..bench.server.grant(now)
+    }
+}
+
+#[tokio::test]
+async fn a_long_lived_token_is_exchanged_for_the_next_in_good_time() {
+    let bench = Bench::new().await;
+    bench.store.put(FIELD, long_lived(&bench).written().expose_secret());
+    let keeper = bench.keeper();
+    bench.clock.pass(44 * 86_400);
+    assert_eq!(token(&keeper).await.as_deref(), Ok("access-0"));
+    bench.clock.pass(2 * 86_400);
+    assert_eq!(token(&keeper).await.as_deref(), Ok("longer-1"));
+    let sent = bench.server.posted("/refresh_access_token");
+    assert_eq!((sent.len(), sent[0]["grant_type"].as_str()), (1, "th_refresh_token"));
+    assert_eq!((sent[0]["access_token"].as_str(), sent[0].get("client_secret")), ("access-0", None));
+    let kept = bench.kept();
+    assert_eq!((text(&kept.access), kept.refresh.as_ref().map(text)), ("longer-1", Some("longer-1")));
+    assert_eq!((kept.begun, kept.access_ends), (None, Some(bench.clock.now() + TimeDelta::days(60))));
+    assert_eq!(token(&keeper).await.as_deref(), Ok("longer-1"));
+    assert_eq!(bench.server.posted("/refresh_access_token").len(), 1);
+}
+
+#[tokio::test]
+async fn an_exchange_that_fails_is_tried_again_while_the_token_lasts() {
+    let bench = Bench::new().await;
+    bench.store.put(FIELD, long_lived(&bench).written().expose_secret());
+    let keeper = bench.keeper();
+    bench.clock.pass(50 * 86_400);
+    let no = |body: &str| Act::Answer(400, body.to_owned());
+    for act in [Act::Lose, no("<h1>No"), no(r#"{"error": {"code": 190}}"#), no(r#"{"error": "invalid_grant"}"#)] {
+        bench.server.next([act]);
+        assert_eq!(token(&keeper).await.as_deref(), Ok("access-0"));
+        let tried = bench.server.posted("/refresh_access_token").len();
+        // Not with every post that is published meanwhile.
+        assert_eq!(token(&keeper).await.as_deref(), Ok("access-0"));
+        assert_eq!(bench.server.posted("/refresh_access_token").len(), tried);
+        assert!(bench.kept().info("store").doubtful, "a person is told in time");
+        bench.clock.pass(3601);
+    }
+    assert!(token(&keeper).await.is_ok_and(|token| token.starts_with("longer-")));
+}
+
+#[tokio::test]
+async fn a_long_lived_token_that_ended_needs_a_person() {
+    let bench = Bench::new().await;
+    bench.store.put(FIELD, long_lived(&bench).written().expose_secret());
+    let keeper = bench.keeper();
+    let refused = keeper.renewed("token", &SecretString::from("access-0")).await;
+    assert!(is_over(&refused.map(|token| text(&token).to_owned())), "what is refused is exchanged for nothing");
+    bench.clock.pass(61 * 86_400);
+    assert!(is_over(&token(&keeper).await));
+    assert_eq!(bench.server.posted("/refresh_access_token").len(), 0);
+}
