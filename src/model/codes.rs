@@ -85,12 +85,12 @@ codes! {
         "`lang` is passed on where the network has a place for it, and left away elsewhere: nothing is lost but a hint for readers.";
     LANGUAGE = "language", "A language is not written as a BCP 47 tag",
         "Write two or three small letters, with a region where it matters: `en`, `de`, `pt-BR`.\nReaders use it for filters and translation.";
-    LINKS_TOO_MANY = "links-too-many", "More links than one post may have",
-        "The network takes posts with many different links for spam and refuses them. Leave some out, or spread them over a thread.";
     LINK_UNSUITABLE = "link-unsuitable", "A link is not an http or https link",
         "`link` has to be a whole address with its scheme, such as `https://acme.example/2.0`.";
     LINK_WITHOUT_SCHEME = "link-without-scheme", "A link has no `https://` in front of it",
         "Networks differ in whether they make a link of `acme.example/2.0`; with `https://` in front all of them do.";
+    LINKS_TOO_MANY = "links-too-many", "More links than one post may have",
+        "The network takes posts with many different links for spam and refuses them. Leave some out, or spread them over a thread.";
     MEDIA_CANNOT_FIT = "media-cannot-fit", "A picture cannot be made to fit the network",
         "Pictures are resized and re-encoded to a network's limits; this one cannot be, even at the lowest quality.\nGive the account a picture of its own under `[posts.for.<account>]`.";
     MEDIA_HOST_MISSING = "media-host-missing", "A network fetches media by itself, and there is no place for them",

@@ -369,7 +369,7 @@ impl Inner {
                 busy(format!("the answer to the renewal of the sign-in was lost: {message}"), None)
             }
             Err(NoTokens::Denied { error, message }) => {
-                if error == "invalid_grant" {
+                if error == "invalid_grant" && kept.grant.exchanged_by.is_none() {
                     kept.grant.refresh = None;
                 }
                 tracing::warn!(account = %name, "the server does not renew the sign-in: {message}");
