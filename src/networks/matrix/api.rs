@@ -153,10 +153,9 @@ impl Client {
                 }
                 match &event.unsigned.transaction_id {
                     Some(id) if *id == frozen.key => return Ok(Ok(vec![event.event_id.clone()])),
-                    // This device has sent it, for something else.
-                    Some(_) => {}
                     None if event.content == request.content => alike.push(event.event_id.clone()),
-                    None => {}
+                    // It is another one, or this device has sent it for something else.
+                    _ => {}
                 }
             }
             let Some(next) = page.end.filter(|next| from.as_ref() != Some(next)) else { return Ok(Ok(alike)) };

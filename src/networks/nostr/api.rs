@@ -401,6 +401,8 @@ mod tests {
 
     #[tokio::test]
     async fn every_word_of_a_relay_counts() {
+        use Mood::{Deaf, Good, Mute, Refuse};
+
         let bench = bench(3).await;
         let with = async |moods: [Mood; 3], text: &str| {
             for (relay, mood) in moods.into_iter().enumerate() {
@@ -410,7 +412,6 @@ mod tests {
             let outcome = bench.api.publish(&frozen).await;
             (frozen, outcome)
         };
-        use Mood::{Deaf, Good, Mute, Refuse};
         let (_, outcome) = with([Good, Refuse("blocked: no"), Good], "two of three").await;
         let receipt = outcome.expect("the quorum has it");
         assert_eq!(receipt.data["relays"].as_array().map(Vec::len), Some(2));
