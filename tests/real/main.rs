@@ -31,6 +31,8 @@ mod announce;
 mod bucket;
 mod ci;
 mod daemons;
+#[cfg(unix)]
+mod git_server;
 mod email;
 #[cfg(target_os = "linux")]
 mod keyring;
@@ -141,6 +143,13 @@ fn main() -> ExitCode {
         keyring("one_that_is_locked_is_given_up_on", keyring::one_that_is_locked_is_given_up_on);
         keyring("one_that_hangs_is_waited_for_once", keyring::one_that_hangs_is_waited_for_once);
         keyring("one_that_is_not_there_has_nothing", keyring::one_that_is_not_there_has_nothing);
+    }
+    #[cfg(unix)]
+    {
+        let server = git_server::installed();
+        let mut over = |name: &str, case: fn()| add(&format!("git::{name}"), "lighttpd", server, case);
+        over("passes_the_suite", git_server::passes_the_suite);
+        over("a_token_that_may_only_read_is_said", git_server::a_token_that_may_only_read_is_said);
     }
     let linters = ci::installed();
     let mut jobs = |name: &str, case: fn()| add(&format!("ci::{name}"), "what reads workflows", linters, case);
