@@ -69,7 +69,7 @@ pub fn unit_word(count: u64, unit: Unit) -> &'static str {
     match unit {
         Unit::Graphemes if one => "grapheme",
         Unit::Graphemes => "graphemes",
-        Unit::CodePoints if one => "character",
+        Unit::CodePoints | Unit::EmojiBytes if one => "character",
         Unit::CodePoints => "characters",
         Unit::Utf16 if one => "UTF-16 unit",
         Unit::Utf16 => "UTF-16 units",
@@ -77,7 +77,6 @@ pub fn unit_word(count: u64, unit: Unit) -> &'static str {
         Unit::Bytes => "bytes",
         Unit::LittleText if one => "character of little text",
         Unit::LittleText => "characters of little text",
-        Unit::EmojiBytes if one => "character",
         Unit::EmojiBytes => "characters (emoji by their bytes)",
         Unit::WeightedV3 if one => "weighted character",
         Unit::WeightedV3 => "weighted characters",

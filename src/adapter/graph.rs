@@ -254,10 +254,11 @@ impl Graph {
                 let retry_at = retry_at().or(Some(now + QUOTA_AGAIN));
                 Fault::Refused { refusal: Refusal::RateLimited, message, retry_at }
             }
-            (Some(Meaning::No(refusal)), _) => Fault::Refused { refusal, message, retry_at: retry_at() },
             // Whatever else a token is refused for has a code of its own.
             (None, Refusal::Credentials) if answer.status != 401 => Fault::refused(Refusal::Forbidden, message),
-            (None, refusal) => Fault::Refused { refusal, message, retry_at: retry_at() },
+            (Some(Meaning::No(refusal)), _) | (None, refusal) => {
+                Fault::Refused { refusal, message, retry_at: retry_at() }
+            }
         }
     }
 

@@ -103,7 +103,7 @@ pub enum AuthServer {
 }
 
 /// How Meta's long-lived tokens are come by. Both are GETs with `grant_type` and `access_token`, answered as RFC 6749,
-/// section 5.1, has it (fbsamples/threads_api, Postman collection, folder Authorization, read 2026-11-23).
+/// section 5.1, has it (`fbsamples/threads_api`, Postman collection, folder Authorization, read 2026-11-23).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LongLived {
     /// Where a short-lived token is exchanged, with the app's secret beside it as `client_secret`.

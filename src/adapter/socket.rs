@@ -1,4 +1,4 @@
-//! WebSockets (RFC 6455) as adapters may use them. The only file that names `tokio_tungstenite`.
+//! `WebSockets` (RFC 6455) as adapters may use them. The only file that names `tokio_tungstenite`.
 //!
 //! A socket is opened for one exchange and bounded in time and size, as a call over HTTP is: `wss` with the roots that
 //! servers are trusted by elsewhere, or plain `ws` to this very machine. It carries texts. Nothing is sent before the

@@ -152,7 +152,7 @@ impl Programs for Publishers {
         let mut command = Command::new(program);
         command.args(args).env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.envs(call.variables.iter().map(|(name, value)| (*name, value.expose_secret())));
-        let ended = tokio::time::timeout(LONGEST, run(&mut command, &call.input, OUTPUT)).await;
+        let ended = Box::pin(tokio::time::timeout(LONGEST, run(&mut command, &call.input, OUTPUT))).await;
         let ended = ended.map_err(|_| Fault::Unknown(format!("it took longer than {} s", LONGEST.as_secs())))?;
         let ended = ended.map_err(Fault::NotSent)?;
         if ended.cut {

@@ -332,12 +332,11 @@ impl Inner {
         // What may be exchanged again loses nothing by an answer: the mark only says when to try again.
         let before = if kept.grant.exchanged_by.is_some() { kept.grant.begun } else { before };
         let (http, url) = (&self.tools.http, &kept.grant.token_url);
-        let asked = match &kept.grant.exchanged_by {
-            Some(grant_type) => exchange(http, (url, grant_type), &access, None, now).await,
-            None => {
-                let form = Form::new().field("grant_type", "refresh_token").secret("refresh_token", &refresh);
-                ask(http, url, &kept.grant.client, form, now).await
-            }
+        let asked = if let Some(grant_type) = &kept.grant.exchanged_by {
+            exchange(http, (url, grant_type), &access, None, now).await
+        } else {
+            let form = Form::new().field("grant_type", "refresh_token").secret("refresh_token", &refresh);
+            ask(http, url, &kept.grant.client, form, now).await
         };
         let fault = match asked {
             Ok(tokens) => {

@@ -1,4 +1,4 @@
-//! LinkedIn's "little text" (learn.microsoft.com, linkedin/marketing/community-management/shares/little-text-format, read
+//! `LinkedIn`'s "little text" (learn.microsoft.com, linkedin/marketing/community-management/shares/little-text-format, read
 //! 2026-11-23): fifteen characters mean something, and are written with a backslash where they are to be themselves. One
 //! that is not cuts the post off there, without a word.
 

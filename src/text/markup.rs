@@ -71,17 +71,16 @@ pub fn markdown(source: &str, deeper: usize, mut picture: impl FnMut(&str) -> Op
             None
         }
         _ if shown > 0 => None,
-        Event::Start(Tag::Image { dest_url, title, id, .. }) => match picture(&dest_url) {
-            Some(html) => {
+        Event::Start(Tag::Image { dest_url, title, id, .. }) => {
+            if let Some(html) = picture(&dest_url) {
                 shown = 1;
                 Some(Event::InlineHtml(html.into()))
-            }
-            None => {
+            } else {
                 open.push(is_safe(&dest_url));
                 let link_type = pulldown_cmark::LinkType::Inline;
                 open.last()?.then_some(Event::Start(Tag::Link { link_type, dest_url, title, id }))
             }
-        },
+        }
         Event::Html(raw) | Event::InlineHtml(raw) => Some(Event::Text(raw)),
         Event::Start(Tag::HtmlBlock) => Some(Event::Start(Tag::Paragraph)),
         Event::End(TagEnd::HtmlBlock) => Some(Event::End(TagEnd::Paragraph)),

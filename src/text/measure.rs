@@ -45,7 +45,7 @@ pub fn overflow(text: &str, counting: Counting, max: u64) -> Option<Overflow> {
     Some(Overflow { length, max, unit: counting.unit, fits_until })
 }
 
-/// More than [`measure`] never says, for a look at the text's size alone: no unit but X's and LinkedIn's counts more than the bytes, and
+/// More than [`measure`] never says, for a look at the text's size alone: no unit but X's and `LinkedIn`'s counts more than the bytes, and
 /// only a link may weigh more than it is long. Most texts are far from their limit and need no counting.
 fn at_most(text: &str, counting: Counting) -> Option<u64> {
     let bytes = u64::try_from(text.len()).ok()?;

@@ -49,7 +49,7 @@ pub enum Unit {
     EmojiBytes,
     /// X's weighted count, configuration v3.
     WeightedV3,
-    /// UTF-16 code units of LinkedIn's little text, its backslashes included.
+    /// UTF-16 code units of `LinkedIn`'s little text, its backslashes included.
     LittleText,
 }
 

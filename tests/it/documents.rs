@@ -4,6 +4,7 @@
 //! is run by a shell, in which `smm` and `cargo run --` are the program under test; the lines after it are what it
 //! prints. `...` stands for any number of lines, `[..]` for anything in a line; `? 1` is the exit status where it is not 0.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -160,7 +161,10 @@ fn the_table_of_lost_answers() {
             None => classes.push((leads, vec![name])),
         }
     }
-    let fresh: String = classes.iter().map(|(leads, names)| format!("| {leads} | {} |\n", names.join(", "))).collect();
+    let mut fresh = String::new();
+    for (leads, names) in &classes {
+        let _ = writeln!(fresh, "| {leads} | {} |", names.join(", "));
+    }
     if std::env::var_os("SMM_UPDATE").is_some() {
         fs::write(&path, format!("{before}{BEGIN}{fresh}{after}")).expect("the README is written");
     } else {

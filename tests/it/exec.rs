@@ -41,7 +41,7 @@ fn the_example_publishes_a_thread_once() {
     }
     let env = TestEnv::new();
     env.write("calendar.toml", CALENDAR);
-    env.write("own/smm.toml", &config(&env, ""));
+    env.write("own/smm.toml", config(&env, ""));
     let run = env.smm(&["publish", "--config", "own/smm.toml", "--format", "json"]).expect(0);
     assert_eq!(run.json()["deliveries"][0]["state"], "published", "{}", run.stdout);
     let posts = journal(&env);
@@ -67,7 +67,7 @@ fn an_answer_that_is_lost_leads_to_one_post() {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/exec/journal.py").display(),
         env.path().join("journal.jsonl").display(),
     );
-    env.write("own/smm.toml", &config(&env, &lose));
+    env.write("own/smm.toml", config(&env, &lose));
     let mut state = Value::Null;
     for _ in 0..20 {
         let run = env.smm(&["publish", "--config", "own/smm.toml", "--format", "json"]);

@@ -50,7 +50,7 @@ impl Repository {
 impl Store for Repository {
     /// Each handle has a clone and a machine of its own.
     fn open(&self) -> Arc<dyn Ledger> {
-        let mut clones = self.clones.lock().unwrap();
+        let mut clones = self.clones.lock().expect("no test panicked while it held it");
         *clones += 1;
         let name = format!("clone-{clones}");
         let clone = self.origin.clone_to(&name, &[]);

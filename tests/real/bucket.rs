@@ -111,7 +111,7 @@ pub async fn media_are_put_shown_and_removed() {
 
     let networks = bucket.networks("S3RVER", week, folder.path());
     let first = put(&networks, folder.path(), "a.png").await.expect("put");
-    assert!(first.starts_with(&format!("{}/acme/smm/", bucket.url)) && first.ends_with(".png"), "{first}");
+    assert!(first.starts_with(&format!("{}/acme/smm/", bucket.url)) && first.strip_suffix(".png").is_some(), "{first}");
     let answer = http().call(Request::get(first.as_str())).await.expect("it answers");
     assert_eq!((answer.status, answer.header("content-type")), (200, Some("image/png")));
     assert!(answer.body.starts_with(&PICTURE[..8]));

@@ -31,9 +31,9 @@ mod announce;
 mod bucket;
 mod ci;
 mod daemons;
+mod email;
 #[cfg(unix)]
 mod git_server;
-mod email;
 #[cfg(target_os = "linux")]
 mod keyring;
 mod kill;

@@ -1,4 +1,4 @@
-//! A long form on a real WordPress, read back through its own API, as the site keeps it and as readers get it.
+//! A long form on a real `WordPress`, read back through its own API, as the site keeps it and as readers get it.
 
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ use crate::publish::{Daemon, in_seconds, picture, published};
 use crate::servers::{Ended, http, json_of, real, wait_for};
 use crate::support::TestEnv;
 
-/// WordPress on PHP's own server, with a database of its own behind a socket. Both end with the value.
+/// `WordPress` on PHP's own server, with a database of its own behind a socket. Both end with the value.
 struct WordPress {
     url: String,
     password: String,
@@ -121,12 +121,6 @@ impl WordPress {
         let all = all.as_array().expect("posts").clone();
         all.into_iter().filter(|post| post["slug"] != "hello-world").collect()
     }
-
-    fn account(&self, server: &str) -> String {
-        format!(
-            "[accounts.blog]\nnetwork = \"wordpress\"\nserver = \"{server}\"\nuser = \"alice\"\ncategories = [\"News\"]\n\n[delivery]\nsettle = \"1s\"\n"
-        )
-    }
 }
 
 const LONG: &str = "+++\nid = \"launch\"\nat = AT\nto = [\"blog\"]\ntitle = \"Acme 2.0 <is> out & “new” 🎉\"\n\
@@ -143,7 +137,7 @@ async fn long_form(permalinks: &str) {
     let env = TestEnv::new();
     env.write("one.png", picture(64, 64, [200, 30, 30]));
     env.write("two.png", picture(300, 100, [30, 160, 60]));
-    env.write("smm.toml", site.account(&site.url));
+    env.write("smm.toml", account(&site.url));
     env.write("calendar.toml", "name = \"real\"\ntimezone = \"Etc/UTC\"\ninclude = [\"posts/*.md\"]\n");
     env.write("posts/launch.md", LONG.replace("AT", &in_seconds(4)));
     env.smm(&["check"]).expect(0);
@@ -218,7 +212,7 @@ pub(crate) async fn a_lost_answer_leads_to_one_post() {
         let next = format!("/wp-json/wp/v2/posts/{}", before["id"].as_u64().expect("a number") + 1);
         proxy.cut(("POST", &next), cut, 1);
         let env = TestEnv::new();
-        env.write("smm.toml", site.account(proxy.url()));
+        env.write("smm.toml", account(proxy.url()));
         env.write(
             "calendar.toml",
             format!(
@@ -238,4 +232,11 @@ pub(crate) async fn a_lost_answer_leads_to_one_post() {
         let expected = if cut == Cut::AfterForwarding { 1 } else { 2 };
         assert_eq!(proxy.count(("POST", &next)), expected);
     }
+}
+
+/// Its account in `smm.toml`.
+fn account(server: &str) -> String {
+    format!(
+        "[accounts.blog]\nnetwork = \"wordpress\"\nserver = \"{server}\"\nuser = \"alice\"\ncategories = [\"News\"]\n\n[delivery]\nsettle = \"1s\"\n"
+    )
 }

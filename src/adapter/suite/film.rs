@@ -30,7 +30,7 @@ impl Film {
 
     fn part(offset: u64, length: u64) -> Vec<u8> {
         // No two segments are alike.
-        let byte = |at: u64| u8::try_from((at % 251) ^ (at >> 20) % 251 % 256).unwrap_or(0);
+        let byte = |at: u64| u8::try_from((at % 251) ^ ((at >> 20) % 251 % 256)).unwrap_or(0);
         (offset..offset + length).map(byte).collect()
     }
 

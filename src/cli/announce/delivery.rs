@@ -252,9 +252,9 @@ impl Run<'_> {
         Ok(rows)
     }
 
-    fn say(&mut self, what: String) {
-        if !self.global.quiet && self.said.insert(what.clone()) {
-            output::stderr(&format!("{}\n", output::printable(&what)));
+    fn say(&mut self, what: &str) {
+        if !self.global.quiet && self.said.insert(what.to_owned()) {
+            output::stderr(&format!("{}\n", output::printable(what)));
         }
     }
 
@@ -285,7 +285,7 @@ impl Run<'_> {
     /// Somebody else publishes from this ledger: it is rung, and its result told as if it were ours. Another announcer may
     /// end at any time, and then it is our turn. `true`: this one was told to stop.
     async fn waits_for(&mut self, holder: &str, began: DateTime<Utc>, signals: &mut Signals) -> Result<bool, Failure> {
-        self.say(format!("{holder}; waiting for what it does"));
+        self.say(&format!("{holder}; waiting for what it does"));
         self.ledger.ring().await?;
         let until = (SystemClock.now() + self.poll).min(self.deadline);
         tokio::select! {
@@ -344,7 +344,7 @@ impl Run<'_> {
             let (next, waits) = self.next(&rows, now).await?;
             let Some(next) = next.filter(|next| *next <= self.deadline) else { return Ok(false) };
             for wait in waits {
-                self.say(wait);
+                self.say(&wait);
             }
             tokio::select! {
                 () = SystemClock.sleep_until(next.max(now + TimeDelta::milliseconds(50))) => {}
@@ -401,8 +401,12 @@ impl Run<'_> {
         let query = Query { calendar: Some(self.calendar.name.clone()), ..Query::default() };
         let mut all = self.ledger.deliveries(&query).await?;
         // Blackout hours do not concern a release; spacing does.
-        accounts.values_mut().for_each(|account| account.blackout.clear());
-        all.iter_mut().for_each(|row| row.any_hour = false);
+        for account in accounts.values_mut() {
+            account.blackout.clear();
+        }
+        for row in &mut all {
+            row.any_hour = false;
+        }
         let burst = Burst::of(self.workspace.config()?.delivery.catch_up);
         Ok(turns(&all, &accounts, &last_sent, burst, SystemClock.now()))
     }

@@ -172,7 +172,7 @@ fn check_tag(tag: &Known<String>) -> Result<(), Failure> {
         || text.contains("@{")
         || text.starts_with(['-', '/'])
         || text.ends_with(['/', '.'])
-        || text.ends_with(".lock")
+        || text.strip_suffix(".lock").is_some()
     {
         "is not one that git allows"
     } else {

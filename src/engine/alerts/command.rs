@@ -45,7 +45,7 @@ impl Program {
 #[async_trait]
 impl Sender for Program {
     async fn send(&self, message: &Message) -> Result<(), String> {
-        let ended = programs::run(&mut self.command(message)?, &message.json().to_string(), 0).await?;
+        let ended = Box::pin(programs::run(&mut self.command(message)?, &message.json().to_string(), 0)).await?;
         if ended.status.success() { Ok(()) } else { Err(failed(ended.status, &String::from_utf8_lossy(&ended.said))) }
     }
 }

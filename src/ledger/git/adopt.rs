@@ -7,10 +7,10 @@ use chrono::{DateTime, Utc};
 
 use super::keeper::{Stray, Turn};
 use super::layout::Whole;
-use crate::ledger::{Result, may_be_out};
+use crate::ledger::may_be_out;
 use crate::model::{Event, State};
 
-pub(super) fn adopt(turn: &mut Turn<'_>, name: String, now: DateTime<Utc>) -> Result<()> {
+pub(super) fn adopt(turn: &mut Turn<'_>, name: String, now: DateTime<Utc>) {
     let seen = turn.older.map(|(seen, _)| seen.instance.clone());
     let facts = &mut turn.whole.facts;
     let before = std::mem::replace(&mut facts.instance, name);
@@ -25,7 +25,6 @@ pub(super) fn adopt(turn: &mut Turn<'_>, name: String, now: DateTime<Utc>) -> Re
     }
     *turn.unguarded = true;
     turn.says.push("adopted the ledger as it is".to_owned());
-    Ok(())
 }
 
 fn take_in(whole: &mut Whole, stray: &Stray, now: DateTime<Utc>) {

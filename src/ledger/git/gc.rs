@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::keeper::Turn;
 use super::layout::{DeliveryFile, Squashed};
-use crate::ledger::{Collected, Result};
+use crate::ledger::Collected;
 use crate::model::{Delivery, DeliveryId};
 
 /// Most deliveries in one push: each takes its ref away.
@@ -19,8 +19,8 @@ const MOST: usize = 1000;
 /// A history that was cut off longer ago than the latest of these is not spoken of any more.
 const CUTS: usize = 50;
 
-pub(super) fn collect(turn: &mut Turn<'_>, before: DateTime<Utc>, now: DateTime<Utc>) -> Result<Collected> {
-    let Some(head) = turn.head else { return Ok(Collected::default()) };
+pub(super) fn collect(turn: &mut Turn<'_>, before: DateTime<Utc>, now: DateTime<Utc>) -> Collected {
+    let Some(head) = turn.head else { return Collected::default() };
     let whole = &mut *turn.whole;
     let last: BTreeMap<DeliveryId, DateTime<Utc>> =
         whole.tables.events.iter().map(|kept| (kept.event.delivery, kept.event.at)).collect();
@@ -68,5 +68,5 @@ pub(super) fn collect(turn: &mut Turn<'_>, before: DateTime<Utc>, now: DateTime<
     facts.squashed.drain(..over);
     (*turn.squash, *turn.unguarded) = (true, true);
     turn.says.push(format!("cut off {} commits and folded {} deliveries", collected.commits, collected.folded));
-    Ok(collected)
+    collected
 }

@@ -2,6 +2,7 @@
 //! `README.md`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -430,7 +431,7 @@ pub(super) fn differences<'a>(
 }
 
 /// The files as they are now, once they were written.
-pub(super) fn written(before: Files, after: BTreeMap<String, Vec<u8>>) -> Files {
+pub(super) fn written(before: &Files, after: BTreeMap<String, Vec<u8>>) -> Files {
     after
         .into_iter()
         .map(|(path, content)| match before.get(&path) {
@@ -479,7 +480,7 @@ fn escaped(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && at > 0) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text

@@ -261,7 +261,12 @@ impl Ledger for GitLedger {
 
     async fn adopt(&self, now: DateTime<Utc>) -> Result<()> {
         let name = keeper::nonce()? + &keeper::nonce()?;
-        self.keeper.run(Kind::Adopt, move |turn| adopt::adopt(turn, name.clone(), now)).await
+        self.keeper
+            .run(Kind::Adopt, move |turn| {
+                adopt::adopt(turn, name.clone(), now);
+                Ok(())
+            })
+            .await
     }
 
     async fn deliveries(&self, query: &Query) -> Result<Vec<Delivery>> {
@@ -383,7 +388,7 @@ impl Ledger for GitLedger {
     async fn put_limits(&self, name: &AccountName, limits: &LimitOverrides, at: DateTime<Utc>) -> Result<()> {
         let (name, limits) = (name.clone(), limits.clone());
         self.change(format!("limits of {name}"), move |tables| {
-            tables.account(&name).limits = Some((limits.clone(), at))
+            tables.account(&name).limits = Some((limits.clone(), at));
         })
         .await
     }
@@ -485,7 +490,7 @@ impl Ledger for GitLedger {
 
     async fn gc(&self, before: DateTime<Utc>) -> Result<Option<Collected>> {
         let now = self.clock.now();
-        self.keeper.run(Kind::Change, move |turn| gc::collect(turn, before, now)).await.map(Some)
+        self.keeper.run(Kind::Change, move |turn| Ok(gc::collect(turn, before, now))).await.map(Some)
     }
 
     async fn ring(&self) -> Result<()> {

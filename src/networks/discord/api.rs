@@ -40,6 +40,9 @@ pub(super) struct Client {
     outside: Outside,
 }
 
+/// Names and values of an address's query.
+type Query = Vec<(&'static str, String)>;
+
 impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
         let server = account.server.as_deref().map(|server| server.trim_end_matches('/').to_owned());
@@ -149,7 +152,7 @@ impl Client {
     }
 
     /// The address of a message that is out, and what has to be asked with it.
-    fn message(way: &Way, receipt: &Receipt) -> Result<(String, Vec<(&'static str, String)>), Fault> {
+    fn message(way: &Way, receipt: &Receipt) -> Result<(String, Query), Fault> {
         let id = Snowflake::parse(&receipt.id)
             .ok_or_else(|| Fault::NotSent(format!("`{}` is no message's number", receipt.id)))?;
         let kept: Option<Kept> = serde_json::from_value(receipt.data.clone()).ok();
@@ -447,7 +450,9 @@ mod tests {
         bench.fake.change_secret();
         let front = bench.fake.front().expect("it has one");
         for rule in [None, Some(Rule::answer(404, r#"{"code":10015,"message":"Unknown Webhook"}"#))] {
-            rule.into_iter().for_each(|rule| front.rule(rule));
+            if let Some(rule) = rule {
+                front.rule(rule);
+            }
             let fault = bench.api.whoami().await.expect_err("it was changed");
             assert!(matches!(fault, Fault::Refused { refusal: Refusal::Credentials, .. }), "{fault:?}");
         }

@@ -1,6 +1,8 @@
 //! A stand-in for Discord's API, version 10, as its documentation and its machine-readable specification have it: one bot
 //! in one channel, and one webhook.
 
+#![expect(clippy::result_large_err, reason = "an answer is axum's own type, and this is for tests alone")]
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -248,14 +250,14 @@ async fn list(State(world): Shared, headers: HeaderMap, Path(id): Path<String>, 
     let limit = query.get("limit").and_then(|limit| limit.parse().ok()).unwrap_or(50);
     let new = |message: &&Message| Snowflake::parse(&message.id) > after && message.channel == CHANNEL;
     // The first ones after, the latest of them first.
-    let mut page: Vec<_> = world.messages.iter().filter(new).take(limit).map(|message| world.view(message)).collect();
+    let mut page: Vec<_> = world.messages.iter().filter(new).take(limit).map(view).collect();
     page.reverse();
     Json(page).into_response()
 }
 
 async fn one(State(world): Shared, headers: HeaderMap, Path((channel, id)): Path<(String, String)>) -> Response {
     let world = held(&world);
-    told(world.bot_in(&headers, &channel).and_then(|()| world.find(&id, CHANNEL).map(|message| world.view(message))))
+    told(world.bot_in(&headers, &channel).and_then(|()| world.find(&id, CHANNEL).map(view)))
 }
 
 async fn remove(State(world): Shared, headers: HeaderMap, Path((channel, id)): Path<(String, String)>) -> Response {
@@ -273,7 +275,7 @@ async fn hook_one(
 ) -> Response {
     let world = held(&world);
     let channel = query.get("thread_id").map_or(CHANNEL, String::as_str);
-    told(world.hooked(&hook, &token).and_then(|()| world.find(&id, channel).map(|message| world.view(message))))
+    told(world.hooked(&hook, &token).and_then(|()| world.find(&id, channel).map(view)))
 }
 
 async fn hook_remove(
@@ -288,8 +290,6 @@ async fn hook_remove(
         Err(response) => response,
     }
 }
-
-#[expect(clippy::result_large_err, reason = "an answer is axum's own type, and this is for tests alone")]
 impl World {
     fn token(&self) -> String {
         if self.changes == 0 { TOKEN.to_owned() } else { format!("{TOKEN}.{}", self.changes) }
@@ -335,7 +335,7 @@ impl World {
         let nonce = body["nonce"].as_str().map(str::to_owned);
         if let Some(id) = nonce.as_ref().and_then(|nonce| self.nonces.get(nonce)) {
             let id = id.clone();
-            return self.find(&id, channel).map(|message| self.view(message));
+            return self.find(&id, channel).map(view);
         }
         self.valid(&body)?;
         let at = DateTime::<Utc>::from(std::time::SystemTime::now());
@@ -348,7 +348,7 @@ impl World {
         let (channel, author) = (channel.to_owned(), author.to_owned());
         self.messages.push(Message { id, channel, author, body, nonce: nonce.clone(), at });
         let message = self.messages.last().expect("it was put there just now");
-        let mut view = self.view(message);
+        let mut view = view(message);
         // It is told to the one who sent it, and to nobody later.
         if let Some(nonce) = nonce {
             view["nonce"] = json!(nonce);
@@ -380,50 +380,51 @@ impl World {
         }
         Ok(())
     }
+}
 
-    fn view(&self, message: &Message) -> Value {
-        let body = &message.body;
-        let files: Vec<_> = attachments(body)
-            .map(|attachment| {
-                let name = attachment["filename"].as_str().unwrap_or_default();
-                let url = format!("https://cdn.discordapp.example/attachments/1/{name}");
-                let mut view =
-                    json!({"id": "900", "filename": name, "size": attachment["size"], "url": url, "proxy_url": url});
-                if let Some(description) = attachment.get("description") {
-                    view["description"] = description.clone();
-                }
-                view
-            })
-            .collect();
-        let mut view = json!({
-            "type": 0, "content": body["content"].as_str().unwrap_or_default(), "mentions": [], "mention_roles": [],
-            "attachments": files, "embeds": [], "timestamp": message.at.to_rfc3339_opts(SecondsFormat::Micros, false),
-            "edited_timestamp": null, "flags": body["flags"].as_u64().unwrap_or(0), "components": [], "id": message.id,
-            "channel_id": message.channel, "author": user(&message.author, if message.author == HOOK { "Acme" } else { "acme-bot" }),
-            "pinned": false, "mention_everyone": false, "tts": false,
-        });
-        if let Some(id) = body["message_reference"].get("message_id") {
-            view["type"] = json!(19);
-            view["message_reference"] = json!({"type": 0, "channel_id": message.channel, "message_id": id});
-        }
-        if message.author == HOOK {
-            view["webhook_id"] = json!(HOOK);
-        }
-        if let Some(poll) = body.get("poll") {
-            let answers: Vec<_> = poll["answers"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .enumerate()
-                .map(|(index, answer)| json!({"answer_id": index + 1, "poll_media": answer["poll_media"]}))
-                .collect();
-            let hours = TimeDelta::hours(poll["duration"].as_i64().unwrap_or(24));
-            view["poll"] = json!({
-                "question": poll["question"], "answers": answers, "allow_multiselect": poll["allow_multiselect"],
-                "expiry": (message.at + hours).to_rfc3339_opts(SecondsFormat::Micros, false), "layout_type": 1,
-                "results": {"answer_counts": [], "is_finalized": false},
-            });
-        }
-        view
+/// A message as the API shows it.
+fn view(message: &Message) -> Value {
+    let body = &message.body;
+    let files: Vec<_> = attachments(body)
+        .map(|attachment| {
+            let name = attachment["filename"].as_str().unwrap_or_default();
+            let url = format!("https://cdn.discordapp.example/attachments/1/{name}");
+            let mut view =
+                json!({"id": "900", "filename": name, "size": attachment["size"], "url": url, "proxy_url": url});
+            if let Some(description) = attachment.get("description") {
+                view["description"] = description.clone();
+            }
+            view
+        })
+        .collect();
+    let mut view = json!({
+        "type": 0, "content": body["content"].as_str().unwrap_or_default(), "mentions": [], "mention_roles": [],
+        "attachments": files, "embeds": [], "timestamp": message.at.to_rfc3339_opts(SecondsFormat::Micros, false),
+        "edited_timestamp": null, "flags": body["flags"].as_u64().unwrap_or(0), "components": [], "id": message.id,
+        "channel_id": message.channel, "author": user(&message.author, if message.author == HOOK { "Acme" } else { "acme-bot" }),
+        "pinned": false, "mention_everyone": false, "tts": false,
+    });
+    if let Some(id) = body["message_reference"].get("message_id") {
+        view["type"] = json!(19);
+        view["message_reference"] = json!({"type": 0, "channel_id": message.channel, "message_id": id});
     }
+    if message.author == HOOK {
+        view["webhook_id"] = json!(HOOK);
+    }
+    if let Some(poll) = body.get("poll") {
+        let answers: Vec<_> = poll["answers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .map(|(index, answer)| json!({"answer_id": index + 1, "poll_media": answer["poll_media"]}))
+            .collect();
+        let hours = TimeDelta::hours(poll["duration"].as_i64().unwrap_or(24));
+        view["poll"] = json!({
+            "question": poll["question"], "answers": answers, "allow_multiselect": poll["allow_multiselect"],
+            "expiry": (message.at + hours).to_rfc3339_opts(SecondsFormat::Micros, false), "layout_type": 1,
+            "results": {"answer_counts": [], "is_finalized": false},
+        });
+    }
+    view
 }

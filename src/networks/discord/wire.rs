@@ -130,6 +130,7 @@ pub(super) struct Message {
     pub(super) timestamp: Option<DateTime<Utc>>,
     #[serde(default)]
     pub(super) attachments: Vec<Value>,
+    #[expect(clippy::struct_field_names, reason = "it is the API's own")]
     pub(super) message_reference: Option<Reference>,
     pub(super) poll: Option<Value>,
     #[serde(default)]

@@ -174,7 +174,7 @@ impl Network for Email {
         };
         match account.server.as_deref().map(MailServer::parse) {
             None => {
-                wrong("server", "mail needs its `server`".to_owned(), "add `server = \"smtps://mail.acme.example\"`")
+                wrong("server", "mail needs its `server`".to_owned(), "add `server = \"smtps://mail.acme.example\"`");
             }
             Some(Err(why)) => wrong("server", why, "write it as `smtps://mail.acme.example`"),
             Some(Ok(_)) => {}

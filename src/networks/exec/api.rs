@@ -222,6 +222,7 @@ mod tests {
         Exec.connect(&account, outside)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is what running a program gives")]
     fn ends(status: Option<i32>, output: &str) -> Result<ProgramEnd, Fault> {
         let said = "it said a-long-secret".to_owned();
         Ok(ProgramEnd { status, output: output.as_bytes().to_vec(), said })

@@ -31,10 +31,12 @@ pub(super) struct Published {
 #[derive(Debug, Deserialize)]
 pub(super) struct Looked {
     #[serde(default, deserialize_with = "present")]
+    #[expect(clippy::option_option, reason = "absent, null, and found are three answers")]
     pub(super) found: Option<Option<Published>>,
 }
 
 /// A field that is there, if only as `null`.
+#[expect(clippy::option_option, reason = "absent, null, and found are three answers")]
 fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Published>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }

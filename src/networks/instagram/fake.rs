@@ -182,7 +182,7 @@ impl Fake for Server {
             let world = held(&self.world);
             (Mutex::new(world.token.clone()), world.changes)
         };
-        let secrets = Arc::new(Token { world: Arc::clone(&self.world), token, changes });
+        let secrets = Arc::new(Token { world: Arc::clone(&self.world), value: token, changes });
         Outside { secrets, ..outside(self.secrets(), self.files()) }
     }
 }
@@ -190,14 +190,14 @@ impl Fake for Server {
 /// A token that can be renewed as long as nobody has changed the secret.
 struct Token {
     world: Arc<Mutex<World>>,
-    token: Mutex<String>,
+    value: Mutex<String>,
     changes: u32,
 }
 
 #[async_trait]
 impl Secrets for Token {
     async fn secret(&self, _field: &str) -> Result<SecretString, Fault> {
-        Ok(SecretString::from(self.token.lock().unwrap_or_else(PoisonError::into_inner).as_str()))
+        Ok(SecretString::from(self.value.lock().unwrap_or_else(PoisonError::into_inner).as_str()))
     }
 
     async fn renewed(&self, _field: &str, _refused: &SecretString) -> Result<SecretString, Fault> {
@@ -205,7 +205,7 @@ impl Secrets for Token {
         if world.changes != self.changes {
             return Err(Fault::refused(Refusal::Credentials, "the token cannot be renewed"));
         }
-        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut token = self.value.lock().unwrap_or_else(PoisonError::into_inner);
         token.clone_from(&world.token);
         Ok(SecretString::from(token.as_str()))
     }

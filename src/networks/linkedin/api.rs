@@ -1,4 +1,4 @@
-//! Calls to LinkedIn.
+//! Calls to `LinkedIn`.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use super::wire::{
 /// Total time of one upload over a slow line.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// First wait for a video that LinkedIn works on; each further one is twice as long, up to [`LONGEST_WAIT`].
+/// First wait for a video that `LinkedIn` works on; each further one is twice as long, up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 const LOOKS: u32 = 40;
@@ -36,7 +36,7 @@ const LOOKS: u32 = 40;
 const PAGE: &str = "100";
 /// Clocks differ: a post may seem to be older than the call that made it.
 const CLOCK_SKEW: chrono::Duration = chrono::Duration::minutes(2);
-/// How much older than this request's intent a post may be that LinkedIn refuses it for, and still be ours: an attempt before
+/// How much older than this request's intent a post may be that `LinkedIn` refuses it for, and still be ours: an attempt before
 /// a person said "post again".
 const OURS: chrono::Duration = chrono::Duration::hours(1);
 
@@ -184,7 +184,7 @@ impl Client {
             .await
     }
 
-    /// The address of an upload, if it is LinkedIn's own: the bytes are the author's, and a token may go with them.
+    /// The address of an upload, if it is `LinkedIn`'s own: the bytes are the author's, and a token may go with them.
     fn upload_url<'a>(&self, url: &'a str) -> Result<&'a str, Fault> {
         let good = url::Url::parse(url).is_ok_and(|parsed| {
             let own = parsed.origin().ascii_serialization() == self.origin();
@@ -293,7 +293,7 @@ impl Client {
         Err(Fault::refused(Refusal::Busy, "LinkedIn is still working on the video"))
     }
 
-    /// A link card: LinkedIn does not look at the page, so it is told. Whatever is wrong with the page, the post goes out.
+    /// A link card: `LinkedIn` does not look at the page, so it is told. Whatever is wrong with the page, the post goes out.
     async fn card(&self, url: &str, needed: bool) -> Result<Card, Fault> {
         let shown = || url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/').to_owned();
         let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();

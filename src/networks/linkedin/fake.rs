@@ -1,4 +1,4 @@
-//! A stand-in for LinkedIn, made after its documentation and what clients of it tell.
+//! A stand-in for `LinkedIn`, made after its documentation and what clients of it tell.
 
 #![expect(clippy::result_large_err, reason = "an answer is axum's own type, and this is for tests alone")]
 
@@ -22,7 +22,7 @@ use crate::text::from_little;
 
 use super::profile::PART;
 
-/// A stand-in for LinkedIn.
+/// A stand-in for `LinkedIn`.
 pub(super) struct Service {
     front: Front,
     tokens: Tokens,
@@ -92,7 +92,7 @@ impl Service {
             .route("/shot.png", get(|| async { ([(header::CONTENT_TYPE, "image/png")], PICTURE) }))
             .with_state(Arc::clone(&world));
         let front = Front::serve(router).await;
-        held(&world).url = front.url().to_owned();
+        front.url().clone_into(&mut held(&world).url);
         let author = (!member).then(|| held(&world).organization.clone());
         Self { front, tokens, author, world }
     }

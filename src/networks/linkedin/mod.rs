@@ -1,7 +1,7 @@
-//! LinkedIn, by its versioned Posts API. See the README beside this file.
+//! `LinkedIn`, by its versioned Posts API. See the README beside this file.
 //!
 //! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `api.rs` runs them, `wire.rs` is what goes over the
-//! wire and how LinkedIn names things, `version.rs` knows how long a version of the API lives.
+//! wire and how `LinkedIn` names things, `version.rs` knows how long a version of the API lives.
 
 mod api;
 #[cfg(feature = "testing")]
@@ -14,7 +14,7 @@ mod wire;
 use crate::adapter::{Api, Draft, Ending, Network, Outside, Plan, Profile};
 use crate::model::{Account, Place, Problem, codes};
 
-/// LinkedIn.
+/// `LinkedIn`.
 pub(super) struct LinkedIn;
 
 /// An account's own settings.

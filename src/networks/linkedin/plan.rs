@@ -45,7 +45,7 @@ pub(super) enum Task {
         /// The steps that uploaded its parts.
         parts: Vec<usize>,
     },
-    /// Waits until LinkedIn is done with a video; gives a [`Found`].
+    /// Waits until `LinkedIn` is done with a video; gives a [`Found`].
     Await {
         /// The step that put it together.
         finish: usize,
@@ -76,7 +76,7 @@ pub(super) struct Begun {
     pub(super) parts: Vec<(String, u64, u64)>,
 }
 
-/// What LinkedIn calls the parts that it has, in order.
+/// What `LinkedIn` calls the parts that it has, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Parts {
     pub(super) ids: Vec<String>,
@@ -91,10 +91,10 @@ pub(super) struct Card {
     pub(super) why: Option<String>,
 }
 
-/// A post, but for what only LinkedIn knows.
+/// A post, but for what only `LinkedIn` knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Message {
-    /// Names the request in the ledger. LinkedIn is not told: it has no keys.
+    /// Names the request in the ledger. `LinkedIn` is not told: it has no keys.
     key: String,
     /// Little text.
     commentary: String,
@@ -194,7 +194,7 @@ fn commentary(draft: &Draft<'_>) -> (String, Option<String>) {
     (little_text(rest.trim()), Some(question.trim().to_owned()))
 }
 
-/// How LinkedIn calls the time that a poll is open.
+/// How `LinkedIn` calls the time that a poll is open.
 fn duration(poll: &Poll) -> Option<&'static str> {
     match poll.seconds {
         86_400 => Some("ONE_DAY"),
@@ -275,7 +275,7 @@ impl Steps {
         self.push(part, StepKind::Prepare, task)
     }
 
-    /// A video goes in groups of parts, each a step that is kept: what was cut goes on with the next group. LinkedIn says
+    /// A video goes in groups of parts, each a step that is kept: what was cut goes on with the next group. `LinkedIn` says
     /// itself where parts begin and end; should it be other than expected, the last group takes what is left.
     fn video(&mut self, part: u16, media: &DraftMedia) -> usize {
         let begin = self.prepare(part, &Task::Begin { media: unsaid(media) });

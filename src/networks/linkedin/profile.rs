@@ -1,4 +1,4 @@
-//! LinkedIn's limits and promises, each with its source.
+//! `LinkedIn`'s limits and promises, each with its source.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) const SERVER: &str = "https://api.linkedin.com";
 /// The version of the API that is asked for, unless the account names another.
 pub(super) const VERSION: &str = "202609";
 
-/// LinkedIn cuts videos into parts of 4 MiB itself; so many go in one step of a plan.
+/// `LinkedIn` cuts videos into parts of 4 MiB itself; so many go in one step of a plan.
 pub(super) const PART: u64 = 4 * 1024 * 1024;
 pub(super) const GROUP: usize = 4;
 
@@ -31,7 +31,7 @@ pub(super) const QUESTION: usize = 140;
 pub(super) const THUMB_BYTES: u64 = 2_000_000;
 pub(super) const THUMB_SIDE: u32 = 1200;
 
-/// LinkedIn's profile.
+/// `LinkedIn`'s profile.
 pub(super) static PROFILE: Profile = Profile {
     id: "linkedin",
     name: "LinkedIn",
@@ -78,7 +78,7 @@ pub(super) static PROFILE: Profile = Profile {
     languages: 0,
     // Of organizations; members cannot list their posts, see `api.rs`.
     repeat: RepeatSafety::LookUp,
-    settle: Duration::from_secs(60),
+    settle: Duration::from_mins(1),
     sign_in: &[SignIn::OAuth(&OAUTH), SignIn::Paste(&TOKEN)],
     secrets: &[
         SecretField { name: "token", help: "an access token; it ends after 60 days and is not renewed" },

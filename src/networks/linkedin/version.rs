@@ -2,7 +2,7 @@
 
 use chrono::NaiveDate;
 
-/// The last day of a version `YYYYMM`: the 15th of its month, one year later, as LinkedIn announced it for each so far
+/// The last day of a version `YYYYMM`: the 15th of its month, one year later, as `LinkedIn` announced it for each so far
 /// (learn.microsoft.com, linkedin/marketing/integrations/recent-changes: 202304 until 2024-04-15; read 2026-11-23). `None`: that
 /// is no version.
 pub(super) fn ends(version: &str) -> Option<NaiveDate> {

@@ -1,4 +1,4 @@
-//! What goes over the wire, and the names of LinkedIn's things.
+//! What goes over the wire, and the names of `LinkedIn`'s things.
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
@@ -86,6 +86,7 @@ pub(super) struct ShareStatistics {
 /// See [`ShareStatistics`].
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are the API's own")]
 pub(super) struct Totals {
     pub(super) like_count: Option<u64>,
     pub(super) share_count: Option<u64>,
@@ -97,6 +98,7 @@ pub(super) struct Totals {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Comment {
+    #[expect(clippy::struct_field_names, reason = "it is the API's own")]
     pub(super) comment_urn: Option<String>,
     pub(super) id: Option<String>,
     #[serde(default)]
@@ -117,19 +119,19 @@ pub(super) struct Created {
     pub(super) time: i64,
 }
 
-/// A "no" in LinkedIn's own words.
+/// A "no" in `LinkedIn`'s own words.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ErrorBody {
     pub(super) message: Option<String>,
     pub(super) code: Option<String>,
-    /// Only LinkedIn's own errors have it, or a `code`.
+    /// Only `LinkedIn`'s own errors have it, or a `code`.
     status: Option<u64>,
     service_error_code: Option<u64>,
 }
 
 impl ErrorBody {
-    /// For people. `None`: these are not LinkedIn's words.
+    /// For people. `None`: these are not `LinkedIn`'s words.
     pub(super) fn told(&self) -> Option<String> {
         let own = self.status.is_some() || self.service_error_code.is_some() || self.code.is_some();
         match (&self.message, &self.code) {
@@ -156,7 +158,7 @@ impl ErrorBody {
     }
 }
 
-/// A name of LinkedIn's: `urn:li:share:6844785523593134080`. It goes into paths, so nothing else is let through.
+/// A name of `LinkedIn`'s: `urn:li:share:6844785523593134080`. It goes into paths, so nothing else is let through.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Urn(String);
 

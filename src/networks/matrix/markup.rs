@@ -1,6 +1,8 @@
 //! The formatted copy of a text: the HTML that `org.matrix.custom.html` allows (matrix-spec v1.19, m.room.message
 //! msgtypes, read 2026-11-23).
 
+use std::fmt::Write as _;
+
 use pulldown_cmark::{CowStr, Event, LinkType, Options, Parser, Tag, TagEnd, TextMergeStream, html};
 
 use crate::text::{FoundKind, find};
@@ -69,7 +71,7 @@ fn with_links(text: &str) -> String {
         };
         out.push_str(&escaped(&text[at..found.start]));
         let shown = escaped(&text[found.start..found.end]);
-        out.push_str(&format!("<a href=\"{scheme}{shown}\">{shown}</a>"));
+        let _ = write!(out, "<a href=\"{scheme}{shown}\">{shown}</a>");
         at = found.end;
     }
     out.push_str(&escaped(&text[at..]));

@@ -71,7 +71,7 @@ impl Network for Matrix {
         let help = "write its alias, `#news:acme.example`, or its id, `!AbCdEf:acme.example`: see the room's settings";
         match account.settings.get("room") {
             None => {
-                wrong("room", "a Matrix account needs its `room`".to_owned(), "add `room = \"#news:acme.example\"`")
+                wrong("room", "a Matrix account needs its `room`".to_owned(), "add `room = \"#news:acme.example\"`");
             }
             Some(room) if !room.as_str().is_some_and(wire::is_room) => {
                 wrong("room", format!("{room} is not a room"), help);

@@ -334,6 +334,7 @@ mod tests {
         "2026-12-01T09:00:00Z".parse().expect("a date")
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is called with `json!`")]
     fn account(settings: Value) -> Account {
         let mut account = Account::new(AccountName::new("room"), "matrix");
         account.settings = settings.as_object().expect("a table").clone();

@@ -154,7 +154,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         if let Some(id) = &quote {
             append(&mut text, &format!("nostr:{}", name::note(id)));
         }
-        let tags = tags(draft, &text, &relay, key);
+        let tags = tags(draft, &text, &relay, &key);
         let message = Message { text, tags, relay: relay.clone(), known, files, reply };
         steps.push(number, StepKind::Publish, &Task::Publish(message));
     }
@@ -162,7 +162,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
 }
 
 /// The tags that follow from the draft alone.
-fn tags(draft: &Draft<'_>, text: &str, relay: &str, key: String) -> Vec<Vec<String>> {
+fn tags(draft: &Draft<'_>, text: &str, relay: &str, key: &str) -> Vec<Vec<String>> {
     let mut tags: Vec<Vec<String>> = Vec::new();
     let mut put = |tag: &[&str]| {
         let tag: Vec<String> = tag.iter().map(|&value| value.to_owned()).collect();
@@ -196,7 +196,7 @@ fn tags(draft: &Draft<'_>, text: &str, relay: &str, key: String) -> Vec<Vec<Stri
         }
     }
     put(&["L", LABEL]);
-    put(&["l", &key, LABEL]);
+    put(&["l", key, LABEL]);
     tags
 }
 

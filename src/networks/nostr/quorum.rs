@@ -46,9 +46,9 @@ pub(super) fn sum(said: Vec<(String, Outcome)>, quorum: usize) -> Result<Out, Fa
             }
             Outcome::Refused { refusal, message, later: again } => {
                 if again {
-                    later.push(refusal)
+                    later.push(refusal);
                 } else {
-                    lasting.push(refusal)
+                    lasting.push(refusal);
                 }
                 message
             }

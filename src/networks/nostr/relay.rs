@@ -113,7 +113,7 @@ impl Talk<'_> {
         loop {
             let Said::Ok { id, taken, message } = self.hear().await? else { continue };
             // Some relays answer a refusal without the id.
-            if id != event.id && !(id.is_empty() && !taken) {
+            if id != event.id && (taken || !id.is_empty()) {
                 continue;
             }
             if taken {
@@ -135,10 +135,8 @@ impl Talk<'_> {
         let (mut events, mut signed_in) = (Vec::<Event>::new(), false);
         loop {
             match self.hear().await? {
-                Said::Event(event) => {
-                    if events.len() < EVENTS && event.is_genuine() {
-                        events.push(*event);
-                    }
+                Said::Event(event) if events.len() < EVENTS && event.is_genuine() => {
+                    events.push(*event);
                 }
                 Said::EndOfStored => return Ok(events),
                 Said::Closed(message) if message.starts_with("auth-required:") && !signed_in => {

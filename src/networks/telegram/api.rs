@@ -139,7 +139,7 @@ impl Client {
     }
 }
 
-/// As @BotFather gives it. Nothing else goes into an address.
+/// As @`BotFather` gives it. Nothing else goes into an address.
 fn is_token(token: &str) -> bool {
     token.split_once(':').is_some_and(|(id, secret)| {
         let inside = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');

@@ -95,15 +95,14 @@ impl Network for Telegram {
         };
         let help = "add `chat = \"@channel\"`, or the number of a private one: `chat = \"-1001234567890\"`";
         match Settings::of(account) {
-            // The schema has said it already.
-            Err(_) => {}
             Ok(Settings { chat: None, .. }) => {
                 wrong("chat", "a Telegram account needs the `chat` that it posts to".to_owned(), help);
             }
             Ok(Settings { chat: Some(chat), .. }) if chat.parse().is_none() => {
                 wrong("chat", "the `chat` is neither `@name` nor a number".to_owned(), help);
             }
-            Ok(_) => {}
+            // What cannot be read the schema has refused already.
+            Ok(_) | Err(_) => {}
         }
     }
 

@@ -167,7 +167,7 @@ impl Fake for Server {
             let world = held(&self.world);
             (Mutex::new(world.token.clone()), world.changes)
         };
-        let secrets = Arc::new(Token { world: Arc::clone(&self.world), token, changes });
+        let secrets = Arc::new(Token { world: Arc::clone(&self.world), value: token, changes });
         Outside { secrets, ..outside(self.secrets(), self.files()) }
     }
 }
@@ -175,14 +175,14 @@ impl Fake for Server {
 /// A token that can be renewed as long as nobody has changed the secret.
 struct Token {
     world: Arc<Mutex<World>>,
-    token: Mutex<String>,
+    value: Mutex<String>,
     changes: u32,
 }
 
 #[async_trait]
 impl Secrets for Token {
     async fn secret(&self, _field: &str) -> Result<SecretString, Fault> {
-        Ok(SecretString::from(self.token.lock().unwrap_or_else(PoisonError::into_inner).as_str()))
+        Ok(SecretString::from(self.value.lock().unwrap_or_else(PoisonError::into_inner).as_str()))
     }
 
     async fn renewed(&self, _field: &str, _refused: &SecretString) -> Result<SecretString, Fault> {
@@ -190,7 +190,7 @@ impl Secrets for Token {
         if world.changes != self.changes {
             return Err(Fault::refused(Refusal::Credentials, "the token cannot be renewed"));
         }
-        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut token = self.value.lock().unwrap_or_else(PoisonError::into_inner);
         token.clone_from(&world.token);
         Ok(SecretString::from(token.as_str()))
     }
@@ -275,7 +275,7 @@ async fn look(State(world): Shared, Path(id): Path<String>, Query(query): Query<
     let mut world = held(&world);
     allowed(&world, &query)?;
     if let Some(post) = world.posts.iter().find(|post| post.id == id) {
-        return Ok(Json(world.view(post)));
+        return Ok(Json(view(post)));
     }
     let container = world.containers.get_mut(&id).ok_or_else(gone)?;
     let status = match (container.stage, container.published, container.looks) {
@@ -334,20 +334,7 @@ impl World {
         allowed(self, query)?;
         let since = query.get("since").and_then(|since| since.parse::<i64>().ok()).unwrap_or(0);
         let posts = self.posts.iter().rev().filter(|post| post.at.timestamp() >= since && wanted(post));
-        Ok(Json(json!({"data": posts.map(|post| self.view(post)).collect::<Vec<_>>()})))
-    }
-
-    fn view(&self, post: &Post) -> Value {
-        let mut view = json!({
-            "id": post.id,
-            "permalink": format!("https://www.threads.com/@acme/post/{}", post.id),
-            "username": "acme",
-            "timestamp": post.at.format("%Y-%m-%dT%H:%M:%S+0000").to_string(),
-        });
-        if let Some(text) = post.fields.get("text") {
-            view["text"] = json!(text);
-        }
-        view
+        Ok(Json(json!({"data": posts.map(view).collect::<Vec<_>>()})))
     }
 
     fn valid(&self, fields: &Fields) -> Result<(), Response> {
@@ -384,4 +371,18 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// A post as the API shows it.
+fn view(post: &Post) -> Value {
+    let mut view = json!({
+        "id": post.id,
+        "permalink": format!("https://www.threads.com/@acme/post/{}", post.id),
+        "username": "acme",
+        "timestamp": post.at.format("%Y-%m-%dT%H:%M:%S+0000").to_string(),
+    });
+    if let Some(text) = post.fields.get("text") {
+        view["text"] = json!(text);
+    }
+    view
 }

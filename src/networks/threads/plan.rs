@@ -425,7 +425,8 @@ mod tests {
         );
         assert_eq!(codes_of(&|draft| draft.tags = vec!["a.b".to_owned()]), [codes::TAG_UNSUITABLE]);
         assert_eq!(codes_of(&|draft| draft.tags = vec!["x".repeat(51)]), [codes::TAG_TOO_LONG]);
-        let links = |count: usize| (0..count).map(|n| format!("https://acme.example/{n} ")).collect::<String>();
+        let links =
+            |count: usize| (0..count).map(|n| format!("https://acme.example/{n} ")).collect::<Vec<_>>().concat();
         assert_eq!(codes_of(&|draft| draft.parts[0].text = links(5).repeat(2)), [], "the same ones again");
         assert_eq!(codes_of(&|draft| draft.parts[0].text = links(6)), [codes::LINKS_TOO_MANY]);
         let wide = |width: u32| file("w.png", "w", MediaKind::Image, (width, 10));

@@ -149,7 +149,7 @@ pub(super) static PROFILE: Profile = Profile {
     ],
 };
 
-/// fbsamples/threads_api, src/index.js and the Postman collection's folder Authorization; developers.facebook.com/docs/
+/// `fbsamples/threads_api`, src/index.js and the Postman collection's folder Authorization; developers.facebook.com/docs/
 /// threads/get-started/get-access-tokens-and-permissions: scopes with commas or spaces.
 const OAUTH: OAuth = OAuth {
     field: "token",

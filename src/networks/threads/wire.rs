@@ -1,4 +1,4 @@
-//! What goes over the wire. Parameters and answers are those of fbsamples/threads_api, Postman collection (read 2026-11-23).
+//! What goes over the wire. Parameters and answers are those of `fbsamples/threads_api`, Postman collection (read 2026-11-23).
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;

@@ -1,4 +1,4 @@
-//! A stand-in for a site, made after WordPress 6.1.9 itself.
+//! A stand-in for a site, made after `WordPress` 6.1.9 itself.
 
 #![expect(clippy::result_large_err, reason = "an answer is axum's own type, and this is for tests alone")]
 
@@ -361,7 +361,7 @@ impl World {
         Ok(Json(self.posts[index].view()).into_response())
     }
 
-    /// Changes a post as WordPress does: who is published under a name that is taken gets another.
+    /// Changes a post as `WordPress` does: who is published under a name that is taken gets another.
     fn change(&self, post: &mut Post, fields: serde_json::Map<String, Value>) -> Result<(), Response> {
         let publish = fields.get("status").is_some_and(|status| status == "publish");
         if publish && !self.may("publish_posts") {

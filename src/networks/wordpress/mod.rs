@@ -1,4 +1,4 @@
-//! WordPress. See the README beside this file.
+//! `WordPress`. See the README beside this file.
 //!
 //! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `page.rs` writes the HTML, `api.rs` runs the steps
 //! and speaks to the site, `site.rs` finds its API, `wire.rs` is what goes over the wire.
@@ -17,7 +17,7 @@ use serde::Deserialize;
 use crate::adapter::{Api, Draft, Network, Outside, Plan, Profile};
 use crate::model::{Account, Place, Problem, codes};
 
-/// WordPress.
+/// `WordPress`.
 pub(super) struct WordPress;
 
 /// An account's own settings.
@@ -84,11 +84,10 @@ impl Network for WordPress {
             Ok(settings) if settings.categories.iter().any(|name| name.trim().is_empty()) => {
                 wrong("categories", "a category without a name".to_owned(), "take it out");
             }
-            Ok(_) => {}
             Err(error) if problems.is_empty() => {
                 problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error.to_string()));
             }
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
 

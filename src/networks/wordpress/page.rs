@@ -1,4 +1,4 @@
-//! What a post says, as the HTML that WordPress keeps. Pure.
+//! What a post says, as the HTML that `WordPress` keeps. Pure.
 
 use std::fmt::Write as _;
 

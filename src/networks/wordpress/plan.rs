@@ -52,7 +52,7 @@ fn title(draft: &Draft<'_>) -> String {
     beginning(&one_line(&line), TITLE)
 }
 
-/// The post's own name: the title's words, and what makes it the name of this delivery alone, so that WordPress has no
+/// The post's own name: the title's words, and what makes it the name of this delivery alone, so that `WordPress` has no
 /// other post of that name and need not rename it.
 fn slug(draft: &Draft<'_>) -> String {
     let bytes = draft.delivery.derive_bytes("wordpress slug", 0, draft.generation);
@@ -141,7 +141,7 @@ pub(super) fn given<T: DeserializeOwned>(progress: &Progress, step: usize) -> Re
     read(value.ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))?)
 }
 
-/// Puts the request together. It names no date: WordPress takes that of its own clock, and one in its future would make the
+/// Puts the request together. It names no date: `WordPress` takes that of its own clock, and one in its future would make the
 /// post wait there.
 pub(super) fn freeze(step: &Step, progress: &Progress) -> Result<Frozen, Fault> {
     let Task::Publish { draft, slug } = read(&step.payload)? else {

@@ -1,4 +1,4 @@
-//! WordPress's limits and promises. A site has few of its own, and tells none of them: most are ours.
+//! `WordPress`'s limits and promises. A site has few of its own, and tells none of them: most are ours.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::text::{MentionWeight, Unit};
 /// The day on which the facts below were read.
 const VERIFIED: &str = "2026-11-23";
 
-/// WordPress's profile.
+/// `WordPress`'s profile.
 pub(super) static PROFILE: Profile = Profile {
     id: "wordpress",
     name: "WordPress",

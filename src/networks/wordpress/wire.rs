@@ -169,7 +169,7 @@ impl ErrorBody {
     }
 }
 
-/// HTML as plain text: without tags, with the five entities and numbers that WordPress writes resolved.
+/// HTML as plain text: without tags, with the five entities and numbers that `WordPress` writes resolved.
 pub(super) fn plain(html: &str) -> String {
     let mut text = String::new();
     let mut rest = html;
@@ -212,15 +212,12 @@ fn entities(text: &str) -> String {
                 char::from_u32(code)
             }
         });
-        match (resolved, end) {
-            (Some(resolved), Some(end)) => {
-                out.push(resolved);
-                rest = &tail[end + 1..];
-            }
-            _ => {
-                out.push('&');
-                rest = &tail[1..];
-            }
+        if let (Some(resolved), Some(end)) = (resolved, end) {
+            out.push(resolved);
+            rest = &tail[end + 1..];
+        } else {
+            out.push('&');
+            rest = &tail[1..];
         }
     }
     out + rest

@@ -122,6 +122,7 @@ pub(super) struct Attachments {
 
 /// Numbers of a post.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are the API's own")]
 pub(super) struct Counts {
     pub(super) like_count: Option<u64>,
     #[serde(alias = "retweet_count")]

@@ -10,6 +10,7 @@ use crate::process::{serve, wait};
 use crate::support::{Run, TestEnv};
 
 /// Accounts on networks of which nothing can be asked by their profiles, with their servers.
+#[expect(clippy::type_complexity, reason = "three things of each account")]
 fn accounts() -> Vec<(TestEnv, Box<dyn Fake>, Vec<(String, String)>)> {
     let untold = smm::networks::ALL.iter().filter(|network| network.profile().repeat == RepeatSafety::None);
     untold.filter_map(|network| serve(network.fake())).map(account).collect()

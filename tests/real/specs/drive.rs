@@ -70,10 +70,10 @@ type Change = fn(&mut Draft<'_>);
 const POSTS: &[(&str, Change)] = &[
     ("plain", |_| {}),
     ("special", |draft| {
-        draft.parts[0].text = "a < b && \"c\" > d — 👨‍👩‍👧‍👦 مرحبا @acme #tag https://acme.example/?a=1&b=2".to_owned()
+        "a < b && \"c\" > d — 👨‍👩‍👧‍👦 مرحبا @acme #tag https://acme.example/?a=1&b=2".clone_into(&mut draft.parts[0].text);
     }),
     ("link", |draft| {
-        draft.parts[0].text = "See https://acme.example/2.0".to_owned();
+        "See https://acme.example/2.0".clone_into(&mut draft.parts[0].text);
         draft.link = Some("https://acme.example/2.0".to_owned());
     }),
     ("thread", |draft| draft.parts.extend(["Two", "Three"].map(part))),

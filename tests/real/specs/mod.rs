@@ -224,10 +224,10 @@ pub fn finds_what_is_wrong() {
     };
     let with_body = |body: &'static str| found(&move |seen: &mut Seen| seen.body = body.into());
     assert_eq!(found(&|_| {}), "");
-    assert!(found(&|seen| seen.path = "/api/chat/7".to_owned()).contains("no such operation"));
-    assert!(found(&|seen| seen.query = "wait=maybe".to_owned()).contains("query wait"));
+    assert!(found(&|seen| "/api/chat/7".clone_into(&mut seen.path)).contains("no such operation"));
+    assert!(found(&|seen| "wait=maybe".clone_into(&mut seen.query)).contains("query wait"));
     assert!(
-        found(&|seen| seen.query = "hurry=true".to_owned()).contains("query hurry: it is not in the specification")
+        found(&|seen| "hurry=true".clone_into(&mut seen.query)).contains("query hurry: it is not in the specification")
     );
     assert!(found(&|seen| seen.headers.truncate(1)).contains("key: required"));
     assert!(with_body("").contains("no body"));
@@ -242,7 +242,7 @@ pub fn finds_what_is_wrong() {
         };
         let body = part(names[0], "One") + &part(names[1], r#"[{"name": "a"}]"#) + "--b--\r\n";
         found(&move |seen: &mut Seen| {
-            seen.headers[0].1 = "multipart/form-data; boundary=b".to_owned();
+            "multipart/form-data; boundary=b".clone_into(&mut seen.headers[0].1);
             seen.body = body.clone().into();
         })
     };

@@ -1,4 +1,4 @@
-//! Requests and answers held against OpenAPI 3.1 documents: operation, query, headers, body, status, answer. Nothing that the
+//! Requests and answers held against `OpenAPI` 3.1 documents: operation, query, headers, body, status, answer. Nothing that the
 //! document does not name may be sent or answered.
 //!
 //! `oneOf` is read as `anyOf`: documents use it for "one of these forms, or several of them at once", and a value that fits
@@ -71,6 +71,7 @@ impl Specification {
 
     /// The document, the path's template, the operation with the path's own parameters, and what stood in the path.
     fn operation(&self, method: &str, path: &str) -> Option<(usize, String, Value, BTreeMap<String, String>)> {
+        #[expect(clippy::type_complexity, reason = "what is given, with how good it is")]
         let mut best: Option<(usize, usize, String, Value, BTreeMap<String, String>)> = None;
         for (number, (base, doc)) in self.docs.iter().enumerate() {
             let Some(rest) = path.strip_prefix(base.as_str()) else { continue };

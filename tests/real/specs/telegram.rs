@@ -1,4 +1,4 @@
-//! Telegram's Bot API as an OpenAPI document. It is published as tables of methods and types.
+//! Telegram's Bot API as an `OpenAPI` document. It is published as tables of methods and types.
 
 use serde_json::{Map, Value, json};
 

@@ -110,7 +110,7 @@ impl Desk {
         }
         self.leases =
             whole.tokens().filter_map(|(id, token)| Some((id, (token, *whole.tables.leases.get(&id)?)))).collect();
-        self.loaded = Some(Loaded { head: Some(head), files: layout::written(before.files, files), whole });
+        self.loaded = Some(Loaded { head: Some(head), files: layout::written(&before.files, files), whole });
         (self.looked, self.doubt) = (Some(began), false);
     }
 
@@ -138,9 +138,9 @@ impl Desk {
             }
         }
         if self.load(place, now)? {
-            self.looked = Some(began)
+            self.looked = Some(began);
         } else {
-            self.doubt = true
+            self.doubt = true;
         }
         if self.doubt {
             self.look(false)?;
