@@ -142,7 +142,8 @@ impl Socket {
     pub async fn accept(mut connection: TcpStream, timeout: Duration) -> Result<Self, String> {
         let until = Instant::now() + timeout;
         let begun = tokio_tungstenite::tungstenite::accept(Line::Plain(Pipe::default()));
-        let web = shake(&mut connection, begun, until).await?;
+        let mut web = shake(&mut connection, begun, until).await?;
+        push(&mut connection, web.get_mut().pipe(), until).await?;
         Ok(Self { connection, web, until })
     }
 }
@@ -341,7 +342,7 @@ mod tests {
             let _ = second.send(&"x".repeat(MESSAGE_LIMIT + 1)).await;
             let _ = first.next().await;
         });
-        let mut silent = http(5000).socket(&url, Some(Duration::from_secs(1))).await.expect("open");
+        let mut silent = http(5000).socket(&url, Some(Duration::from_secs(2))).await.expect("open");
         let mut loud = http(5000).socket(&url, None).await.expect("open");
         assert!(loud.next().await.is_err_and(|why| why.contains("broke")));
         assert!(silent.next().await.is_err_and(|why| why.contains("in time")));

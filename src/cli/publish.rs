@@ -321,7 +321,8 @@ mod tests {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("5m"), Ok(Duration::from_mins(5)));
         assert_eq!(duration("200ms"), Ok(Duration::from_millis(200)));
-        for bad in ["", "m", "5d", "-1s", "99999999999999999999h", "18446744073709551615h"] {
+        assert_eq!(duration("5d"), Ok(Duration::from_hours(120)));
+        for bad in ["", "m", "5w", "-1s", "99999999999999999999h", "18446744073709551615h"] {
             assert!(duration(bad).is_err(), "{bad}");
         }
     }

@@ -35,7 +35,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
 fn address(text: &str) -> Result<url::Url, String> {
     let url = url::Url::parse(text).map_err(|error| format!("not an address ({error}); write https://…"))?;
     match url.scheme() {
-        "http" | "https" | "at" | "nostr" => Ok(url),
-        other => Err(format!("an address begins with https://, not with {other}:")),
+        // Whatever networks have: https, at, and others of their own.
+        "about" | "blob" | "data" | "file" | "javascript" | "vbscript" => {
+            Err(format!("an address begins with https:// or the like, not with {}:", url.scheme()))
+        }
+        _ => Ok(url),
     }
 }

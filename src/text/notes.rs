@@ -497,7 +497,7 @@ mod tests {
     #[test]
     fn code_of_several_lines_is_left_out() {
         assert_eq!(plain("Run:\n\n```sh\ncargo install acme\n```\n"), "Run:\n\ncargo install acme");
-        assert_eq!(plain("Run:\n\n```sh\na\nb\n```\nDone."), "Run:\n\nDone.");
+        assert_eq!(plain("Run:\n\n```sh\na\nb\n```\nDone."), "Done.");
     }
 
     #[test]

@@ -71,6 +71,9 @@ const CALLS: &[(&str, &[&str], &str)] = &[
     ("env::var(", &["cli/", "trial/"], "the environment is read in cli alone"),
 ];
 
+/// Words that are a network's id as well, and mean none: a line of a profile, a key that may hold a secret.
+const WORDS: &[(&str, &str)] = &[("report/networks.rs", "threads"), ("report/diagnostics.rs", "webhook")];
+
 struct Source {
     /// Below `src`, with `/`.
     path: String,
@@ -92,6 +95,7 @@ fn sources() -> Vec<Source> {
                 .map(|line| line.split_once("//").map_or(line, |(code, _)| code))
                 .fold(String::new(), |all, line| all + line + "\n");
             let path = file.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/");
+            let code = if path.ends_with("/tests.rs") { String::new() } else { code };
             Source { path, code }
         })
         .collect();
@@ -234,7 +238,7 @@ fn a_network_knows_neither_another_nor_the_machine() {
         // A rule about one network belongs in its profile. Suites and folders of tests may say `x`.
         let is_test = source.path.contains("/suite") || source.path.contains("/tests/");
         if !is_test && matches!(place.0, "engine" | "ledger" | "schedule" | "compose" | "cli" | "report") {
-            for network in &networks {
+            for network in networks.iter().filter(|network| !WORDS.contains(&(&source.path, network))) {
                 if source.code.contains(&format!("\"{network}\""))
                     || source.code.contains(&format!("networks::{network}"))
                 {

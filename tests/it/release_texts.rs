@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
-use smm::calendar::{Calendar, Config, load};
+use smm::calendar::{Calendar, Config, MediaHostSettings, MediaPlace, load};
 use smm::compose::{Instance, Rendering, compose, released};
 use smm::media::samples;
 use smm::model::{
@@ -25,18 +26,28 @@ impl World {
     fn new(post: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("a.jpg"), samples::jpeg(&samples::gradient(640, 640))).expect("a picture");
-        let mut config = Config::default();
-        let mut names = Vec::new();
+        let mut config = Config {
+            media_host: Some(MediaHostSettings {
+                url: "https://media.acme.example".to_owned(),
+                place: MediaPlace::Folder(folder.path().to_owned()),
+                keep: Duration::from_hours(7 * 24),
+            }),
+            ..Config::default()
+        };
+        let (mut names, mut without) = (Vec::new(), String::new());
         for network in networks::ALL {
             let id = network.profile().id;
             let name = AccountName::new(format!("a-{id}"));
             let mut account = Account::new(name.clone(), id);
             account.server = Some("https://social.example".to_owned());
             names.push(format!("{name:?}", name = name.as_str()));
+            if network.profile().media.max_images == 0 {
+                let _ = write!(without, "[posts.for.{id}]\nmedia = []\n");
+            }
             config.accounts.insert(name, account);
         }
         let text = format!(
-            "name = \"acme\"\ntimezone = \"UTC\"\n[[posts]]\nid = \"release\"\non = \"release\"\nto = [{}]\n{post}",
+            "name = \"acme\"\ntimezone = \"UTC\"\n[[posts]]\nid = \"release\"\non = \"release\"\nto = [{}]\n{post}{without}",
             names.join(", ")
         );
         let path = folder.path().join("calendar.toml");

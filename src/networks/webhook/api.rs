@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -13,28 +12,15 @@ use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, 
 use crate::model::{Account, Frozen, LimitOverrides, Receipt, hex};
 
 use super::Settings;
-use super::plan::{self, Call};
+use super::plan;
 use super::sign;
+use super::wire::{Call, ErrorBody, Receipted};
 
 /// One account's connection.
 pub(super) struct Client {
     server: Option<String>,
     settings: Settings,
     outside: Outside,
-}
-
-/// What a receiver may say of a success.
-#[derive(Debug, Default, Deserialize)]
-struct Receipted {
-    id: Option<String>,
-    url: Option<String>,
-}
-
-/// What a receiver says of a "no".
-#[derive(Debug, Deserialize)]
-struct ErrorBody {
-    #[serde(alias = "message")]
-    error: String,
 }
 
 impl Client {

@@ -8,6 +8,7 @@ mod fake;
 mod plan;
 mod profile;
 mod sign;
+mod wire;
 
 use serde::Deserialize;
 

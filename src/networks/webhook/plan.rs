@@ -1,28 +1,12 @@
 //! From a draft to events. Pure.
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::adapter::{Draft, Fault, Plan, Progress, Step, StepKind};
 use crate::model::{Frozen, Receipt, hex};
 
-/// One part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Event {
-    /// `webhook-id`.
-    id: String,
-    data: Value,
-}
-
-/// A request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Call {
-    /// `webhook-id`.
-    pub(super) id: String,
-    /// The body to the byte: the signature is over it.
-    pub(super) body: String,
-}
+use super::wire::{Call, Event};
 
 /// One event for each part.
 pub(super) fn plan(draft: &Draft<'_>) -> Plan {

@@ -93,7 +93,7 @@ fn ten_at_once_announce_it_once() {
 #[test]
 fn killed_at_any_moment_and_started_again_it_goes_out_once() {
     let stand = stand(&Kind::ALL, "");
-    let kills = killed_and_started_again(&stand, (1, 700), |_| stand.command());
+    let kills = killed_and_started_again(&stand, (1, 250), |_| stand.command());
     assert!(kills >= 10, "only {kills} were killed");
 }
 

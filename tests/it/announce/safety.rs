@@ -13,6 +13,8 @@ use crate::support::{Run, TestEnv};
 #[expect(clippy::type_complexity, reason = "three things of each account")]
 fn accounts() -> Vec<(TestEnv, Box<dyn Fake>, Vec<(String, String)>)> {
     let untold = smm::networks::ALL.iter().filter(|network| network.profile().repeat == RepeatSafety::None);
+    // The stand-in of a program lives in this process.
+    let untold = untold.filter(|network| !network.runs_programs());
     untold.filter_map(|network| serve(network.fake())).map(account).collect()
 }
 

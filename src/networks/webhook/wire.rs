@@ -1,0 +1,35 @@
+//! What goes over the wire: events, and what receivers say.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// One part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Event {
+    /// `webhook-id`.
+    pub(super) id: String,
+    pub(super) data: Value,
+}
+
+/// A request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Call {
+    /// `webhook-id`.
+    pub(super) id: String,
+    /// The body to the byte: the signature is over it.
+    pub(super) body: String,
+}
+
+/// What a receiver may say of a success.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Receipted {
+    pub(super) id: Option<String>,
+    pub(super) url: Option<String>,
+}
+
+/// What a receiver says of a "no".
+#[derive(Debug, Deserialize)]
+pub(super) struct ErrorBody {
+    #[serde(alias = "message")]
+    pub(super) error: String,
+}
