@@ -88,6 +88,13 @@ pub trait Network: Send + Sync + 'static {
         None
     }
 
+    /// How much of a part's text limit, in its unit, is kept for what [`Network::plan`] adds to the text: for each file, and
+    /// for what is quoted. Only what is fitted into the room that is left has to know it.
+    fn kept(&self, files: u64, quotes: bool) -> u64 {
+        let _ = (files, quotes);
+        0
+    }
+
     /// An account of it runs a program of the operator's: only a trusted `smm.toml` may have one.
     fn runs_programs(&self) -> bool {
         false

@@ -232,7 +232,8 @@ impl<'a> Composer<'a> {
         let mut problems = Vec::new();
         let parameters = campaign::parameters(&self.calendar.campaigns, post, account, &mut problems);
         let (variation, comments) = (instance.variation, network.comments());
-        let given = Given { profile, limits, layers, variation, comments, parameters: &parameters, template };
+        let kept = network.kept(layers.media().len() as u64, layers.quote().is_some());
+        let given = Given { profile, limits, layers, variation, comments, parameters: &parameters, template, kept };
         let mut made = parts(&given, &mut problems);
         let files = self.files(limits, layers, &made, &mut problems);
         let mut draft = Draft {

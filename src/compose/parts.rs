@@ -36,6 +36,8 @@ pub(super) struct Given<'a> {
     pub parameters: &'a [(&'static str, String)],
     /// The text is a template that is filled in later.
     pub template: bool,
+    /// So much of each limit the network keeps for itself, where something is fitted into what is left.
+    pub kept: u64,
 }
 
 pub(super) fn parts(given: &Given<'_>, problems: &mut Vec<Problem>) -> Parts {
@@ -51,7 +53,9 @@ pub(super) fn parts(given: &Given<'_>, problems: &mut Vec<Problem>) -> Parts {
     });
     let mut entries: Vec<Traced> = std::iter::once(first).chain(entries).collect();
     let room = room(given.profile, given.limits, layers.content_warning());
-    let fits = |text: &str| room.iter().all(|(counting, max)| overflow(text, *counting, *max).is_none());
+    let fits = |text: &str| {
+        room.iter().all(|(counting, max)| overflow(text, *counting, max.saturating_sub(given.kept)).is_none())
+    };
     if layers.numbered() && entries.len() > 1 {
         let number = suffix(entries.len(), entries.len());
         for entry in &mut entries {

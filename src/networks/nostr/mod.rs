@@ -117,6 +117,10 @@ impl Network for Nostr {
         schemars::schema_for!(Settings)
     }
 
+    fn kept(&self, files: u64, quotes: bool) -> u64 {
+        plan::room_for(files, quotes)
+    }
+
     fn check(&self, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
         plan::check(draft, problems);
     }

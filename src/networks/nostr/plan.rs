@@ -82,6 +82,11 @@ struct File {
     alt: String,
 }
 
+/// Room for the addresses of so many files, and of what is quoted.
+pub(super) fn room_for(files: u64, quotes: bool) -> u64 {
+    (files + u64::from(quotes)) * ADDRESS
+}
+
 /// What data cannot say.
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     for (key, value) in [("reply_to", &draft.reply_to), ("quote", &draft.quote)] {
@@ -97,7 +102,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     let Some(limit) = draft.limits.text.first().map(|limit| limit.max) else { return };
     for (index, part) in draft.parts.iter().enumerate() {
         let length = part.text.chars().count() as u64;
-        let more = part.media.len() as u64 * ADDRESS + if index == 0 && draft.quote.is_some() { ADDRESS } else { 0 };
+        let more = room_for(part.media.len() as u64, index == 0 && draft.quote.is_some());
         // What is longer is refused already.
         if length <= limit && length + more > limit {
             let place = Place::Text { key: "text", index, start: 0, end: part.text.len() };
