@@ -39,7 +39,7 @@ pub fn installed() -> bool {
 impl Machine {
     /// Boots one with a folder of this machine at `/srv/acme`.
     fn boot(folder: &Path) -> Self {
-        let mut nspawn = Command::new("systemd-nspawn")
+        let nspawn = Command::new("systemd-nspawn")
             .args(["--quiet", "--register=no", "--keep-unit", "--volatile=overlay", "--directory"])
             .arg(rootfs())
             .arg(format!("--bind-ro={}:/usr/local/bin/smm", env!("CARGO_BIN_EXE_smm")))
@@ -52,17 +52,17 @@ impl Machine {
             .expect("systemd-nspawn starts");
         let end = Instant::now() + Duration::from_secs(30);
         let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
-        let first = loop {
-            let found = std::fs::read_to_string(&children).unwrap_or_default();
-            if let Some(first) = found.split_whitespace().next() {
-                break first.to_owned();
-            }
-            let ended = nspawn.try_wait().expect("a child of ours");
-            assert!(ended.is_none() && Instant::now() < end, "the container does not start: {ended:?}");
-            pause(20);
-        };
-        let machine = Self { nspawn, first };
+        let mut machine = Self { nspawn, first: String::new() };
         loop {
+            let ended = machine.nspawn.try_wait().expect("a child of ours");
+            assert!(ended.is_none() && Instant::now() < end, "the container does not start: {ended:?}");
+            // The first child only makes the second, which is the system's process 1.
+            let found = std::fs::read_to_string(&children).unwrap_or_default();
+            let Some(first) = found.split_whitespace().next() else {
+                pause(20);
+                continue;
+            };
+            first.clone_into(&mut machine.first);
             let state = machine.command("systemctl is-system-running").output().expect("nsenter runs");
             if matches!(&*state.stdout, b"running\n" | b"degraded\n") {
                 return machine;
