@@ -34,7 +34,7 @@ pub use draft::{Draft, DraftMedia, DraftPart};
 pub use enclosure::{Enclosure, Sealed};
 pub use fault::{Fault, Refusal};
 pub use outside::{Files, MediaBytes, MediaHost, MediaSource, Outside, Secrets};
-pub use plan::{Plan, Progress, Step, StepKind};
+pub use plan::{Plan, Progress, Step, StepKind, refused, thawed};
 pub use price::Price;
 pub use profile::{
     AltRule, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,

@@ -1,8 +1,10 @@
 //! A plan: the ordered steps that publish a draft, as data that can be stored, shown and compared.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Prepared, Receipt};
+use super::Fault;
+use crate::model::{Frozen, Prepared, Problem, Receipt, Severity};
 
 /// The ordered steps that publish a draft. No secret in it; the same draft gives the same bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +14,24 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Adds a step that does `task`, an adapter's own plain data, and gives its index.
+    pub fn push(&mut self, part: u16, kind: StepKind, task: &impl Serialize) -> usize {
+        let index = self.steps.len();
+        let payload = serde_json::to_value(task).expect("a task is plain data");
+        self.steps.push(Step { index, part, kind, payload });
+        index
+    }
+
+    /// Adds a repeatable step.
+    pub fn prepare(&mut self, part: u16, task: &impl Serialize) -> usize {
+        self.push(part, StepKind::Prepare, task)
+    }
+
+    /// Adds the irreversible step of a part.
+    pub fn publish(&mut self, part: u16, task: &impl Serialize) -> usize {
+        self.push(part, StepKind::Publish, task)
+    }
+
     /// Number of parts.
     pub fn parts(&self) -> u16 {
         let count = self.steps.iter().filter(|step| step.kind == StepKind::Publish).count();
@@ -37,6 +57,24 @@ pub struct Step {
     pub payload: serde_json::Value,
 }
 
+impl Step {
+    /// Its task, as [`Plan::push`] took it. [`Fault::NotSent`]: it is another version's, or was changed.
+    pub fn task<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        T::deserialize(&self.payload).map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
+    }
+}
+
+/// Whether what checking found lets a draft be planned: no error. What is less is left out of the refusal.
+pub fn refused(mut problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
+    problems.retain(|problem| problem.severity == Severity::Error);
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// What a frozen request holds, as the adapter put it together. [`Fault::NotSent`]: it is another version's, or was changed.
+pub fn thawed<T: DeserializeOwned>(frozen: &Frozen) -> Result<T, Fault> {
+    T::deserialize(&frozen.request).map_err(|error| Fault::NotSent(format!("the request cannot be read: {error}")))
+}
+
 /// May a step be repeated?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -60,5 +98,18 @@ impl Progress {
     /// The value that a repeatable step gave.
     pub fn value(&self, step: usize) -> Option<&serde_json::Value> {
         self.prepared.iter().find(|prepared| prepared.step == step).map(|prepared| &prepared.value)
+    }
+    /// The value that a repeatable step gave, read. [`Fault::NotSent`]: it has not been run, or gave something else.
+    pub fn given<T: DeserializeOwned>(&self, step: usize) -> Result<T, Fault> {
+        let value = self.value(step).ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))?;
+        T::deserialize(value).map_err(|error| Fault::NotSent(format!("what step {step} gave cannot be read: {error}")))
+    }
+
+    /// The receipt of the part before this one; `None` for the first. [`Fault::NotSent`]: that part is not out.
+    pub fn before(&self, part: u16) -> Result<Option<&Receipt>, Fault> {
+        let Some(before) = part.checked_sub(1) else { return Ok(None) };
+        let receipt = self.receipts.iter().find(|receipt| receipt.part == before);
+        let receipt = receipt.ok_or_else(|| Fault::NotSent(format!("part {part} has no receipt to go after")))?;
+        Ok(Some(receipt))
     }
 }

@@ -9,6 +9,7 @@ mod film;
 mod front;
 mod mail;
 mod memory;
+pub mod plans;
 mod tokens;
 
 use std::collections::BTreeMap;
