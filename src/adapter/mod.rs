@@ -58,6 +58,11 @@ pub trait Network: Send + Sync + 'static {
     /// [`Problem::place`] is [`crate::model::Place::Key`].
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>);
 
+    /// Other names that people have for it, and kin that speak the same: lower case, none of them another network's.
+    fn also_called(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// What people should know of it beyond its profile, Markdown: the README in its folder. Empty: nothing.
     fn readme(&self) -> &'static str {
         ""

@@ -100,33 +100,6 @@ pub static GONE: &[Gone] = &[
     },
 ];
 
-/// Other names of networks, and kin that speak the same: the id stands behind. Those that are not built in are not offered.
-const OTHERS: &[(&str, &str)] = &[
-    ("akkoma", "mastodon"),
-    ("atom", "feed"),
-    ("atproto", "bluesky"),
-    ("bsky", "bluesky"),
-    ("e-mail", "email"),
-    ("fediverse", "mastodon"),
-    ("friendica", "mastodon"),
-    ("gotosocial", "mastodon"),
-    ("hollo", "mastodon"),
-    ("ig", "instagram"),
-    ("insta", "instagram"),
-    ("linked-in", "linkedin"),
-    ("mail", "email"),
-    ("newsletter", "email"),
-    ("pixelfed", "mastodon"),
-    ("pleroma", "mastodon"),
-    ("rss", "feed"),
-    ("smtp", "email"),
-    ("snac", "mastodon"),
-    ("tg", "telegram"),
-    ("twitter", "x"),
-    ("wp", "wordpress"),
-    ("x.com", "x"),
-];
-
 /// The network that cannot be had and is called so.
 pub fn gone(name: &str) -> Option<&'static Gone> {
     let name = name.trim().to_lowercase();
@@ -136,8 +109,8 @@ pub fn gone(name: &str) -> Option<&'static Gone> {
 /// The id of the network that is called so by others.
 pub fn known_as(name: &str) -> Option<&'static str> {
     let name = name.trim().to_lowercase();
-    let (_, id) = OTHERS.iter().find(|(other, _)| *other == name)?;
-    super::find(id).map(|network| network.profile().id)
+    let network = super::ALL.iter().find(|network| network.also_called().contains(&name.as_str()))?;
+    Some(network.profile().id)
 }
 
 impl Gone {
@@ -155,10 +128,10 @@ pub(super) fn strangers() -> Vec<(&'static str, String, String)> {
             strangers.push((*name, gone.message(), gone.instead.to_owned()));
         }
     }
-    for (name, _) in OTHERS {
-        if let Some(id) = known_as(name) {
-            strangers.push((name, format!("`{name}` is not a network's id"), format!("write `network = \"{id}\"`")));
-        }
+    for network in super::ALL {
+        let help = format!("write `network = \"{}\"`", network.profile().id);
+        let names = network.also_called().iter();
+        strangers.extend(names.map(|&name| (name, format!("`{name}` is not a network's id"), help.clone())));
     }
     strangers
 }
@@ -171,7 +144,7 @@ mod tests {
     fn names_are_nobody_elses() {
         let mut names: Vec<&str> =
             GONE.iter().flat_map(|gone| std::iter::once(&gone.id).chain(gone.names)).copied().collect();
-        names.extend(OTHERS.iter().map(|(name, _)| *name));
+        names.extend(crate::networks::ALL.iter().flat_map(|network| network.also_called()));
         for name in &names {
             assert!(super::super::find(name).is_none(), "{name} is a network");
             assert_eq!(*name, name.to_lowercase());
@@ -180,7 +153,7 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count, "no name is there twice");
-        assert!(GONE.is_sorted_by_key(|gone| gone.id) && OTHERS.is_sorted());
+        assert!(GONE.is_sorted_by_key(|gone| gone.id));
     }
 
     #[test]

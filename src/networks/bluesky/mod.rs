@@ -41,6 +41,10 @@ impl Network for Bluesky {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["atproto", "bsky"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }

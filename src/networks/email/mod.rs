@@ -159,6 +159,10 @@ impl Network for Email {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["e-mail", "mail", "newsletter", "smtp"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }

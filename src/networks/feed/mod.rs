@@ -64,6 +64,10 @@ impl Network for Feed {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["atom", "rss"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }

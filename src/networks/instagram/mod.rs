@@ -34,6 +34,10 @@ impl Network for Instagram {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["ig", "insta"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }

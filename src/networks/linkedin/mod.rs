@@ -35,6 +35,10 @@ impl Network for LinkedIn {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["linked-in"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }

@@ -28,6 +28,10 @@ impl Network for Mastodon {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["akkoma", "fediverse", "friendica", "gotosocial", "hollo", "pixelfed", "pleroma", "snac"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }

@@ -85,6 +85,10 @@ impl Network for Telegram {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["tg"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }

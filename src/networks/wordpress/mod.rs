@@ -49,6 +49,10 @@ impl Network for WordPress {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["wp"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }

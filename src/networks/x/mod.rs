@@ -32,6 +32,10 @@ impl Network for X {
         &profile::PROFILE
     }
 
+    fn also_called(&self) -> &'static [&'static str] {
+        &["twitter", "x.com"]
+    }
+
     fn readme(&self) -> &'static str {
         include_str!("README.md")
     }
