@@ -1,6 +1,6 @@
 //! A draft: what one account is to receive for a post, before the network has made it a plan.
 
-use crate::model::{Account, DeliveryId, MediaFacts, Poll, Visibility};
+use crate::model::{Account, DeliveryId, MediaFacts, Poll, Visibility, hex};
 
 use super::Limits;
 
@@ -43,6 +43,13 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// 32 hex digits for one purpose of one part: the same for ever, until a person says "post again".
+    pub fn key(&self, purpose: &str, part: u16) -> String {
+        let bytes = self.delivery.derive_bytes(purpose, part, self.generation);
+        let (half, _) = bytes.split_at(16);
+        hex(half)
+    }
+
     /// A first attempt at a post that is nothing but its messages; the rest is put over it.
     pub fn new(delivery: DeliveryId, account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Self {
         Self {

@@ -99,17 +99,21 @@ impl Progress {
     pub fn value(&self, step: usize) -> Option<&serde_json::Value> {
         self.prepared.iter().find(|prepared| prepared.step == step).map(|prepared| &prepared.value)
     }
+
     /// The value that a repeatable step gave, read. [`Fault::NotSent`]: it has not been run, or gave something else.
     pub fn given<T: DeserializeOwned>(&self, step: usize) -> Result<T, Fault> {
         let value = self.value(step).ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))?;
         T::deserialize(value).map_err(|error| Fault::NotSent(format!("what step {step} gave cannot be read: {error}")))
     }
 
+    /// The receipt of a part. [`Fault::NotSent`]: it is not out.
+    pub fn receipt(&self, part: u16) -> Result<&Receipt, Fault> {
+        let receipt = self.receipts.iter().find(|receipt| receipt.part == part);
+        receipt.ok_or_else(|| Fault::NotSent(format!("part {part} has no receipt to go after")))
+    }
+
     /// The receipt of the part before this one; `None` for the first. [`Fault::NotSent`]: that part is not out.
     pub fn before(&self, part: u16) -> Result<Option<&Receipt>, Fault> {
-        let Some(before) = part.checked_sub(1) else { return Ok(None) };
-        let receipt = self.receipts.iter().find(|receipt| receipt.part == before);
-        let receipt = receipt.ok_or_else(|| Fault::NotSent(format!("part {part} has no receipt to go after")))?;
-        Ok(Some(receipt))
+        part.checked_sub(1).map(|before| self.receipt(before)).transpose()
     }
 }

@@ -317,6 +317,16 @@ impl Limits {
         }
     }
 
+    /// Those of files alone, which a step that uploads one keeps to fit it to.
+    pub fn of_files(&self) -> LimitOverrides {
+        LimitOverrides {
+            image_bytes: Some(self.image.bytes),
+            image_pixels: Some(self.image.pixels),
+            video_bytes: self.video.map(|rule| rule.bytes),
+            ..LimitOverrides::default()
+        }
+    }
+
     /// The same in the words of `[accounts.X.limits]`. What there is no limit for is absent.
     pub fn stated(&self) -> LimitOverrides {
         let poll = self.poll.as_ref();

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::adapter::http::{Body, Request};
 use crate::adapter::{
-    Api, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
+    Api, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt, hex};
 
@@ -165,11 +165,6 @@ impl Client {
     }
 }
 
-fn request(frozen: &Frozen) -> Result<plan::Request, Fault> {
-    serde_json::from_value(frozen.request.clone())
-        .map_err(|error| Fault::NotSent(format!("the request cannot be read: {error}")))
-}
-
 fn room(receipt: &Receipt) -> Result<&str, Fault> {
     let room = receipt.data.get("room").and_then(Value::as_str);
     room.ok_or_else(|| Fault::NotSent(format!("the room of `{}` is not known", receipt.id)))
@@ -198,7 +193,7 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
-        Ok(match plan::task(step)? {
+        Ok(match step.task()? {
             Task::Room => json!(self.ready().await?),
             Task::Upload { media, limits } => json!(self.upload(&media, &limits).await?),
             Task::Publish(_) => return Err(Fault::NotSent(format!("step {} is not to be prepared", step.index))),
@@ -216,7 +211,7 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let sent = request(frozen)?;
+        let sent: plan::Request = thawed(frozen)?;
         let path = format!("/_matrix/client/v3/rooms/{}/send/m.room.message/{}", segment(&sent.room), frozen.key);
         let call = Request::put(self.url(&path).await?)
             .body(Body::Json(Value::Object(sent.content.clone())))
@@ -234,7 +229,7 @@ impl Api for Client {
     /// looked for is an event of ours with the very content; and since the id would be new to the server, nothing is said
     /// to be missing while the call may still arrive.
     async fn reconcile(&self, frozen: &Frozen, started: DateTime<Utc>) -> Result<Verdict, Fault> {
-        let sent = request(frozen)?;
+        let sent: plan::Request = thawed(frozen)?;
         let device = self.me().await?.device_id;
         let alike = match self.candidates(frozen, &sent, started).await? {
             Ok(alike) => alike,

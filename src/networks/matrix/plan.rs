@@ -6,8 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapter::{Draft, DraftMedia, DraftPart, Fault, Identity, Plan, Progress, Step, StepKind};
-use crate::model::{DeliveryId, Frozen, LimitOverrides, MediaKind, Place, Problem, Severity, codes, hex};
+use crate::adapter::{Draft, DraftMedia, DraftPart, Fault, Identity, Plan, Progress, Step, refused};
+use crate::model::{Frozen, LimitOverrides, MediaKind, Place, Problem, codes};
 
 use super::profile::{CONTENT_BYTES, TEXT_BYTES};
 use super::{Kind, Settings, markup, wire};
@@ -125,7 +125,6 @@ fn written(text: &str) -> usize {
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == Severity::Error);
     // Each would be an event of its own, so no server would refuse them.
     let most = draft.limits.max_images.max(draft.limits.max_videos) as usize;
     if draft.parts.iter().any(|part| too_many(part, most)) {
@@ -135,38 +134,48 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             format!("more than {most} files in one part"),
         ));
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    refused(problems)?;
     // What is wrong with them is said elsewhere.
     let (kind, markdown) =
         Settings::read(draft.account).map_or((Kind::Text, false), |settings| (settings.kind, settings.markdown));
-    let limits = LimitOverrides {
-        image_bytes: Some(draft.limits.image.bytes),
-        image_pixels: Some(draft.limits.image.pixels),
-        video_bytes: draft.limits.video.map(|rule| rule.bytes),
-        ..LimitOverrides::default()
-    };
-    let mut steps = Steps { delivery: draft.delivery, generation: draft.generation, all: Vec::new(), part: 0 };
+    let limits = draft.limits.of_files();
+    let mut plan = Plan::default();
     // The first event of the draft's part before.
     let mut before = None;
     for part in &draft.parts {
-        let own = steps.part;
+        let own = plan.parts();
         let reply = draft.reply_to.as_deref().and_then(wire::event_id).filter(|_| own == 0);
         let thread = before.map(|before| Thread { root: 0, before });
         // Files without a text speak for themselves.
         if !part.text.trim().is_empty() || part.media.is_empty() {
-            steps.event(text_content(&part.text, kind, markdown), None, thread, reply.clone());
+            event(&mut plan, draft, text_content(&part.text, kind, markdown), None, thread, reply.clone());
         }
         for media in &part.media {
-            let first = steps.part == own;
+            let first = plan.parts() == own;
             let upload = Task::Upload { media: media.clone(), limits: limits.clone() };
             let thread = thread.map(|thread| if first { thread } else { Thread { before: own, ..thread } });
-            steps.event(file_content(media), Some(upload), thread, reply.clone().filter(|_| first));
+            event(&mut plan, draft, file_content(media), Some(upload), thread, reply.clone().filter(|_| first));
         }
         before = Some(own);
     }
-    Ok(Plan { steps: steps.all })
+    Ok(plan)
+}
+
+/// Adds the steps of one event. Each has a look at the room of its own: what was seen with an earlier part may be old.
+fn event(
+    plan: &mut Plan,
+    draft: &Draft<'_>,
+    content: Map<String, Value>,
+    upload: Option<Task>,
+    thread: Option<Thread>,
+    reply: Option<String>,
+) {
+    let part = plan.parts();
+    let room = plan.prepare(part, &Task::Room);
+    let file = upload.map(|task| plan.prepare(part, &task));
+    // It is the transaction id.
+    let key = draft.key("matrix transaction id", part);
+    plan.publish(part, &Task::Publish(Message { key, content, room, file, thread, reply }));
 }
 
 /// Whether a part has more pictures, or more videos, than it may have.
@@ -207,51 +216,6 @@ fn file_content(media: &DraftMedia) -> Map<String, Value> {
     content
 }
 
-struct Steps {
-    delivery: DeliveryId,
-    generation: u32,
-    all: Vec<Step>,
-    part: u16,
-}
-
-impl Steps {
-    /// The steps of one event. Each has a look at the room of its own: what was seen with an earlier part may be old.
-    fn event(
-        &mut self,
-        content: Map<String, Value>,
-        upload: Option<Task>,
-        thread: Option<Thread>,
-        reply: Option<String>,
-    ) {
-        let room = self.push(StepKind::Prepare, &Task::Room);
-        let file = upload.map(|task| self.push(StepKind::Prepare, &task));
-        let key = key(self.delivery, self.part, self.generation);
-        let message = Message { key, content, room, file, thread, reply };
-        self.push(StepKind::Publish, &Task::Publish(message));
-        self.part = self.part.saturating_add(1);
-    }
-
-    fn push(&mut self, kind: StepKind, task: &Task) -> usize {
-        let index = self.all.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.all.push(Step { index, part: self.part, kind, payload });
-        index
-    }
-}
-
-/// The transaction id of a part: the same for ever, until a person says "post again".
-fn key(delivery: DeliveryId, part: u16, generation: u32) -> String {
-    let bytes = delivery.derive_bytes("matrix transaction id", part, generation);
-    let (half, _) = bytes.split_at(16);
-    hex(half)
-}
-
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
-}
-
 /// Who an account is for ever: somebody in a room. One person may write to two rooms, and each gets the post.
 pub(super) fn uid(user: &str, room: &str) -> String {
     format!("{user} {room}")
@@ -274,17 +238,17 @@ pub(super) struct Request {
 
 /// Puts the request of a part together.
 pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = task(step)? else {
+    let Task::Publish(message) = step.task()? else {
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
     let (sender, room) = identity
         .uid
         .split_once(' ')
         .ok_or_else(|| Fault::NotSent(format!("`{}` is nobody in a room", identity.uid)))?;
-    let ready: Ready = found(progress, message.room)?;
+    let ready: Ready = progress.given(message.room)?;
     let mut content = message.content;
     if let Some(step) = message.file {
-        let file: Uploaded = found(progress, step)?;
+        let file: Uploaded = progress.given(step)?;
         content.entry("body").or_insert_with(|| json!(file.name));
         content.insert("filename".to_owned(), json!(file.name));
         content.insert("info".to_owned(), file.info);
@@ -292,7 +256,7 @@ pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> R
     }
     let mut root = None;
     if let Some(thread) = message.thread {
-        let (begin, before) = (receipt(progress, thread.root)?, receipt(progress, thread.before)?);
+        let (begin, before) = (&progress.receipt(thread.root)?.id, &progress.receipt(thread.before)?.id);
         let relation = json!({
             "rel_type": "m.thread",
             "event_id": begin,
@@ -301,7 +265,7 @@ pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> R
             "m.in_reply_to": {"event_id": before},
         });
         content.insert("m.relates_to".to_owned(), relation);
-        root = Some(begin);
+        root = Some(begin.clone());
     } else if let Some(answered) = message.reply {
         content.insert("m.relates_to".to_owned(), json!({"m.in_reply_to": {"event_id": answered}}));
     }
@@ -309,82 +273,41 @@ pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> R
     Ok(Frozen { part: step.part, key: message.key, request: json!(request) })
 }
 
-fn found<T: serde::de::DeserializeOwned>(progress: &Progress, step: usize) -> Result<T, Fault> {
-    progress
-        .value(step)
-        .and_then(|value| serde_json::from_value(value.clone()).ok())
-        .ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-}
-
-fn receipt(progress: &Progress, part: u16) -> Result<String, Fault> {
-    let receipt = progress.receipts.iter().find(|receipt| receipt.part == part);
-    receipt.map(|receipt| receipt.id.clone()).ok_or_else(|| Fault::NotSent(format!("part {part} is not out yet")))
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
     use crate::adapter::Limits;
-    use crate::model::{Account, AccountName, CalendarName, MediaFacts, OccurrenceName, PostId, Prepared, Receipt};
+    use crate::adapter::suite::plans::{self, Gave, draft, rehearse, text};
+    use crate::model::Account;
     use crate::networks::matrix::profile::PROFILE;
-
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
-    }
 
     #[expect(clippy::needless_pass_by_value, reason = "it is called with `json!`")]
     fn account(settings: Value) -> Account {
-        let mut account = Account::new(AccountName::new("room"), "matrix");
+        let mut account = plans::account("room", "matrix");
         account.settings = settings.as_object().expect("a table").clone();
         account
     }
 
-    fn draft<'a>(account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("room"),
-        );
-        Draft::new(delivery, account, limits, parts)
-    }
-
-    fn text(text: &str) -> DraftPart {
-        DraftPart { text: text.to_owned(), media: Vec::new() }
-    }
-
     fn picture(file: &str, alt: &str) -> DraftMedia {
-        let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 9, width: 3, height: 2 };
-        DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
+        let mut picture = plans::file(file, MediaKind::Image, "image/png", 9, alt);
+        picture.facts.height = 2;
+        picture
     }
 
     /// All requests, every step having given its number.
     fn requests(plan: &Plan) -> Vec<Frozen> {
-        let identity = Identity {
-            uid: uid("@acme:acme.example", "!news:acme.example"),
-            handle: String::new(),
-            host: String::new(),
-            limits: LimitOverrides::default(),
-            repeat: None,
-        };
-        let mut progress = Progress::default();
+        let identity = plans::identity(&uid("@acme:acme.example", "!news:acme.example"), "https://acme.example");
         let mut frozen = Vec::new();
-        for step in &plan.steps {
-            let value = match task(step).expect("a task") {
-                Task::Room => json!(Ready { device: Some("DEVICE".to_owned()) }),
-                Task::Upload { media, .. } => json!({
-                    "uri": format!("mxc://acme.example/{}", step.index), "name": media.file, "info": {"w": 3, "h": 2},
-                }),
-                Task::Publish(_) => {
-                    frozen.push(freeze(step, &progress, &identity).expect("all is prepared"));
-                    let id = format!("$event{}", step.part);
-                    progress.receipts.push(Receipt { part: step.part, id, url: None, at: at(), data: Value::Null });
-                    continue;
-                }
-            };
-            progress.prepared.push(Prepared { step: step.index, value, at: at() });
-        }
+        rehearse(plan, |step, progress| match step.task().expect("a task") {
+            Task::Room => Gave::Value(json!(Ready { device: Some("DEVICE".to_owned()) })),
+            Task::Upload { media, .. } => Gave::Value(json!({
+                "uri": format!("mxc://acme.example/{}", step.index), "name": media.file, "info": {"w": 3, "h": 2},
+            })),
+            Task::Publish(_) => {
+                frozen.push(freeze(step, progress, &identity).expect("all is prepared"));
+                Gave::Receipt(format!("$event{}", step.part), Value::Null)
+            }
+        });
         frozen
     }
 

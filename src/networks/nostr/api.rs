@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::adapter::http::Request;
-use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict};
+use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
 use super::key::Key;
@@ -184,11 +184,6 @@ impl Client {
     }
 }
 
-fn event(frozen: &Frozen) -> Result<Event, Fault> {
-    serde_json::from_value(frozen.request.clone())
-        .map_err(|error| Fault::NotSent(format!("the request cannot be read: {error}")))
-}
-
 #[async_trait]
 impl Api for Client {
     async fn host(&self) -> Result<Option<String>, Fault> {
@@ -208,7 +203,7 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
-        Ok(match plan::task(step)? {
+        Ok(match step.task()? {
             Task::Know { key } => json!(self.known(&key).await?),
             Task::Find { post } => json!(self.find(&post).await?),
             Task::Upload { media, limits } => {
@@ -230,7 +225,7 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let event = event(frozen)?;
+        let event: Event = thawed(frozen)?;
         let relays = self.relays().await?;
         if relays.key.public != event.pubkey {
             return Err(Fault::refused(Refusal::Credentials, "the key is another one than the post was made with"));
@@ -242,7 +237,7 @@ impl Api for Client {
 
     /// Fewer relays than the quorum are not enough: then the same event is sent again, which changes nothing where it is.
     async fn reconcile(&self, frozen: &Frozen, _started: DateTime<Utc>) -> Result<Verdict, Fault> {
-        let event = event(frozen)?;
+        let event: Event = thawed(frozen)?;
         let relays = self.relays().await?;
         let said = self.ask(&relays, &json!({"ids": [event.id]}), None).await?;
         let settings = self.settings()?;
@@ -497,7 +492,7 @@ mod tests {
         let media = DraftMedia { file: "a.png".to_owned(), alt: "Äpfel\nund Birnen".to_owned(), facts };
         let plan = bench.plan("Look:", vec![media.clone()], |draft| draft.content_warning = Some("fruit".to_owned()));
         let frozen = bench.frozen_of(&plan, at()).await.expect("a request");
-        let event = event(&frozen).expect("an event");
+        let event = thawed::<Event>(&frozen).expect("an event");
         let url = event.content.strip_prefix("Look:\n\n").expect("text, then the address");
         let imeta = event.tags.iter().find(|tag| tag[0] == "imeta").expect("it is described");
         assert_eq!(imeta[1], format!("url {url}"));
@@ -532,7 +527,7 @@ mod tests {
         let post = name::note(&theirs.id);
         let plan = bench.plan("I agree", Vec::new(), |draft| draft.reply_to = Some(post.clone()));
         let frozen = bench.frozen_of(&plan, at()).await.expect("a request");
-        let event = event(&frozen).expect("an event");
+        let event = thawed::<Event>(&frozen).expect("an event");
         assert_eq!((event.root(), event.answers()), (Some(root.as_str()), Some(theirs.id.as_str())));
         assert_eq!(event.values("p").collect::<Vec<_>>(), [eve.public.as_str(), &"cd".repeat(32)]);
         let receipt = bench.api.publish(&frozen).await.expect("published");

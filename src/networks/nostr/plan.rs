@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
-use crate::model::{DeliveryId, Frozen, LimitOverrides, Place, Problem, Receipt, Severity, codes, hex};
+use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, refused};
+use crate::model::{Frozen, LimitOverrides, Place, Problem, Receipt, codes};
 use crate::text::{FoundKind, find};
 
 use super::Settings;
@@ -119,7 +119,6 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == Severity::Error);
     // Relays do not count files.
     let most = draft.limits.max_images.max(draft.limits.max_videos) as usize;
     if draft.parts.iter().any(|part| part.media.len() > most) {
@@ -129,29 +128,22 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             format!("more than {most} files in one part"),
         ));
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    refused(problems)?;
     // What is wrong with them is said elsewhere.
     let relay = Settings::read(draft.account).ok().and_then(|settings| settings.relays.first().cloned());
     let relay = relay.unwrap_or_default();
-    let limits = LimitOverrides {
-        image_bytes: Some(draft.limits.image.bytes),
-        image_pixels: Some(draft.limits.image.pixels),
-        video_bytes: draft.limits.video.map(|rule| rule.bytes),
-        ..LimitOverrides::default()
-    };
-    let mut steps = Steps::default();
+    let limits = draft.limits.of_files();
+    let mut plan = Plan::default();
     for (number, part) in (0..=u16::MAX).zip(&draft.parts) {
         let first = number == 0;
-        let key = key(draft.delivery, number, draft.generation);
-        let known = steps.push(number, StepKind::Prepare, &Task::Know { key: key.clone() });
+        let key = draft.key("nostr label", number);
+        let known = plan.prepare(number, &Task::Know { key: key.clone() });
         let post = draft.reply_to.as_deref().filter(|_| first).and_then(name::event);
-        let reply = post.map(|post| steps.push(number, StepKind::Prepare, &Task::Find { post }));
+        let reply = post.map(|post| plan.prepare(number, &Task::Find { post }));
         let mut files = Vec::new();
         for media in &part.media {
             let task = Task::Upload { media: media.clone(), limits: limits.clone() };
-            let step = steps.push(number, StepKind::Prepare, &task);
+            let step = plan.prepare(number, &task);
             files.push(File { step, alt: media.alt.clone() });
         }
         let quote = draft.quote.as_deref().filter(|_| first).and_then(name::event);
@@ -161,9 +153,9 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         }
         let tags = tags(draft, &text, &relay, &key);
         let message = Message { text, tags, relay: relay.clone(), known, files, reply };
-        steps.push(number, StepKind::Publish, &Task::Publish(message));
+        plan.publish(number, &Task::Publish(message));
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
 /// The tags that follow from the draft alone.
@@ -217,31 +209,6 @@ fn append(text: &mut String, line: &str) {
     text.push_str(line);
 }
 
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
-    }
-}
-
-/// The label of a part: the same for ever, until a person says "post again".
-fn key(delivery: DeliveryId, part: u16, generation: u32) -> String {
-    let bytes = delivery.derive_bytes("nostr label", part, generation);
-    let (half, _) = bytes.split_at(16);
-    hex(half)
-}
-
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
-}
-
 /// Puts the event of a part together. Its id does not hang on the signature, which is added when it is sent.
 pub(super) fn freeze(
     step: &Step,
@@ -249,10 +216,10 @@ pub(super) fn freeze(
     identity: &Identity,
     at: DateTime<Utc>,
 ) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = task(step)? else {
+    let Task::Publish(message) = step.task()? else {
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
-    let known: Known = value(progress, message.known)?;
+    let known: Known = progress.given(message.known)?;
     let event = match known.event.filter(|event| event.pubkey == identity.uid) {
         Some(event) => Event { sig: String::new(), ..event },
         None => message.event(step.part, progress, &identity.uid, at)?,
@@ -264,8 +231,7 @@ impl Message {
     fn event(&self, part: u16, progress: &Progress, me: &str, at: DateTime<Utc>) -> Result<Event, Fault> {
         let owned = |tag: &[&str]| tag.iter().map(|&value| value.to_owned()).collect::<Vec<String>>();
         let (mut tags, mut people) = (Vec::new(), Vec::new());
-        if let Some(before) = part.checked_sub(1) {
-            let answered = receipt(progress, before)?;
+        if let Some(answered) = progress.before(part)? {
             let root = text_of(answered, "root").unwrap_or(&answered.id);
             tags.push(owned(&["e", root, &self.relay, "root"]));
             if root != answered.id {
@@ -274,7 +240,7 @@ impl Message {
             let all = answered.data.get("people").and_then(|people| people.as_array()).into_iter().flatten();
             people.extend(all.filter_map(|public| public.as_str()).map(str::to_owned));
         } else if let Some(step) = self.reply {
-            let found: Found = value(progress, step)?;
+            let found: Found = progress.given(step)?;
             match &found.root {
                 Some(root) => {
                     tags.push(owned(&["e", root, &self.relay, "root"]));
@@ -288,7 +254,7 @@ impl Message {
         let mut content = self.text.clone();
         let mut files = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
-            let uploaded: Uploaded = value(progress, file.step)?;
+            let uploaded: Uploaded = progress.given(file.step)?;
             if index == 0 {
                 append(&mut content, &uploaded.url);
             } else {
@@ -327,18 +293,6 @@ fn described(file: &Uploaded, alt: &str) -> Vec<String> {
     tag
 }
 
-fn value<T: serde::de::DeserializeOwned>(progress: &Progress, step: usize) -> Result<T, Fault> {
-    progress
-        .value(step)
-        .and_then(|value| serde_json::from_value(value.clone()).ok())
-        .ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-}
-
-fn receipt(progress: &Progress, part: u16) -> Result<&Receipt, Fault> {
-    let receipt = progress.receipts.iter().find(|receipt| receipt.part == part);
-    receipt.ok_or_else(|| Fault::NotSent(format!("part {part} is not out yet")))
-}
-
 /// What a receipt keeps under a name.
 pub(super) fn text_of<'a>(receipt: &'a Receipt, key: &str) -> Option<&'a str> {
     receipt.data.get(key).and_then(|value| value.as_str())
@@ -355,19 +309,16 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::adapter::suite::plans::{self, Gave, at, draft, rehearse, text};
     use crate::adapter::{DraftPart, Limits};
-    use crate::model::{Account, AccountName, CalendarName, MediaFacts, MediaKind, OccurrenceName, PostId, Prepared};
+    use crate::model::{Account, MediaKind, Prepared};
     use crate::networks::nostr::profile::PROFILE;
 
     const ME: &str = "7e7e9c42a91bfef19fa929e5fda1b72e0ebc1a4c1141673e2794234d86addf4e";
     const BOB: &str = "npub180cvv07tjdrrgpa0j7j7tmnyl2yr6yr7l8j4s3evf6u64th6gkwsyjh6w6";
 
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
-    }
-
     fn account() -> Account {
-        let mut account = Account::new(AccountName::new("keys"), "nostr");
+        let mut account = plans::account("keys", "nostr");
         account.settings =
             json!({"relays": ["wss://r.example/", "wss://s.example"], "media_server": "https://b.example"})
                 .as_object()
@@ -376,63 +327,40 @@ mod tests {
         account
     }
 
-    fn draft<'a>(account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("keys"),
-        );
-        Draft::new(delivery, account, limits, parts)
-    }
-
-    fn text(text: &str) -> DraftPart {
-        DraftPart { text: text.to_owned(), media: Vec::new() }
-    }
-
     fn picture(file: &str, alt: &str) -> DraftMedia {
-        let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 9, width: 3, height: 2 };
-        DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
+        let mut picture = plans::file(file, MediaKind::Image, "image/png", 9, alt);
+        picture.facts.height = 2;
+        picture
     }
 
     fn identity() -> Identity {
-        let limits = LimitOverrides::default();
-        Identity { uid: ME.to_owned(), handle: String::new(), host: String::new(), limits, repeat: None }
+        plans::identity(ME, "nostr")
     }
 
     /// All requests, every step having given what depends on its number.
     fn requests(plan: &Plan) -> Vec<Frozen> {
-        let mut progress = Progress::default();
         let mut frozen = Vec::new();
-        for step in &plan.steps {
-            let value = match task(step).expect("a task") {
-                Task::Know { .. } => json!({"event": null}),
-                Task::Find { post } => {
-                    json!(Found {
-                        id: post,
-                        author: "ee".repeat(32),
-                        root: None,
-                        people: vec!["dd".repeat(32), ME.to_owned()]
-                    })
-                }
-                Task::Upload { media, .. } => json!(Uploaded {
-                    url: format!("https://b.example/{}.png", step.index),
-                    mime: media.facts.mime,
-                    sha256: "0f".repeat(32),
-                    size: 9,
-                    width: 3,
-                    height: 2,
-                }),
-                Task::Publish(_) => {
-                    let made = freeze(step, &progress, &identity(), at()).expect("all is prepared");
-                    let event: Event = serde_json::from_value(made.request.clone()).expect("an event");
-                    let data = kept(&event, &["wss://r.example".to_owned()], &[]);
-                    progress.receipts.push(Receipt { part: step.part, id: event.id, url: None, at: at(), data });
-                    frozen.push(made);
-                    continue;
-                }
-            };
-            progress.prepared.push(Prepared { step: step.index, value, at: at() });
-        }
+        rehearse(plan, |step, progress| match step.task().expect("a task") {
+            Task::Know { .. } => Gave::Value(json!({"event": null})),
+            Task::Find { post } => {
+                let people = vec!["dd".repeat(32), ME.to_owned()];
+                Gave::Value(json!(Found { id: post, author: "ee".repeat(32), root: None, people }))
+            }
+            Task::Upload { media, .. } => Gave::Value(json!(Uploaded {
+                url: format!("https://b.example/{}.png", step.index),
+                mime: media.facts.mime,
+                sha256: "0f".repeat(32),
+                size: 9,
+                width: 3,
+                height: 2,
+            })),
+            Task::Publish(_) => {
+                let made = freeze(step, progress, &identity(), at()).expect("all is prepared");
+                let event: Event = serde_json::from_value(made.request.clone()).expect("an event");
+                frozen.push(made);
+                Gave::Receipt(event.id.clone(), kept(&event, &["wss://r.example".to_owned()], &[]))
+            }
+        });
         frozen
     }
 
