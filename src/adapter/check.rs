@@ -4,12 +4,16 @@
 //! the part's text; [`Place::Media`] with the file's number over all parts. [`crate::compose`], which knows what each part
 //! was made from, turns them into places of the post.
 
+mod own;
+
 use std::collections::BTreeSet;
 
 use crate::model::{MediaKind, Place, Poll, Problem, Visibility, codes};
 use crate::text::{Counting, MentionWeight, Overflow, Unit, measure, overflow};
 
 use super::{CardSupport, Draft, DraftMedia, DraftPart, Limits, PollRules, Profile, VideoRule, WarningSupport};
+
+pub use own::{files_together, question, with_warning};
 
 /// Longest tag that is let through, in graphemes. No network that takes tags takes longer ones (Bluesky's `tags`:
 /// `maxGraphemes` 64, lexicon `app.bsky.feed.post`, verified 2026-11-22), and a longer one is a sentence by mistake.

@@ -71,6 +71,11 @@ impl<'a> Draft<'a> {
             poll: None,
         }
     }
+
+    /// The content warning, as long as it says something.
+    pub fn warning(&self) -> Option<&str> {
+        self.content_warning.as_deref().filter(|warning| !warning.trim().is_empty())
+    }
 }
 
 /// One message.

@@ -2,13 +2,17 @@
 //!
 //! It is read and fitted once beforehand, so that whatever is wrong with it comes out before anything is sent, and its hash
 //! is frozen with the request. When the request is sent the file is read again; one that has changed since is not sent.
+//!
+//! The steps of such an adapter are all of one form, [`Enclosing`]: for each part its files, then what is sent.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::model::{LimitOverrides, MediaKind, hex};
 
-use super::{DraftMedia, Fault, Limits, MediaBytes, MediaSource, Profile, Refusal};
+use super::{DraftMedia, Fault, Limits, MediaBytes, MediaSource, Plan, Profile, Progress, Refusal, Step};
 
 /// A file that goes with a post, as a plan names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,9 +40,52 @@ pub struct Sealed {
     pub height: u32,
 }
 
+/// What a step does. `M`: a part, as the adapter keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Enclosing<M> {
+    /// Reads and fits a file; gives a [`Sealed`].
+    Read(Enclosure),
+    /// Sends a part.
+    Publish(M),
+}
+
+impl Plan {
+    /// Adds the steps that read the files of a part, and gives their indexes.
+    pub fn enclose(&mut self, part: u16, media: &[DraftMedia], limits: &Limits) -> Vec<usize> {
+        let read = |media| Enclosing::<Value>::Read(Enclosure::new(media, limits));
+        media.iter().map(|media| self.prepare(part, &read(media))).collect()
+    }
+}
+
+impl Step {
+    /// Reads the file of a step that [`Plan::enclose`] has made, and gives what is kept of it.
+    pub async fn seal(&self, source: &dyn MediaSource, profile: &Profile) -> Result<Value, Fault> {
+        let Enclosing::<Value>::Read(enclosure) = self.task()? else {
+            return Err(Fault::NotSent(format!("step {} is not to be prepared", self.index)));
+        };
+        Ok(json!(enclosure.seal(source, profile).await?))
+    }
+
+    /// The part that it sends.
+    pub fn enclosing<M: DeserializeOwned>(&self) -> Result<M, Fault> {
+        match self.task()? {
+            Enclosing::Publish(message) => Ok(message),
+            Enclosing::Read(_) => Err(Fault::NotSent(format!("step {} publishes nothing", self.index))),
+        }
+    }
+}
+
+impl Progress {
+    /// The files that these steps have read.
+    pub fn sealed(&self, steps: &[usize]) -> Result<Vec<Sealed>, Fault> {
+        steps.iter().map(|step| self.given(*step)).collect()
+    }
+}
+
 impl Enclosure {
     /// A file of a draft with these limits.
-    pub fn new(media: &DraftMedia, limits: &Limits) -> Self {
+    fn new(media: &DraftMedia, limits: &Limits) -> Self {
         let limits = LimitOverrides {
             image_bytes: Some(limits.image.bytes),
             image_pixels: Some(limits.image.pixels),
@@ -53,7 +100,7 @@ impl Enclosure {
     }
 
     /// Reads it for the first time.
-    pub async fn seal(self, source: &dyn MediaSource, profile: &Profile) -> Result<Sealed, Fault> {
+    async fn seal(self, source: &dyn MediaSource, profile: &Profile) -> Result<Sealed, Fault> {
         let read = self.read(source, profile).await?;
         Ok(Sealed {
             enclosure: self,

@@ -31,7 +31,7 @@ mod sign_in;
 pub mod suite;
 
 pub use draft::{Draft, DraftMedia, DraftPart};
-pub use enclosure::{Enclosure, Sealed};
+pub use enclosure::{Enclosing, Enclosure, Sealed};
 pub use fault::{Fault, Refusal};
 pub use outside::{Files, MediaBytes, MediaHost, MediaSource, Outside, Secrets};
 pub use plan::{Plan, Progress, Step, StepKind, refused, thawed};

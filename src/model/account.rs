@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::AccountName;
@@ -58,6 +59,11 @@ impl Account {
             limits: LimitOverrides::default(),
             settings: serde_json::Map::new(),
         }
+    }
+
+    /// The network's own settings, read. `Err`: why they cannot be; checking by their schema has said it before.
+    pub fn read_settings<T: DeserializeOwned>(&self) -> Result<T, String> {
+        T::deserialize(serde_json::Value::Object(self.settings.clone())).map_err(|error| error.to_string())
     }
 
     /// A text setting of the network's own.

@@ -1,14 +1,14 @@
 //! What the unit tests of plans start from, and a rehearsal of a plan's steps without any network.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::model::{
     Account, AccountName, CalendarName, DeliveryId, LimitOverrides, MediaFacts, MediaKind, OccurrenceName, PostId,
     Prepared, Receipt,
 };
 
-use super::super::{Draft, DraftMedia, DraftPart, Identity, Limits, Plan, Progress, Step, StepKind};
+use super::super::{Draft, DraftMedia, DraftPart, Enclosing, Identity, Limits, Plan, Progress, Sealed, Step, StepKind};
 
 /// When everything in these tests happens.
 ///
@@ -67,6 +67,17 @@ pub fn rehearse(plan: &Plan, mut each: impl FnMut(&Step, &Progress) -> Gave) -> 
         }
     }
     progress
+}
+
+/// What a step that reads a file gives, of a file that is fine as it is.
+///
+/// # Panics
+/// It reads none.
+pub fn sealed(step: &Step) -> Gave {
+    let Enclosing::<Value>::Read(enclosure) = step.task().expect("a task") else { panic!("{step:?} reads no file") };
+    let MediaFacts { kind, width, height, .. } = enclosure.media.facts;
+    let name = enclosure.media.file.rsplit('/').next().unwrap_or_default().to_owned();
+    Gave::Value(json!(Sealed { enclosure, hash: "00ff".to_owned(), name, kind, width, height }))
 }
 
 /// What a step of a rehearsal gave.
