@@ -8,11 +8,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Field, Request};
-use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Step, Verdict};
+use crate::adapter::{
+    Api, Fault, Identity, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Step, Verdict, thawed,
+};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
 use super::Settings;
-use super::plan::{self, Call, Task, Who};
+use super::plan::{self, Call, Who};
 use super::profile::{NONCE_WINDOW, PROFILE, SERVER};
 use super::way::{self, Way};
 use super::wire::{Channel, ErrorBody, Kept, Limited, Message, Snowflake, User, Webhook};
@@ -46,7 +48,7 @@ type Query = Vec<(&'static str, String)>;
 impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
         let server = account.server.as_deref().map(|server| server.trim_end_matches('/').to_owned());
-        Self { server, settings: Settings::of(account), outside }
+        Self { server, settings: account.read_settings(), outside }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -202,11 +204,6 @@ fn is_made_by(message: &Message, call: &Call, key: &str) -> bool {
         && message.message_reference.as_ref().and_then(|reference| reference.message_id) == answered
 }
 
-fn call_of(frozen: &Frozen) -> Result<Call, Fault> {
-    serde_json::from_value(frozen.request.clone())
-        .map_err(|error| Fault::NotSent(format!("the request cannot be read: {error}")))
-}
-
 #[async_trait]
 impl Api for Client {
     async fn host(&self) -> Result<Option<String>, Fault> {
@@ -245,10 +242,7 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
-        match plan::task(step)? {
-            Task::Read(enclosure) => Ok(json!(enclosure.seal(&*self.outside.media, &PROFILE).await?)),
-            Task::Publish(_) => Err(Fault::NotSent(format!("step {} is not to be prepared", step.index))),
-        }
+        step.seal(&*self.outside.media, &PROFILE).await
     }
 
     fn freeze(
@@ -262,7 +256,7 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let call = call_of(frozen)?;
+        let call: Call = thawed(frozen)?;
         let way = self.way().await?;
         if matches!(way, Way::Bot { .. }) != call.bot {
             let why = "the account's token is of another kind than when the post was put together; nothing was sent";
@@ -290,7 +284,7 @@ impl Api for Client {
     }
 
     async fn reconcile(&self, frozen: &Frozen, started: DateTime<Utc>) -> Result<Verdict, Fault> {
-        let call = call_of(frozen)?;
+        let call: Call = thawed(frozen)?;
         let way = self.way().await?;
         if !call.bot || !matches!(way, Way::Bot { .. }) {
             let why = "a webhook cannot read what is in its channel: look there, and tell with `smm resolve`";

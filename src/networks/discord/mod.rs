@@ -62,12 +62,6 @@ impl Mention {
     }
 }
 
-impl Settings {
-    fn of(account: &Account) -> Result<Self, String> {
-        serde_json::from_value(account.settings.clone().into()).map_err(|error| error.to_string())
-    }
-}
-
 impl Network for Discord {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
@@ -79,7 +73,7 @@ impl Network for Discord {
 
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>) {
         // The schema has said what cannot be read.
-        let Ok(settings) = Settings::of(account) else { return };
+        let Ok(settings) = account.read_settings::<Settings>() else { return };
         let mut wrong = |key, message: &str, help: &str| {
             problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Key { key }, message).help(help));
         };

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapter::{Draft, DraftMedia, Enclosure, Fault, Identity, Plan, Progress, Refusal, Sealed, Step, StepKind};
-use crate::model::{DeliveryId, Frozen, MediaKind, Place, Poll, Problem, Severity, codes, hex};
+use crate::adapter::check::{files_together, question, size, with_warning};
+use crate::adapter::{Draft, DraftMedia, Enclosing, Fault, Identity, Plan, Progress, Refusal, Sealed, Step, refused};
+use crate::model::{DeliveryId, Frozen, MediaKind, Place, Poll, Problem, codes, hex};
 use crate::text::{Counting, MentionWeight, Unit, measure};
 
 use super::profile::{FILES, QUESTION, REQUEST};
@@ -18,16 +19,6 @@ const SILENT: u32 = 1 << 12;
 
 /// Longest name of a thread.
 const THREAD_NAME: usize = 100;
-
-/// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
-pub(super) enum Task {
-    /// Reads and fits a file; gives a [`Sealed`].
-    Read(Enclosure),
-    /// Sends a message.
-    Publish(Message),
-}
 
 /// A part, but for what only the account's way in knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,52 +131,17 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
                 .help("write its address, `https://discord.com/channels/1/2/3` (Copy Message Link), or its number"),
         );
     }
-    if let Some(asked) = &draft.poll {
-        poll(draft, asked, problems);
+    question(draft, QUESTION, problems);
+    if let Some(poll) = draft.poll.as_ref().filter(|poll| !poll.seconds.is_multiple_of(3600)) {
+        let message = format!("polls are open for whole hours: {} of them", hours(poll));
+        problems.push(Problem::note(codes::POLL_DURATION, Place::Key { key: "poll" }, message));
     }
-    let warning = warning(draft);
-    let max = draft.limits.text.first().map_or(u64::MAX, |limit| limit.max);
     let mut first = 0;
     for (index, part) in draft.parts.iter().enumerate() {
-        // The generic check counts text and warning, not the marks that hide the one below the other.
-        if let Some(warning) = warning {
-            let whole = length(&content(&part.text, Some(warning)));
-            if whole > max && length(&part.text) + length(warning) <= max {
-                let place = Place::Text { key: "text", index, start: 0, end: part.text.len() };
-                let message = format!(
-                    "{whole} characters with the content warning and the marks that hide the text, {} too many",
-                    whole - max
-                );
-                problems.push(Problem::error(codes::TEXT_TOO_LONG, place, message).help("shorten it"));
-            }
-        }
+        let whole = length(&content(&part.text, draft.warning()));
+        with_warning(draft, index, whole, "the marks that hide the text", problems);
         files(draft, &part.media, first, problems);
         first += part.media.len();
-    }
-}
-
-fn poll(draft: &Draft<'_>, poll: &Poll, problems: &mut Vec<Problem>) {
-    let text = draft.parts.first().map_or("", |part| part.text.as_str());
-    let asked = length(text);
-    if asked > QUESTION {
-        let place = Place::Text { key: "text", index: 0, start: 0, end: text.len() };
-        let message = format!("the text is the poll's question: {asked} characters, {} too many", asked - QUESTION);
-        problems.push(
-            Problem::error(codes::TEXT_TOO_LONG, place, message).help(
-                "write a question of its own under `[posts.for.…]`, and what else there is to say in another post",
-            ),
-        );
-    }
-    let key = |key| Place::Key { key };
-    if warning(draft).is_some() {
-        problems.push(
-            Problem::error(codes::CONTENT_WARNING_UNSUPPORTED, key("content_warning"), "a poll cannot be hidden")
-                .help("send this post to other accounts, or set `content_warning = \"\"` under `[posts.for.…]`"),
-        );
-    }
-    if !poll.seconds.is_multiple_of(3600) {
-        let message = format!("polls are open for whole hours: {} of them", hours(poll));
-        problems.push(Problem::note(codes::POLL_DURATION, key("poll"), message));
     }
 }
 
@@ -194,18 +150,7 @@ fn hours(poll: &Poll) -> u64 {
 }
 
 fn files(draft: &Draft<'_>, media: &[DraftMedia], first: usize, problems: &mut Vec<Problem>) {
-    let videos = media.iter().filter(|media| media.facts.kind == MediaKind::Video).count();
-    // More of one kind than fit is said by the generic check.
-    if media.len() > FILES && videos <= FILES && media.len() - videos <= FILES {
-        problems.push(
-            Problem::error(
-                codes::MEDIA_TOO_MANY,
-                Place::Media { index: first + FILES, key: "" },
-                format!("{} files, {} too many: at most {FILES} in one message", media.len(), media.len() - FILES),
-            )
-            .help("take some out, or spread them over a thread with `part = 2`"),
-        );
-    }
+    files_together(media, FILES, first, problems);
     // A server that takes larger files takes them in larger messages, too.
     let most = draft.limits.video.map_or(0, |rule| rule.bytes).max(draft.limits.image.bytes).max(REQUEST);
     let bytes = |media: &DraftMedia| match media.facts.kind {
@@ -214,7 +159,7 @@ fn files(draft: &Draft<'_>, media: &[DraftMedia], first: usize, problems: &mut V
     };
     let total: u64 = media.iter().map(bytes).sum();
     if total > most {
-        let (total, most) = (crate::adapter::check::size(total), crate::adapter::check::size(most));
+        let (total, most) = (size(total), size(most));
         problems.push(
             Problem::error(
                 codes::MEDIA_TOO_MANY,
@@ -224,10 +169,6 @@ fn files(draft: &Draft<'_>, media: &[DraftMedia], first: usize, problems: &mut V
             .help("make them smaller, or spread them over a thread with `part = 2`"),
         );
     }
-}
-
-fn warning<'a>(draft: &'a Draft<'_>) -> Option<&'a str> {
-    draft.content_warning.as_deref().filter(|warning| !warning.trim().is_empty())
 }
 
 /// A text as it is sent. What is warned of is hidden until somebody taps on it.
@@ -243,39 +184,33 @@ fn content(text: &str, warning: Option<&str>) -> String {
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == Severity::Error);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let mut steps = Steps::default();
-    let warning = warning(draft);
+    refused(problems)?;
+    let mut plan = Plan::default();
+    let warning = draft.warning();
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         let first = index == 0;
-        let read = |media: &DraftMedia| Task::Read(Enclosure::new(media, draft.limits));
-        let files: Vec<_> =
-            part.media.iter().map(|media| steps.push(number, StepKind::Prepare, &read(media))).collect();
         let poll = draft.poll.clone().filter(|_| first);
         let poll = poll.map(|poll| Question { question: part.text.clone(), poll });
         let message = Message {
             nonce: nonce(draft.delivery, number, draft.generation),
             content: if poll.is_some() { String::new() } else { content(&part.text, warning) },
-            covered: !files.is_empty() && (warning.is_some() || !draft.labels.is_empty()),
-            files,
+            files: plan.enclose(number, &part.media, draft.limits),
+            covered: !part.media.is_empty() && (warning.is_some() || !draft.labels.is_empty()),
             poll,
             reply: draft.reply_to.as_deref().filter(|_| first).and_then(Target::parse),
             title: first.then(|| title(draft, &part.text)),
         };
-        steps.push(number, StepKind::Publish, &Task::Publish(message));
+        plan.publish(number, &Enclosing::Publish(message));
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
 /// The post's title, else its warning, else its first line.
 fn title(draft: &Draft<'_>, text: &str) -> String {
     let first = || text.lines().map(str::trim).find(|line| !line.is_empty());
     let title = draft.title.as_deref().map(str::trim).filter(|title| !title.is_empty());
-    let title = title.or(warning(draft)).or_else(first).unwrap_or("Post");
+    let title = title.or(draft.warning()).or_else(first).unwrap_or("Post");
     title.chars().take(THREAD_NAME).collect()
 }
 
@@ -285,24 +220,6 @@ fn nonce(delivery: DeliveryId, part: u16, generation: u32) -> String {
     hex(&bytes[..12])
 }
 
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
-    }
-}
-
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
-}
-
 /// Puts the request of a part together.
 pub(super) fn freeze(
     step: &Step,
@@ -310,19 +227,11 @@ pub(super) fn freeze(
     identity: &Identity,
     settings: &Settings,
 ) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = task(step)? else {
-        return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
-    };
+    let message: Message = step.enclosing()?;
     let who = Who::of(&identity.uid).ok_or_else(|| Fault::NotSent(format!("`{}` is nobody", identity.uid)))?;
-    let files = message.files.iter().map(|step| sealed(progress, *step)).collect::<Result<Vec<_>, _>>()?;
+    let files = progress.sealed(&message.files)?;
     let mut body = message.body(&files, settings);
-    let before = match step.part.checked_sub(1) {
-        Some(before) => {
-            let receipt = progress.receipts.iter().find(|receipt| receipt.part == before);
-            Some(receipt.ok_or_else(|| Fault::NotSent(format!("part {} has no receipt to go after", step.part)))?)
-        }
-        None => None,
-    };
+    let before = progress.before(step.part)?;
     let mut thread = None;
     if who.bot {
         body.insert("nonce".to_owned(), json!(message.nonce));
@@ -409,85 +318,43 @@ impl Message {
     }
 }
 
-fn sealed(progress: &Progress, step: usize) -> Result<Sealed, Fault> {
-    let value = progress.value(step).and_then(|value| serde_json::from_value(value.clone()).ok());
-    value.ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
-    use crate::adapter::{DraftPart, Limits};
-    use crate::model::{
-        Account, AccountName, CalendarName, LimitOverrides, MediaFacts, OccurrenceName, PostId, Prepared, Receipt,
-    };
+    use crate::adapter::suite::plans::{self, Gave, draft, rehearse, sealed, text};
+    use crate::adapter::{DraftPart, Limits, StepKind};
+    use crate::model::{Account, LimitOverrides};
     use crate::networks::discord::profile::PROFILE;
 
     const BOT: &str = "bot:5@1/20";
     const HOOK: &str = "webhook:7@1";
 
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
-    }
-
     fn account() -> Account {
-        Account::new(AccountName::new("news"), "discord")
+        plans::account("news", "discord")
     }
 
     fn limits() -> Limits {
         Limits::new(&PROFILE, &LimitOverrides::default())
     }
 
-    fn draft<'a>(account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("news"),
-        );
-        Draft::new(delivery, account, limits, parts)
-    }
-
-    fn text(text: &str) -> DraftPart {
-        DraftPart { text: text.to_owned(), ..DraftPart::default() }
-    }
-
     fn file(kind: MediaKind, bytes: u64, alt: &str) -> DraftMedia {
         let (file, mime) = if kind == MediaKind::Video { ("a.mp4", "video/mp4") } else { ("dir/a b.png", "image/png") };
-        let facts = MediaFacts { kind, mime: mime.to_owned(), bytes, width: 3, height: 3 };
-        DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
+        plans::file(file, kind, mime, bytes, alt)
     }
 
     /// The requests of all parts, as if every step had gone well.
     fn requests(plan: &Plan, uid: &str, settings: &Settings) -> Result<Vec<Frozen>, Fault> {
-        let identity = Identity {
-            uid: uid.to_owned(),
-            handle: "acme".to_owned(),
-            host: "https://discord.com".to_owned(),
-            limits: LimitOverrides::default(),
-            repeat: None,
-        };
-        let mut progress = Progress::default();
+        let identity = plans::identity(uid, "https://discord.com");
         let mut requests = Vec::new();
-        for step in &plan.steps {
-            match task(step).expect("a task") {
-                Task::Read(enclosure) => {
-                    let facts = enclosure.media.facts.clone();
-                    let name = enclosure.media.file.rsplit('/').next().unwrap_or_default().to_owned();
-                    let (width, height, kind) = (facts.width, facts.height, facts.kind);
-                    let sealed = Sealed { enclosure, hash: "00ff".to_owned(), name, kind, width, height };
-                    progress.prepared.push(Prepared { step: step.index, value: json!(sealed), at: at() });
-                }
-                Task::Publish(_) => {
-                    requests.push(freeze(step, &progress, &identity, settings)?);
-                    let kept = Kept { channel: Snowflake::parse("31").expect("a number"), thread: true };
-                    let (id, data) = ((100 + step.part).to_string(), json!(kept));
-                    progress.receipts.push(Receipt { part: step.part, id, url: None, at: at(), data });
-                }
+        rehearse(plan, |step, progress| {
+            if step.kind == StepKind::Prepare {
+                return sealed(step);
             }
-        }
-        Ok(requests)
+            requests.push(freeze(step, progress, &identity, settings));
+            let kept = Kept { channel: Snowflake::parse("31").expect("a number"), thread: true };
+            Gave::Receipt((100 + step.part).to_string(), json!(kept))
+        });
+        requests.into_iter().collect()
     }
 
     fn problems(draft: &Draft<'_>) -> Vec<&'static str> {

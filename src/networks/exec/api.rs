@@ -11,12 +11,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::{
-    Api, Fault, Identity, Metrics, Outside, ProgramCall, ProgramEnd, Progress, Refusal, Reply, Step, Verdict,
+    Api, Fault, Identity, Metrics, Outside, ProgramCall, ProgramEnd, Progress, Refusal, Reply, Step, Verdict, thawed,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
 use super::Settings;
-use super::plan::{self, Call, Task};
+use super::plan::{self, Call};
 use super::profile::PROFILE;
 use super::wire::{CREDENTIALS, ErrorBody, LATER, Looked, Published, REFUSED, VERSION, Who};
 
@@ -32,7 +32,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
-        Self { account: account.name.to_string(), settings: Settings::of(account), outside }
+        // What cannot be read is refused by the schema before.
+        Self { account: account.name.to_string(), settings: account.read_settings().unwrap_or_default(), outside }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -94,11 +95,6 @@ impl Client {
         let good = (1..=LONGEST).contains(&published.id.len()) && !published.id.contains(char::is_control);
         good.then(|| Receipt { part, id: published.id, url, at: self.now(), data: Value::Null })
     }
-
-    fn call(frozen: &Frozen) -> Result<Call, Fault> {
-        serde_json::from_value(frozen.request.clone())
-            .map_err(|error| Fault::NotSent(format!("the request cannot be read: {error}")))
-    }
 }
 
 #[async_trait]
@@ -126,10 +122,7 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
-        match plan::task(step)? {
-            Task::Read(enclosure) => Ok(json!(enclosure.seal(&*self.outside.media, &PROFILE).await?)),
-            Task::Publish(_) => Err(Fault::NotSent(format!("step {} is not to be prepared", step.index))),
-        }
+        step.seal(&*self.outside.media, &PROFILE).await
     }
 
     fn freeze(
@@ -143,7 +136,7 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let call = Self::call(frozen)?;
+        let call: Call = thawed(frozen)?;
         let mut rendering = call.rendering;
         let mut media = Vec::new();
         for sealed in &call.files {
@@ -160,7 +153,7 @@ impl Api for Client {
     }
 
     async fn reconcile(&self, frozen: &Frozen, started: DateTime<Utc>) -> Result<Verdict, Fault> {
-        let call = Self::call(frozen)?;
+        let call: Call = thawed(frozen)?;
         let more = json!({"id": call.id, "rendering": call.rendering, "started": started.to_rfc3339()});
         let looked: Looked = match self.ask("look-up", more, false).await {
             Err(Fault::Refused { refusal: Refusal::Invalid, message, .. }) => {

@@ -51,13 +51,6 @@ impl Repeat {
     }
 }
 
-impl Settings {
-    fn of(account: &Account) -> Self {
-        // What cannot be read is refused by the schema before.
-        serde_json::from_value(account.settings.clone().into()).unwrap_or_default()
-    }
-}
-
 impl Network for Exec {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
@@ -72,7 +65,7 @@ impl Network for Exec {
     }
 
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>) {
-        if Settings::of(account).command.first().is_none_or(String::is_empty) {
+        if account.read_settings::<Settings>().unwrap_or_default().command.first().is_none_or(String::is_empty) {
             let place = Place::Key { key: "command" };
             problems.push(
                 Problem::error(codes::ACCOUNT_SETTING, place, "an `exec` account needs the `command` that it runs")

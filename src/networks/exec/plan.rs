@@ -3,18 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::adapter::{Draft, DraftPart, Enclosure, Fault, Plan, Progress, Sealed, Step, StepKind};
+use crate::adapter::{Draft, DraftPart, Enclosing, Fault, Plan, Progress, Sealed, Step};
 use crate::model::{Frozen, Visibility, hex};
-
-/// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
-pub(super) enum Task {
-    /// Reads and fits a file; gives a [`Sealed`].
-    Read(Enclosure),
-    /// Has a part published.
-    Publish(Message),
-}
 
 /// A part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,21 +25,15 @@ pub(super) struct Call {
 
 /// For each part its files, then its request.
 pub(super) fn plan(draft: &Draft<'_>) -> Plan {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut push = |part: u16, kind: StepKind, task: &Task| {
-        let index = steps.len();
-        steps.push(Step { index, part, kind, payload: json!(task) });
-        index
-    };
+    let mut plan = Plan::default();
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
-        let read = part.media.iter().map(|media| Task::Read(Enclosure::new(media, draft.limits)));
-        let files = read.map(|task| push(number, StepKind::Prepare, &task)).collect();
+        let files = plan.enclose(number, &part.media, draft.limits);
         let bytes = draft.delivery.derive_bytes("exec id", number, draft.generation);
         let message = Message { id: hex(&bytes[..16]), rendering: rendering(draft, index, part), files };
-        push(number, StepKind::Publish, &Task::Publish(message));
+        plan.publish(number, &Enclosing::Publish(message));
     }
-    Plan { steps }
+    plan
 }
 
 fn rendering(draft: &Draft<'_>, index: usize, part: &DraftPart) -> Value {
@@ -76,56 +60,31 @@ fn rendering(draft: &Draft<'_>, index: usize, part: &DraftPart) -> Value {
     rendering
 }
 
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
-}
-
 /// Puts the request of a part together.
 pub(super) fn freeze(step: &Step, progress: &Progress) -> Result<Frozen, Fault> {
-    let Task::Publish(mut message) = task(step)? else {
-        return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
-    };
-    if let Some(before) = step.part.checked_sub(1) {
-        let receipt = progress.receipts.iter().find(|receipt| receipt.part == before);
-        let receipt =
-            receipt.ok_or_else(|| Fault::NotSent(format!("part {} has no receipt to go after", step.part)))?;
-        message.rendering["after"] = json!({"id": receipt.id, "url": receipt.url});
+    let Message { id, mut rendering, files } = step.enclosing()?;
+    if let Some(receipt) = progress.before(step.part)? {
+        rendering["after"] = json!({"id": receipt.id, "url": receipt.url});
     }
-    let sealed = |step: &usize| {
-        let value = progress.value(*step).and_then(|value| serde_json::from_value(value.clone()).ok());
-        value.ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-    };
-    let files = message.files.iter().map(sealed).collect::<Result<Vec<Sealed>, Fault>>()?;
-    let call = Call { id: message.id.clone(), rendering: message.rendering, files };
-    Ok(Frozen { part: step.part, key: message.id, request: json!(call) })
+    let call = Call { id: id.clone(), rendering, files: progress.sealed(&files)? };
+    Ok(Frozen { part: step.part, key: id, request: json!(call) })
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
-    use crate::adapter::{DraftMedia, Limits};
-    use crate::model::{
-        Account, AccountName, CalendarName, DeliveryId, LimitOverrides, MediaFacts, MediaKind, OccurrenceName, Poll,
-        PostId, Prepared, Receipt,
-    };
+    use crate::adapter::suite::plans::{self, Gave, rehearse, sealed};
+    use crate::adapter::{Limits, StepKind};
+    use crate::model::{LimitOverrides, MediaKind, Poll};
     use crate::networks::exec::profile::PROFILE;
 
     #[test]
     fn a_nasty_thread() {
-        let at: DateTime<Utc> = "2026-12-01T09:00:00Z".parse().expect("a date");
-        let account = Account::new(AccountName::new("own"), "exec");
+        let account = plans::account("own", "exec");
         let limits = Limits::new(&PROFILE, &LimitOverrides::default());
-        let (calendar, occurrence) = (CalendarName::new("acme"), OccurrenceName::once(&PostId::new("launch")));
-        let delivery = DeliveryId::derive(&calendar, &occurrence, &account.name);
-        let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 9, width: 3, height: 3 };
-        let media = vec![DraftMedia { file: "a b.png".to_owned(), alt: "Ein \"Bild\"\n$(rm -rf)".to_owned(), facts }];
+        let media = vec![plans::file("a b.png", MediaKind::Image, "image/png", 9, "Ein \"Bild\"\n$(rm -rf)")];
         let text = "\u{1b}[2J'; rm -rf / # \"two\" \\ 👨‍👩‍👧‍👦 مرحبا".to_owned();
-        let parts = vec![DraftPart { text, media }, DraftPart { text: "Two".to_owned(), media: Vec::new() }];
-        let mut draft = Draft::new(delivery, &account, &limits, parts);
+        let mut draft = plans::draft(&account, &limits, vec![DraftPart { text, media }, plans::text("Two")]);
         draft.title = Some("A title".to_owned());
         draft.visibility = Some(Visibility::Private);
         draft.content_warning = Some("Spoilers".to_owned());
@@ -134,19 +93,14 @@ mod tests {
         draft.poll = Some(Poll { options, seconds: 3600, multiple: true, hide_totals: false });
         let plan = plan(&draft);
         assert_eq!(plan, super::plan(&draft));
-        let mut progress = Progress::default();
         let mut requests = Vec::new();
-        for step in &plan.steps {
-            if let Task::Read(enclosure) = task(step).expect("a task") {
-                let (hash, name) = ("00ff".to_owned(), enclosure.media.file.clone());
-                let sealed = Sealed { enclosure, hash, name, kind: MediaKind::Image, width: 3, height: 3 };
-                progress.prepared.push(Prepared { step: step.index, value: json!(sealed), at });
-            } else {
-                requests.push(freeze(step, &progress).expect("a request"));
-                let id = format!("post-{}", step.part);
-                progress.receipts.push(Receipt { part: step.part, id, url: None, at, data: Value::Null });
+        rehearse(&plan, |step, progress| {
+            if step.kind == StepKind::Prepare {
+                return sealed(step);
             }
-        }
+            requests.push(freeze(step, progress).expect("a request"));
+            Gave::Receipt(format!("post-{}", step.part), Value::Null)
+        });
         insta::assert_json_snapshot!(json!({"plan": plan, "requests": requests}));
     }
 }

@@ -9,11 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Field, Request};
-use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict};
+use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed};
 use crate::model::{Account, Frozen, Receipt};
 
 use super::Settings;
-use super::plan::{self, Call, Task};
+use super::plan::{self, Call};
 use super::profile::{PROFILE, SERVER};
 use super::reference::{self, Reference};
 use super::wire::{ChatAnswer, Envelope, ErrorBody, Kept, Message, Sent, User};
@@ -31,7 +31,7 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
         let server = account.server.as_deref().unwrap_or(SERVER).trim_end_matches('/').to_owned();
-        Self { server, settings: Settings::of(account), outside }
+        Self { server, settings: account.read_settings(), outside }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -179,10 +179,7 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
-        match plan::task(step)? {
-            Task::Read(enclosure) => Ok(json!(enclosure.seal(&*self.outside.media, &PROFILE).await?)),
-            Task::Publish(_) => Err(Fault::NotSent(format!("step {} is not to be prepared", step.index))),
-        }
+        step.seal(&*self.outside.media, &PROFILE).await
     }
 
     fn freeze(
@@ -196,8 +193,7 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let call: Call = serde_json::from_value(frozen.request.clone())
-            .map_err(|error| Fault::NotSent(format!("the request cannot be read: {error}")))?;
+        let call: Call = thawed(frozen)?;
         let mut request = self.request(&call.method, self.body(&call).await?).await?;
         if !call.files.is_empty() {
             request = request.timeout(UPLOAD_TIMEOUT);

@@ -74,12 +74,6 @@ enum Preview {
     Large,
 }
 
-impl Settings {
-    fn of(account: &Account) -> Result<Self, String> {
-        serde_json::from_value(account.settings.clone().into()).map_err(|error| error.to_string())
-    }
-}
-
 impl Network for Telegram {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
@@ -98,7 +92,7 @@ impl Network for Telegram {
             problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Key { key }, message).help(help));
         };
         let help = "add `chat = \"@channel\"`, or the number of a private one: `chat = \"-1001234567890\"`";
-        match Settings::of(account) {
+        match account.read_settings() {
             Ok(Settings { chat: None, .. }) => {
                 wrong("chat", "a Telegram account needs the `chat` that it posts to".to_owned(), help);
             }

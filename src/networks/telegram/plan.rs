@@ -6,23 +6,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapter::{Draft, DraftMedia, Enclosure, Fault, Identity, Plan, Progress, Sealed, Step, StepKind};
-use crate::model::{DeliveryId, Frozen, MediaKind, Place, Poll, Problem, Severity, codes, hex};
+use crate::adapter::check::{files_together, question, with_warning};
+use crate::adapter::{Draft, DraftMedia, Enclosing, Fault, Identity, Plan, Progress, Sealed, Step, refused};
+use crate::model::{DeliveryId, Frozen, MediaKind, Place, Poll, Problem, codes, hex};
 use crate::text::{Counting, MentionWeight, Unit, measure};
 
 use super::profile::{ALBUM, CAPTION, QUESTION, RATIO};
 use super::reference::Reference;
 use super::{Preview, Settings};
-
-/// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
-pub(super) enum Task {
-    /// Reads and fits a file; gives a [`Sealed`].
-    Read(Enclosure),
-    /// Sends a message or an album.
-    Publish(Message),
-}
 
 /// A part, but for what only the chat knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,9 +54,14 @@ pub(super) struct Attached {
     pub(super) file: Sealed,
 }
 
-/// Code points: what Telegram counts, after entities parsing.
-fn length(text: &str) -> u64 {
-    measure(text, Counting { unit: Unit::CodePoints, link: None, mention: MentionWeight::Raw })
+/// How long a part is after entities parsing, in code points: its text, and the warning with an empty line above it.
+fn visible(text: &str, warning: Option<&str>) -> u64 {
+    let length = |text| measure(text, Counting { unit: Unit::CodePoints, link: None, mention: MentionWeight::Raw });
+    match warning {
+        None => length(text),
+        Some(warning) if text.is_empty() => length(warning),
+        Some(warning) => length(warning) + 2 + length(text),
+    }
 }
 
 /// What data cannot say.
@@ -79,78 +75,29 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
                 .help("write its address, `https://t.me/channel/123`, or its number in the account's own chat"),
         );
     }
-    let warning = warning(draft);
-    if let Some(poll) = draft.poll.as_ref().filter(|_| !draft.parts.is_empty()) {
-        question(draft, poll, problems);
-    }
+    question(draft, QUESTION, problems);
     let mut first = 0;
     for (index, part) in draft.parts.iter().enumerate() {
-        let text = Place::Text { key: "text", index, start: 0, end: part.text.len() };
-        let visible = length(&part.text) + warning.map_or(0, |warning| length(warning) + 2);
-        let max = draft.limits.text.first().map_or(u64::MAX, |limit| limit.max);
-        // The generic check counts the warning, but not the empty line below it.
-        if warning.is_some() && !part.text.is_empty() && visible > max && visible - 2 <= max {
-            problems.push(
-                Problem::error(
-                    codes::TEXT_TOO_LONG,
-                    text,
-                    format!(
-                        "{visible} characters with the content warning and the line below it, {} too many",
-                        visible - max
-                    ),
-                )
-                .help("shorten it"),
+        let visible = visible(&part.text, draft.warning());
+        with_warning(draft, index, visible, "the empty line below it", problems);
+        let fits = draft.limits.text.first().is_none_or(|limit| visible <= limit.max);
+        if !part.media.is_empty() && visible > CAPTION && fits {
+            let text = Place::Text { key: "text", index, start: 0, end: part.text.len() };
+            let message = format!(
+                "{visible} characters, and a caption has at most {CAPTION}: the media go out first, the text answers them"
             );
-        } else if !part.media.is_empty() && visible > CAPTION {
-            problems.push(
-                Problem::note(codes::CAPTION_TOO_LONG, text, format!("{visible} characters, and a caption has at most {CAPTION}: the media go out first, the text answers them"))
-                    .help("shorten it to keep them together"),
-            );
+            problems
+                .push(Problem::note(codes::CAPTION_TOO_LONG, text, message).help("shorten it to keep them together"));
         }
         album(&part.media, first, problems);
         first += part.media.len();
     }
 }
 
-fn question(draft: &Draft<'_>, _poll: &Poll, problems: &mut Vec<Problem>) {
-    let text = &draft.parts[0].text;
-    let asked = length(text);
-    if asked > QUESTION {
-        let place = Place::Text { key: "text", index: 0, start: 0, end: text.len() };
-        let message = format!("the text is the poll's question: {asked} characters, {} too many", asked - QUESTION);
-        problems.push(
-            Problem::error(codes::TEXT_TOO_LONG, place, message).help(
-                "write a question of its own under `[posts.for.…]`, and what else there is to say in another post",
-            ),
-        );
-    }
-    if warning(draft).is_some() {
-        problems.push(
-            Problem::error(
-                codes::CONTENT_WARNING_UNSUPPORTED,
-                Place::Key { key: "content_warning" },
-                "a poll's question cannot be hidden",
-            )
-            .help("send this post to other accounts, or set `content_warning = \"\"` under `[posts.for.…]`"),
-        );
-    }
-}
-
 /// The rules of one message's files; the first of them has this number.
 fn album(media: &[DraftMedia], first: usize, problems: &mut Vec<Problem>) {
     let at = |index: usize, key: &'static str| Place::Media { index: first + index, key };
-    let pictures = media.iter().filter(|media| media.facts.kind != MediaKind::Video).count();
-    // More of one kind than fit is said by the generic check.
-    if media.len() > ALBUM && pictures <= ALBUM && media.len() - pictures <= ALBUM {
-        problems.push(
-            Problem::error(
-                codes::MEDIA_TOO_MANY,
-                at(ALBUM, ""),
-                format!("{} files, {} too many: at most {ALBUM} in one album", media.len(), media.len() - ALBUM),
-            )
-            .help("take some out, or spread them over a thread with `part = 2`"),
-        );
-    }
+    files_together(media, ALBUM, first, problems);
     for (index, media_file) in media.iter().enumerate() {
         let facts = &media_file.facts;
         if facts.kind == MediaKind::Animation && media.len() > 1 {
@@ -176,46 +123,35 @@ fn album(media: &[DraftMedia], first: usize, problems: &mut Vec<Problem>) {
     }
 }
 
-fn warning<'a>(draft: &'a Draft<'_>) -> Option<&'a str> {
-    draft.content_warning.as_deref().filter(|warning| !warning.trim().is_empty())
-}
-
 /// The steps of a draft: for each part its files, then its message.
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == Severity::Error);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let mut steps = Steps::default();
-    let (mut number, warning) = (0, warning(draft));
+    refused(problems)?;
+    let mut plan = Plan::default();
+    let (mut number, warning) = (0, draft.warning());
     for (index, part) in draft.parts.iter().enumerate() {
         let first = index == 0;
-        let read = |media: &DraftMedia| Task::Read(Enclosure::new(media, draft.limits));
-        let files: Vec<_> =
-            part.media.iter().map(|media| steps.push(number, StepKind::Prepare, &read(media))).collect();
         let mut message = Message {
             key: key(draft.delivery, number, draft.generation),
             html: html(&part.text, warning),
-            files,
+            files: plan.enclose(number, &part.media, draft.limits),
             covered: !part.media.is_empty() && (warning.is_some() || !draft.labels.is_empty()),
             poll: draft.poll.clone().filter(|_| first).map(|poll| Question { question: part.text.clone(), poll }),
             reply: draft.reply_to.as_deref().filter(|_| first).and_then(Reference::parse),
             link: draft.link.clone().filter(|link| first && is_web(link)),
         };
-        let visible = length(&part.text) + warning.map_or(0, |warning| length(warning) + 2);
-        if !message.files.is_empty() && visible > CAPTION {
+        if !message.files.is_empty() && visible(&part.text, warning) > CAPTION {
             let alone = Message { html: String::new(), link: None, ..message.clone() };
-            steps.push(number, StepKind::Publish, &Task::Publish(alone));
+            plan.publish(number, &Enclosing::Publish(alone));
             number += 1;
             let key = key(draft.delivery, number, draft.generation);
             message = Message { key, files: Vec::new(), covered: false, reply: None, ..message };
         }
-        steps.push(number, StepKind::Publish, &Task::Publish(message));
+        plan.publish(number, &Enclosing::Publish(message));
         number += 1;
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
 fn is_web(link: &str) -> bool {
@@ -241,24 +177,6 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
-    }
-}
-
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
-}
-
 /// Puts the request of a part together. It names the chat by its number: a name may be given to another chat.
 pub(super) fn freeze(
     step: &Step,
@@ -266,9 +184,7 @@ pub(super) fn freeze(
     identity: &Identity,
     settings: &Settings,
 ) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = task(step)? else {
-        return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
-    };
+    let message: Message = step.enclosing()?;
     let chat = identity.uid.rsplit_once('/').and_then(|(_, chat)| chat.parse::<i64>().ok());
     let chat = chat.ok_or_else(|| Fault::NotSent(format!("`{}` names no chat", identity.uid)))?;
     let call = message.call(step.part, progress, chat, &identity.handle, settings)?;
@@ -285,7 +201,7 @@ impl Message {
         handle: &str,
         settings: &Settings,
     ) -> Result<Call, Fault> {
-        let files = self.files.iter().map(|step| sealed(progress, *step)).collect::<Result<Vec<_>, _>>()?;
+        let files = progress.sealed(&self.files)?;
         let mut fields = Map::new();
         let mut put = |key: &str, value: Value| fields.insert(key.to_owned(), value);
         put("chat_id", json!(chat));
@@ -360,9 +276,7 @@ impl Message {
     }
 
     fn reply(&self, part: u16, progress: &Progress, chat: i64, handle: &str) -> Result<Option<Value>, Fault> {
-        if let Some(before) = part.checked_sub(1) {
-            let receipt = progress.receipts.iter().find(|receipt| receipt.part == before);
-            let receipt = receipt.ok_or_else(|| Fault::NotSent(format!("part {part} has no receipt to go after")))?;
+        if let Some(receipt) = progress.before(part)? {
             let id = Reference::parse(&receipt.id);
             let id = id.ok_or_else(|| Fault::NotSent(format!("`{}` is no message's number", receipt.id)))?;
             return Ok(Some(json!({"message_id": id.message})));
@@ -419,48 +333,23 @@ fn preview(wanted: Option<Preview>, link: Option<&str>) -> Option<Value> {
     Some(Value::Object(options))
 }
 
-fn sealed(progress: &Progress, step: usize) -> Result<Sealed, Fault> {
-    let value = progress.value(step).and_then(|value| serde_json::from_value(value.clone()).ok());
-    value.ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
-    use crate::adapter::{DraftPart, Limits};
-    use crate::model::{
-        Account, AccountName, CalendarName, LimitOverrides, MediaFacts, OccurrenceName, PostId, Prepared, Receipt,
-    };
+    use crate::adapter::suite::plans::{self, Gave, draft, rehearse, sealed, text};
+    use crate::adapter::{DraftPart, Limits, StepKind};
+    use crate::model::{Account, LimitOverrides};
     use crate::networks::telegram::Chat;
     use crate::networks::telegram::profile::PROFILE;
 
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
-    }
-
     fn account() -> Account {
-        let mut account = Account::new(AccountName::new("channel"), "telegram");
+        let mut account = plans::account("channel", "telegram");
         account.settings.insert("chat".to_owned(), json!("@acme"));
         account
     }
 
-    fn draft<'a>(account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("channel"),
-        );
-        Draft::new(delivery, account, limits, parts)
-    }
-
     fn limits() -> Limits {
         Limits::new(&PROFILE, &LimitOverrides::default())
-    }
-
-    fn text(text: &str) -> DraftPart {
-        DraftPart { text: text.to_owned(), ..DraftPart::default() }
     }
 
     fn file(kind: MediaKind, width: u32, height: u32) -> DraftMedia {
@@ -469,49 +358,26 @@ mod tests {
             MediaKind::Animation => ("a.gif", "image/gif"),
             MediaKind::Video => ("a.mp4", "video/mp4"),
         };
-        let facts = MediaFacts { kind, mime: mime.to_owned(), bytes: 9, width, height };
-        DraftMedia { file: file.to_owned(), alt: "not sent".to_owned(), facts }
+        let mut media = plans::file(file, kind, mime, 9, "not sent");
+        (media.facts.width, media.facts.height) = (width, height);
+        media
     }
 
     fn with(text: &str, media: Vec<DraftMedia>) -> DraftPart {
         DraftPart { text: text.to_owned(), media }
     }
 
-    fn identity() -> Identity {
-        Identity {
-            uid: "7/-1001234567890".to_owned(),
-            handle: "@acme".to_owned(),
-            host: "https://api.telegram.org".to_owned(),
-            limits: LimitOverrides::default(),
-            repeat: None,
-        }
-    }
-
     /// The requests of all parts, as if every step had gone well.
     fn requests(plan: &Plan, settings: &Settings) -> Vec<Frozen> {
-        let mut progress = Progress::default();
+        let identity = plans::identity("7/-1001234567890", "https://api.telegram.org");
         let mut requests = Vec::new();
-        for step in &plan.steps {
-            match task(step).expect("a task") {
-                Task::Read(enclosure) => {
-                    let facts = enclosure.media.facts.clone();
-                    let sealed = Sealed {
-                        name: enclosure.media.file.clone(),
-                        hash: "00ff".to_owned(),
-                        kind: facts.kind,
-                        width: facts.width,
-                        height: facts.height,
-                        enclosure,
-                    };
-                    progress.prepared.push(Prepared { step: step.index, value: json!(sealed), at: at() });
-                }
-                Task::Publish(_) => {
-                    requests.push(freeze(step, &progress, &identity(), settings).expect("a request"));
-                    let id = (100 + step.part).to_string();
-                    progress.receipts.push(Receipt { part: step.part, id, url: None, at: at(), data: Value::Null });
-                }
+        rehearse(plan, |step, progress| {
+            if step.kind == StepKind::Prepare {
+                return sealed(step);
             }
-        }
+            requests.push(freeze(step, progress, &identity, settings).expect("a request"));
+            Gave::Receipt((100 + step.part).to_string(), Value::Null)
+        });
         requests
     }
 

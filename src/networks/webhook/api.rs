@@ -8,7 +8,9 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::adapter::http::{Answer, Body, Request, is_loopback};
-use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Step, Verdict};
+use crate::adapter::{
+    Api, Fault, Identity, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Step, Verdict, thawed,
+};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt, hex};
 
 use super::Settings;
@@ -25,7 +27,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
-        Self { server: account.server.clone(), settings: Settings::of(account), outside }
+        // What cannot be read is refused by the schema before.
+        Self { server: account.server.clone(), settings: account.read_settings().unwrap_or_default(), outside }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -126,8 +129,7 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let call: Call = serde_json::from_value(frozen.request.clone())
-            .map_err(|error| Fault::NotSent(format!("the request cannot be read: {error}")))?;
+        let call: Call = thawed(frozen)?;
         let answer = self.outside.http.publish(self.request(&call).await?).await?;
         if !answer.is_success() {
             return Err(self.refusal(&answer, true));

@@ -27,13 +27,6 @@ struct Settings {
     idempotent: bool,
 }
 
-impl Settings {
-    fn of(account: &Account) -> Self {
-        // What cannot be read is refused by the schema before.
-        serde_json::from_value(account.settings.clone().into()).unwrap_or_default()
-    }
-}
-
 impl Network for Webhook {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
