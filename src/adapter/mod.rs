@@ -17,6 +17,7 @@ pub mod http;
 pub mod mail;
 pub mod socket;
 
+mod content;
 mod draft;
 mod enclosure;
 mod fault;
@@ -30,6 +31,7 @@ mod sign_in;
 #[cfg(feature = "testing")]
 pub mod suite;
 
+pub use content::{Content, MediaFile, MediaHead, Unread};
 pub use draft::{Draft, DraftMedia, DraftPart};
 pub use enclosure::{Enclosing, Enclosure, Sealed};
 pub use fault::{Fault, Refusal};

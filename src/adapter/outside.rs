@@ -10,7 +10,7 @@ use crate::model::MediaFacts;
 
 use super::http::Http;
 use super::mail::Mailer;
-use super::{DraftMedia, Fault, Limits, Programs};
+use super::{DraftMedia, Fault, Limits, MediaHead, Programs};
 
 /// Everything of the outside that an adapter may use.
 #[derive(Clone)]
@@ -78,7 +78,14 @@ pub trait MediaSource: Send + Sync {
         Ok(whole[at(offset)..at(offset.saturating_add(length))].to_vec())
     }
 
-    /// So many bytes of a file have arrived at the network: for those who watch.
+    /// A file that is sent as it is, as it lies there now; `None`: it is made to fit first ([`MediaSource::fetch`]). One that
+    /// is another than when it was planned is [`super::Refusal::Invalid`].
+    async fn head(&self, media: &DraftMedia, limits: &Limits) -> Result<Option<MediaHead>, Fault> {
+        let _ = (media, limits);
+        Ok(None)
+    }
+
+    /// So many bytes of a file are on their way to the network, or there: for those who watch.
     fn arrived(&self, media: &DraftMedia, bytes: u64) {
         let _ = (media, bytes);
     }

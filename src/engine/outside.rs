@@ -11,7 +11,9 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use crate::adapter::{DraftMedia, Fault, Files, ImageRule, Limits, MediaBytes, MediaSource, Refusal, VideoRule};
+use crate::adapter::{
+    DraftMedia, Fault, Files, ImageRule, Limits, MediaBytes, MediaHead, MediaSource, Refusal, VideoRule,
+};
 use crate::media::{self, MediaError, Target};
 use crate::model::{MediaFacts, MediaKind};
 
@@ -339,6 +341,27 @@ impl MediaSource for FolderMedia {
         .await
     }
 
+    async fn head(&self, media: &DraftMedia, limits: &Limits) -> Result<Option<MediaHead>, Fault> {
+        if media.facts.kind != MediaKind::Video {
+            return Ok(None);
+        }
+        let (root, media, rule) = (self.root.clone(), media.clone(), limits.video);
+        blocking(move || {
+            let file = &media.file;
+            let found = media::walk(&root, file).map_err(|error| unusable(file, &error))?;
+            let mark = found.map(|(_, metadata)| media::mark(&metadata)).unwrap_or_default();
+            let facts = media::probe_file(&root, file).map_err(|error| unusable(file, &error))?;
+            if (facts.kind, facts.bytes) != (media.facts.kind, media.facts.bytes) {
+                let why = format!("`{file}` is another file than when it was planned; publish again");
+                return Err(Fault::refused(Refusal::Invalid, why));
+            }
+            allowed(file, &facts, rule)?;
+            let name = name(file, &facts.mime);
+            Ok(Some(MediaHead { facts, name, mark }))
+        })
+        .await
+    }
+
     fn arrived(&self, media: &DraftMedia, bytes: u64) {
         (self.watch)(&media.file, bytes, media.facts.bytes);
     }
@@ -366,17 +389,23 @@ fn target(rule: &ImageRule) -> Target {
 
 /// A video, as it is.
 fn passed(root: &Path, file: &str, facts: &MediaFacts, rule: Option<VideoRule>) -> Result<MediaBytes, Fault> {
+    let limit = allowed(file, facts, rule)?;
+    let bytes = media::read_file(root, file, limit).map_err(|error| unusable(file, &error))?;
+    // It may have been replaced since its head was read.
+    let facts = media::probe(&bytes).map_err(|error| unusable(file, &error))?;
+    let name = name(file, &facts.mime);
+    Ok(MediaBytes { bytes, facts, name })
+}
+
+/// Whether a video may be sent as it is; gives the most bytes that one may have.
+fn allowed(file: &str, facts: &MediaFacts, rule: Option<VideoRule>) -> Result<u64, Fault> {
     let Some(rule) = rule else {
         return Err(Fault::refused(Refusal::Invalid, format!("`{file}` is a video, and the network takes none")));
     };
     // Videos have no rule for pixels: the same judgement as for pictures, with the sides left open.
     let target = Target::new(rule.mimes, rule.bytes, u64::MAX, u32::MAX);
     media::foresee(facts, &target).map_err(|error| unusable(file, &error))?;
-    let bytes = media::read_file(root, file, rule.bytes).map_err(|error| unusable(file, &error))?;
-    // It may have been replaced since its head was read.
-    let facts = media::probe(&bytes).map_err(|error| unusable(file, &error))?;
-    let name = name(file, &facts.mime);
-    Ok(MediaBytes { bytes, facts, name })
+    Ok(rule.bytes)
 }
 
 /// A file that cannot be used is a matter of the content: the same file never can be.

@@ -14,7 +14,7 @@ mod video;
 
 pub use error::MediaError;
 pub use fit::{fit, foresee};
-pub(crate) use open::{parts, walk};
+pub(crate) use open::{mark, parts, walk};
 pub use open::{read_file, read_range};
 pub use probe::{probe, probe_file};
 

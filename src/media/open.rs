@@ -77,6 +77,15 @@ pub(crate) fn walk(root: &Path, relative: &str) -> Result<Option<(PathBuf, Metad
     Ok(found.map(|metadata| (path, metadata)))
 }
 
+/// Tells a file from any other that lies, or lay, in its place: also from one of the same length and time.
+pub(crate) fn mark(metadata: &Metadata) -> String {
+    #[cfg(unix)]
+    let number = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let number = 0;
+    format!("{} {number} {:?}", metadata.len(), metadata.modified().ok())
+}
+
 /// A file that is open for reading, and its size.
 #[derive(Debug)]
 pub(super) struct Opened {

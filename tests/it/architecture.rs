@@ -21,7 +21,7 @@ const LAYERS: &[&[&str]] = &[
 /// The one place that may name a crate.
 const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["ledger/sqlite/"]),
-    ("reqwest", &["adapter/http.rs"]),
+    ("reqwest", &["adapter/http/"]),
     ("tokio_tungstenite", &["adapter/socket.rs"]),
     ("k256", &["networks/nostr/key.rs"]),
     ("bech32", &["networks/nostr/name.rs"]),

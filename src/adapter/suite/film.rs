@@ -1,14 +1,18 @@
 //! A large file that nobody holds.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::super::{DraftMedia, Fault, Limits, MediaBytes, MediaSource};
+use super::super::{DraftMedia, Fault, Limits, MediaBytes, MediaHead, MediaSource};
+use crate::model::MediaFacts;
 
 /// A video of any length, made as it is read: never as a whole. It remembers how it was read.
 pub struct Film {
     bytes: u64,
+    /// Counts how often it has become another one.
+    version: AtomicU32,
     seen: Mutex<Read>,
 }
 
@@ -21,7 +25,7 @@ struct Read {
 impl Film {
     /// A film of so many bytes.
     pub fn new(bytes: u64) -> Arc<Self> {
-        Arc::new(Self { bytes, seen: Mutex::default() })
+        Arc::new(Self { bytes, version: AtomicU32::new(0), seen: Mutex::default() })
     }
 
     fn held(&self) -> MutexGuard<'_, Read> {
@@ -30,8 +34,13 @@ impl Film {
 
     fn part(offset: u64, length: u64) -> Vec<u8> {
         // No two segments are alike.
-        let byte = |at: u64| u8::try_from((at % 251) ^ ((at >> 20) % 251 % 256)).unwrap_or(0);
+        let byte = |at: u64| u8::try_from((at % 251) ^ ((at >> 20) % 251)).unwrap_or(0);
         (offset..offset + length).map(byte).collect()
+    }
+
+    /// How long it is.
+    pub fn length(&self) -> u64 {
+        self.bytes
     }
 
     /// All of it, to compare with what arrived.
@@ -42,6 +51,11 @@ impl Film {
     /// The longest piece that was asked for.
     pub fn most(&self) -> u64 {
         self.held().most
+    }
+
+    /// It becomes another one of the same length.
+    pub fn change(&self) {
+        self.version.fetch_add(1, Ordering::Relaxed);
     }
 
     /// What was told to those who watch.
@@ -61,6 +75,12 @@ impl MediaSource for Film {
         let mut seen = self.held();
         seen.most = seen.most.max(length);
         Ok(Self::part(offset, length))
+    }
+
+    async fn head(&self, media: &DraftMedia, _limits: &Limits) -> Result<Option<MediaHead>, Fault> {
+        let facts = MediaFacts { bytes: self.bytes, ..media.facts.clone() };
+        let mark = self.version.load(Ordering::Relaxed).to_string();
+        Ok(Some(MediaHead { facts, name: "film.mp4".to_owned(), mark }))
     }
 
     fn arrived(&self, _media: &DraftMedia, bytes: u64) {

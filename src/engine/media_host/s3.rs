@@ -139,7 +139,7 @@ impl Place for Bucket {
         let keys = self.keys().await?;
         let url = self.bucket()?.object_url(&self.key(name));
         let url = self.sign(&keys, Method::Put, url, &[], &[("content-type", mime)]);
-        let body = Body::Bytes { bytes: bytes.to_vec(), mime: mime.to_owned() };
+        let body = Body::Bytes { bytes: bytes.to_vec().into(), mime: mime.to_owned() };
         self.call(keys, Request::put(url).body(body).timeout(UPLOAD_TIMEOUT), false).await.map(drop)
     }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::adapter::card;
 use crate::adapter::http::{Answer, Body, Request};
 use crate::adapter::{
-    Api, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
+    Api, Content, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
@@ -61,18 +61,17 @@ impl Client {
 
     /// A file to the account's own server, whole.
     async fn whole(&self, media: &DraftMedia, limits: &Limits) -> Result<Upload, Fault> {
-        let file = self.outside.media.fetch(media, limits).await?;
-        let blob = self.upload(&file.bytes, &file.facts.mime).await?;
-        self.outside.media.arrived(media, media.facts.bytes);
+        let file = self.outside.file(media, limits).await?;
+        let blob = self.upload(&file.content, &file.facts.mime).await?;
         Ok(Upload { blob, width: file.facts.width, height: file.facts.height })
     }
 
-    async fn upload(&self, bytes: &[u8], mime: &str) -> Result<Value, Fault> {
+    async fn upload(&self, bytes: &Content, mime: &str) -> Result<Value, Fault> {
         let answer = self
             .login
             .call(|server| {
                 Request::post(xrpc(server, "com.atproto.repo.uploadBlob"))
-                    .body(Body::Bytes { bytes: bytes.to_vec(), mime: mime.to_owned() })
+                    .body(Body::Bytes { bytes: bytes.clone(), mime: mime.to_owned() })
                     .timeout(UPLOAD_TIMEOUT)
             })
             .await?;
@@ -142,7 +141,7 @@ impl Client {
 
     async fn thumb(&self, base: &str, image: &str) -> Result<Value, Fault> {
         let picture = card::picture(&self.outside, base, image, THUMB_BYTES, THUMB_SIDE).await?;
-        self.upload(&picture.bytes, &picture.facts.mime).await
+        self.upload(&picture.bytes.into(), &picture.facts.mime).await
     }
 
     /// What is kept of a part that is out.

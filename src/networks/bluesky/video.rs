@@ -153,7 +153,7 @@ impl Videos<'_> {
             let request = Request::post(xrpc(self.service, "app.bsky.video.uploadPart"))
                 .query("jobId", job.as_str())
                 .query("partNumber", (number + 1).to_string())
-                .body(Body::Bytes { bytes, mime: "application/octet-stream".to_owned() })
+                .body(Body::Bytes { bytes: bytes.into(), mime: "application/octet-stream".to_owned() })
                 .timeout(PART_TIMEOUT);
             let answer = self.outside.http.call(request.bearer(bearer)).await?;
             // One that was ended after all, its answer lost, needs no more parts.

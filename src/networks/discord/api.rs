@@ -136,7 +136,7 @@ impl Client {
                 name: format!("files[{index}]"),
                 file_name: name.to_owned(),
                 mime: file.facts.mime,
-                bytes: file.bytes,
+                bytes: file.bytes.into(),
             });
         }
         Ok(Body::Multipart(form))

@@ -203,7 +203,7 @@ impl Client {
         let body = json!({"initializeUploadRequest": {"owner": owner}});
         let begun: Wrapped<ImageUpload> = self.read(&self.act("/rest/images?action=initializeUpload", &body).await?)?;
         let url = self.upload_url(&begun.value.upload_url)?;
-        let body = Body::Bytes { bytes, mime: mime.to_owned() };
+        let body = Body::Bytes { bytes: bytes.into(), mime: mime.to_owned() };
         let answer = self.call(|| Request::put(url).body(body.clone()).timeout(UPLOAD_TIMEOUT)).await?;
         if answer.is_success() { Ok(begun.value.image) } else { Err(self.refusal(&answer, false)) }
     }
@@ -236,7 +236,7 @@ impl Client {
         for (url, start, end) in begun.parts.iter().skip(first).take(count.unwrap_or(usize::MAX)) {
             let length = end.saturating_sub(*start).saturating_add(1);
             let bytes = self.outside.media.chunk(media, &limits, *start, length).await?;
-            let body = Body::Bytes { bytes, mime: "application/octet-stream".to_owned() };
+            let body = Body::Bytes { bytes: bytes.into(), mime: "application/octet-stream".to_owned() };
             let request = Request::put(self.upload_url(url)?).body(body).timeout(UPLOAD_TIMEOUT);
             let answer = self.outside.http.call(request).await?;
             if !answer.is_success() {

@@ -146,7 +146,7 @@ impl Client {
 
     /// Uploads a file. `wait`: until it is ready.
     async fn upload(&self, media: &DraftMedia, limits: &LimitOverrides, wait: bool) -> Result<Found, Fault> {
-        let file = self.outside.media.fetch(media, &Limits::new(&PROFILE, limits)).await?;
+        let file = self.outside.file(media, &Limits::new(&PROFILE, limits)).await?;
         let mut fields = Vec::new();
         if !media.alt.is_empty() {
             fields.push(Field::Text { name: "description".to_owned(), value: media.alt.clone() });
@@ -155,7 +155,7 @@ impl Client {
             name: "file".to_owned(),
             file_name: file.name,
             mime: file.facts.mime,
-            bytes: file.bytes,
+            bytes: file.content,
         });
         let body = Body::Multipart(fields);
         let mut answer = self.send_file("/api/v2/media", &body).await?;
@@ -163,9 +163,7 @@ impl Client {
             answer = self.send_file("/api/v1/media", &body).await?;
         }
         let id = self.read::<MediaAnswer>(&answer)?.id;
-        if !wait {
-            self.outside.media.arrived(media, media.facts.bytes);
-        } else if answer.status == 202 {
+        if wait && answer.status == 202 {
             self.ready(&id).await?;
         }
         Ok(Found { id: id.as_str().to_owned() })

@@ -85,7 +85,7 @@ impl Client {
         }
         let request = Request::post(self.url("/_matrix/media/v3/upload").await?)
             .query("filename", file.name.as_str())
-            .body(Body::Bytes { bytes: file.bytes, mime: file.facts.mime })
+            .body(Body::Bytes { bytes: file.bytes.into(), mime: file.facts.mime })
             .timeout(UPLOAD_TIMEOUT);
         let given: UploadAnswer = self.read(&self.call(request).await?)?;
         if !given.content_uri.starts_with("mxc://") {

@@ -53,7 +53,7 @@ pub(super) async fn upload(
         .header("x-sha-256", sha256.as_str())
         // Whoever has it may upload this very file for a while.
         .hide(SecretString::from(leave))
-        .body(Body::Bytes { bytes: file.bytes, mime: mime.clone() })
+        .body(Body::Bytes { bytes: file.bytes.into(), mime: mime.clone() })
         .timeout(TIMEOUT);
     let answer = outside.http.call(request).await?;
     if !answer.is_success() {

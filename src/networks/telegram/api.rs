@@ -120,7 +120,7 @@ impl Client {
                 name: attached.field.clone(),
                 file_name: file.name,
                 mime: file.facts.mime,
-                bytes: file.bytes,
+                bytes: file.bytes.into(),
             });
         }
         Ok(Body::Multipart(form))

@@ -61,7 +61,7 @@ impl Client {
         let seconds = self.now().timestamp();
         let signature = sign::signature(&keys, &call.id, seconds, &call.body)
             .map_err(|why| Fault::refused(Refusal::Secret, why))?;
-        let body = Body::Bytes { bytes: call.body.clone().into_bytes(), mime: "application/json".to_owned() };
+        let body = Body::Bytes { bytes: call.body.clone().into_bytes().into(), mime: "application/json".to_owned() };
         let mut request = Request::post(url.as_str())
             .header("webhook-id", call.id.as_str())
             .header("webhook-timestamp", seconds.to_string())

@@ -121,7 +121,7 @@ impl Client {
         let (width, height) = (file.facts.width, file.facts.height);
         let request = Request::post(self.url("/wp/v2/media").await?)
             .header("content-disposition", format!("attachment; filename=\"{}\"", file_name(&file.name)))
-            .body(Body::Bytes { bytes: file.bytes, mime: file.facts.mime })
+            .body(Body::Bytes { bytes: file.bytes.into(), mime: file.facts.mime })
             .timeout(UPLOAD_TIMEOUT);
         let uploaded: MediaAnswer = self.read(&self.call(request).await?)?;
         // A video has a description instead: HTML knows no alt text for it.

@@ -151,7 +151,7 @@ impl Client {
                 name: "media".to_owned(),
                 file_name: "segment".to_owned(),
                 mime: "application/octet-stream".to_owned(),
-                bytes,
+                bytes: bytes.into(),
             },
         ]);
         let path = format!("/2/media/upload/{}/append", id.as_str());
