@@ -1,6 +1,7 @@
 //! A draft: what one account is to receive for a post, before the network has made it a plan.
 
-use crate::model::{Account, DeliveryId, MediaFacts, Poll, Visibility, hex};
+use crate::model::{Account, DeliveryId, MediaFacts, Place, Poll, Problem, Visibility, codes, hex};
+use crate::text::markup::{beginning, one_line, words};
 
 use super::Limits;
 
@@ -75,6 +76,35 @@ impl<'a> Draft<'a> {
     /// The content warning, as long as it says something.
     pub fn warning(&self) -> Option<&str> {
         self.content_warning.as_deref().filter(|warning| !warning.trim().is_empty())
+    }
+
+    /// Its only message, for networks without threads.
+    pub fn only_part(&self) -> Result<&DraftPart, Vec<Problem>> {
+        let [part] = self.parts.as_slice() else {
+            let message = format!("{} parts, and the network has no threads", self.parts.len());
+            return Err(vec![Problem::error(codes::THREAD_UNSUPPORTED, Place::Post, message)]);
+        };
+        Ok(part)
+    }
+
+    /// Its title on one line, as long as it says something.
+    pub fn written_title(&self) -> Option<String> {
+        self.title.as_deref().map(one_line).filter(|title| !title.is_empty())
+    }
+
+    /// What stands above it where a network wants that: its title, else the beginning of the first line that says
+    /// something, at most so many characters. Empty: nothing says anything.
+    pub fn headline(&self, most: usize) -> String {
+        self.written_title().unwrap_or_else(|| {
+            let text = self.parts.first().map(|part| part.text.as_str()).unwrap_or_default();
+            let line = text.lines().map(one_line).find(|line| !line.is_empty());
+            beginning(&line.or_else(|| self.long_form().map(words)).unwrap_or_default(), most)
+        })
+    }
+
+    /// Its long form, as long as it says something.
+    pub fn long_form(&self) -> Option<&str> {
+        self.body.as_deref().filter(|body| !body.trim().is_empty())
     }
 }
 

@@ -64,6 +64,20 @@ pub struct MediaBytes {
     pub name: String,
 }
 
+impl MediaBytes {
+    /// Its name in letters that are the same in a path, in a URL, in a header and in HTML.
+    pub fn plain_name(&self) -> String {
+        let (stem, ending) = self.name.rsplit_once('.').unwrap_or((&self.name, "bin"));
+        let plain = |text: &str, most: usize| -> String {
+            let good = |c: char| {
+                if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c.to_ascii_lowercase() } else { '-' }
+            };
+            text.chars().take(most).map(good).collect()
+        };
+        format!("{}.{}", plain(stem, 60), plain(ending, 8))
+    }
+}
+
 /// Media files of the post at hand.
 #[async_trait]
 pub trait MediaSource: Send + Sync {
@@ -117,4 +131,22 @@ pub trait Files: Send + Sync {
 
     /// Removes a file, or a folder with what is in it. Gone already is success.
     async fn remove(&self, path: &str) -> Result<(), Fault>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MediaKind;
+
+    #[test]
+    fn a_plain_name_is_the_same_everywhere() {
+        let plain = |name: &str| {
+            let facts =
+                MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 0, width: 1, height: 1 };
+            MediaBytes { bytes: Vec::new(), facts, name: name.to_owned() }.plain_name()
+        };
+        assert_eq!(plain("Füße im Gras.JPG"), "f--e-im-gras.jpg");
+        assert_eq!(plain("..\"><svg>.png"), "-----svg-.png");
+        assert_eq!(plain("x"), "x.bin");
+    }
 }

@@ -149,9 +149,15 @@ pub fn words(source: &str) -> String {
     out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// A text on one line, without control characters: its words with a space between them.
+pub fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// The beginning of a text on one line: whole words, at most so many characters, with `…` where something is missing.
 pub fn beginning(text: &str, most: usize) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = one_line(text);
     let Some((cut, _)) = text.char_indices().nth(most) else { return text };
     let head = &text[..cut];
     let head = head.rsplit_once(' ').map_or(head, |(words, _)| words);
@@ -209,6 +215,7 @@ mod tests {
 
     #[test]
     fn beginnings_end_with_whole_words() {
+        assert_eq!(one_line(" a\r\nBcc:\u{0} b\u{2028}c\t"), "a Bcc: b c");
         assert_eq!(beginning("Acme 2.0 is out.\nMore", 100), "Acme 2.0 is out. More");
         assert_eq!(beginning("Acme 2.0 is out. More", 17), "Acme 2.0 is out…");
         assert_eq!(words("A **bold** [link](x)\n\n- item"), "A bold link item");

@@ -8,6 +8,8 @@ use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Attachment, Body, Mailbox, MultiPart, SinglePart};
 
+use crate::text::markup::one_line;
+
 /// Longest line of a mail in octets, without its end (RFC 5322, 2.1.1, 2026-11-23).
 const LINE: usize = 998;
 
@@ -74,12 +76,6 @@ fn read(mailbox: &str) -> Result<Mailbox, String> {
     Ok(parsed)
 }
 
-/// On one line, without control characters.
-fn plain(text: &str) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
 /// Lines ended as mail wants them, without control characters. (The library does so by moving the rest of the text for
 /// every line.)
 fn lines(text: &str) -> String {
@@ -104,7 +100,7 @@ impl Letter {
     pub(super) fn written(&self) -> Result<Written, String> {
         let mut letter = lettre::Message::builder()
             .from(read(&self.from)?)
-            .subject(plain(&self.subject))
+            .subject(one_line(&self.subject))
             .date(SystemTime::from(self.at))
             .message_id(Some(format!("<{}>", self.message_id()?)));
         for to in &self.to {
@@ -114,7 +110,7 @@ impl Letter {
             letter = letter.reply_to(read(reply_to)?);
         }
         for (name, value) in &self.headers {
-            letter = letter.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), plain(value)));
+            letter = letter.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str(name), one_line(value)));
         }
         let failed = |error: &dyn std::fmt::Display| format!("the mail cannot be written: {error}");
         let letter = match &self.html {

@@ -6,11 +6,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::adapter::mail::{Inline, MailServer, address_of};
-use crate::adapter::{Api, Fault, Identity, MediaBytes, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict};
+use crate::adapter::{
+    Api, Fault, Identity, MediaBytes, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed,
+};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt, hex};
 
 use super::Settings;
-use super::plan::{self, limits, read};
+use super::plan::{self, limits};
 use super::wire::{Fitted, Picture, Request, Task};
 
 /// One account's way to its mail server.
@@ -23,7 +25,7 @@ pub(super) struct Post {
 
 impl Post {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
-        let settings = Settings::read(account).map_err(|error| error.to_string());
+        let settings = account.read_settings::<Settings>();
         let settings = settings.and_then(|settings| match settings.problems().into_iter().next() {
             Some((key, what, _)) => Err(format!("`{key}`: {what}")),
             None => Ok(settings),
@@ -104,7 +106,7 @@ impl Api for Post {
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
-        let Task::Fit(picture) = read(&step.payload)? else {
+        let Task::Fit(picture) = step.task()? else {
             return Err(Fault::NotSent(format!("step {} is not to be prepared", step.index)));
         };
         let (_, fitted) = self.fetch(&picture).await?;
@@ -122,7 +124,7 @@ impl Api for Post {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let request: Request = read(&frozen.request)?;
+        let request: Request = thawed(frozen)?;
         let letter = request.letter(self.enclosed(&request).await?);
         let id = letter.message_id().map_err(|why| Fault::refused(Refusal::Invalid, why))?;
         let server = self.server().await?;

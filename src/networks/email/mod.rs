@@ -70,10 +70,6 @@ impl OneOrMany {
 }
 
 impl Settings {
-    fn read(account: &Account) -> Result<Self, serde_json::Error> {
-        serde_json::from_value(serde_json::Value::Object(account.settings.clone()))
-    }
-
     /// Who gets a mail, in the order in which it goes out.
     fn recipients(account: &Account) -> Vec<String> {
         let to = account.settings.get("to").cloned().unwrap_or_default();
@@ -192,12 +188,12 @@ impl Network for Email {
                 wrong(key, format!("mail needs `{key}`"), help);
             }
         }
-        match Settings::read(account) {
+        match account.read_settings::<Settings>() {
             Ok(settings) => {
                 settings.problems().into_iter().for_each(|(key, message, help)| wrong(key, message, help));
             }
             Err(error) if problems.is_empty() => {
-                problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error.to_string()));
+                problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error));
             }
             Err(_) => {}
         }

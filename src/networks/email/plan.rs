@@ -1,12 +1,11 @@
 //! From a draft to steps, and from steps to the one request of each mail. Pure.
 
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 
 use crate::adapter::mail::address_of;
-use crate::adapter::{Draft, DraftMedia, Fault, Plan, Progress, Refusal, Step, StepKind};
-use crate::model::{Frozen, LimitOverrides, Place, Problem, Severity, codes, hex};
-use crate::text::markup::{beginning, words};
+use crate::adapter::{Draft, DraftMedia, Fault, Plan, Progress, Refusal, Step, refused};
+use crate::model::{Frozen, Place, Problem, codes};
+use crate::text::markup::one_line;
 
 use super::wire::{Enclosed, Message, Picture, Request, Shown, Task};
 use super::{Settings, page, profile};
@@ -16,12 +15,12 @@ const SUBJECT: usize = 100;
 
 /// What data cannot say.
 pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
-    if subject(draft).is_empty() {
+    if draft.headline(SUBJECT).is_empty() {
         problems.push(
             Problem::error(codes::TITLE_REQUIRED, Place::Post, "a mail without a subject")
                 .help("add a `title`: it is the mail's subject"),
         );
-    } else if !has_title(draft) {
+    } else if draft.written_title().is_none() {
         problems.push(
             Problem::note(codes::TITLE_REQUIRED, Place::Post, "the first words of the text are the mail's subject")
                 .help("add a `title` for a subject of its own"),
@@ -29,62 +28,24 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn has_title(draft: &Draft<'_>) -> bool {
-    draft.title.as_deref().is_some_and(|title| !one_line(title).is_empty())
-}
-
-fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// The title, else the first line that says something.
-fn subject(draft: &Draft<'_>) -> String {
-    if let Some(title) = draft.title.as_deref().filter(|_| has_title(draft)) {
-        return one_line(title);
-    }
-    let text = draft.parts.first().map(|part| part.text.as_str()).unwrap_or_default();
-    let line = text.lines().map(one_line).find(|line| !line.is_empty());
-    let line = line.or_else(|| draft.body.as_deref().map(words)).unwrap_or_default();
-    beginning(&one_line(&line), SUBJECT)
-}
-
 /// The steps of a draft: its pictures, then one mail for each list.
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    let [part] = draft.parts.as_slice() else {
-        let message = format!("{} parts, and mail has no threads", draft.parts.len());
-        return Err(vec![Problem::error(codes::THREAD_UNSUPPORTED, Place::Post, message)]);
-    };
+    let part = draft.only_part()?;
     let most = usize::try_from(draft.limits.max_images).unwrap_or(usize::MAX);
     if part.media.len() > most {
         let message = format!("{} pictures, at most {most}", part.media.len());
         problems.push(Problem::error(codes::MEDIA_TOO_MANY, Place::Post, message));
     }
-    problems.retain(|problem| problem.severity == Severity::Error);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let limits = LimitOverrides {
-        image_bytes: Some(draft.limits.image.bytes),
-        image_pixels: Some(draft.limits.image.pixels),
-        ..LimitOverrides::default()
-    };
-    let mut steps = Vec::new();
-    let mut push = |part: u16, kind: StepKind, task: &Task| {
-        let index = steps.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        steps.push(Step { index, part, kind, payload });
-        index
-    };
+    refused(problems)?;
+    let limits = draft.limits.of_files();
+    let mut plan = Plan::default();
     let fit = |media: &DraftMedia| Picture { media: media.clone(), limits: limits.clone() };
     let pictures: Vec<Shown> = part
         .media
         .iter()
-        .map(|media| Shown { step: push(0, StepKind::Prepare, &Task::Fit(fit(media))), picture: fit(media) })
+        .map(|media| Shown { step: plan.prepare(0, &Task::Fit(fit(media))), picture: fit(media) })
         .collect();
     let mut recipients = Settings::recipients(draft.account);
     if recipients.is_empty() {
@@ -92,29 +53,20 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         recipients.push(String::new());
     }
     for (number, to) in (0..=u16::MAX).zip(recipients) {
-        let bytes = draft.delivery.derive_bytes("email message id", number, draft.generation);
-        let filled = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         let message = Message {
-            id: hex(&bytes[..16]),
+            id: draft.key("email message id", number),
             to,
-            subject: subject(draft),
+            subject: draft.headline(SUBJECT),
             text: part.text.clone(),
-            body: filled(&draft.body),
+            body: draft.long_form().map(str::to_owned),
             link: draft.link.clone(),
             tags: draft.tags.iter().map(|tag| one_line(&tag.replace(',', " "))).filter(|tag| !tag.is_empty()).collect(),
             languages: draft.languages.clone(),
             pictures: pictures.clone(),
         };
-        push(number, StepKind::Publish, &Task::Publish(message));
+        plan.publish(number, &Task::Publish(message));
     }
-    Ok(Plan { steps })
-}
-
-/// Reads what this adapter wrote.
-pub(super) fn read<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Fault> {
-    T::deserialize(value).map_err(|error| {
-        Fault::refused(Refusal::Invalid, format!("this was not planned by this version of smm: {error}"))
-    })
+    Ok(plan)
 }
 
 /// Puts a mail together.
@@ -124,16 +76,14 @@ pub(super) fn freeze(
     settings: &Settings,
     at: DateTime<Utc>,
 ) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = read(&step.payload)? else {
+    let Task::Publish(message) = step.task()? else {
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
     let from = address_of(&settings.from).map_err(|why| Fault::refused(Refusal::Forbidden, why))?;
     let domain = from.rsplit_once('@').map_or("", |(_, domain)| domain);
     let enclosed = message.pictures.iter().zip(1..).map(|(shown, number)| {
-        let value = progress.value(shown.step);
-        let value = value.ok_or_else(|| Fault::NotSent(format!("step {} has not been prepared", shown.step)))?;
         let cid = format!("p{number}.{}@{domain}", message.id);
-        Ok(Enclosed { cid, picture: shown.picture.clone(), fitted: read(value)? })
+        Ok(Enclosed { cid, picture: shown.picture.clone(), fitted: progress.given(shown.step)? })
     });
     let pictures = enclosed.collect::<Result<Vec<_>, Fault>>()?;
     let said = page::said(&message, &pictures, settings);
@@ -162,20 +112,19 @@ pub(super) fn limits(picture: &Picture) -> crate::adapter::Limits {
     crate::adapter::Limits::new(&profile::PROFILE, &picture.limits)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "testing"))]
 mod tests {
     use serde_json::json;
 
     use super::super::wire::Fitted;
     use super::*;
     use crate::adapter::mail::Inline;
-    use crate::adapter::{DraftPart, Limits};
-    use crate::model::{
-        Account, AccountName, CalendarName, DeliveryId, MediaFacts, MediaKind, OccurrenceName, PostId, Prepared,
-    };
+    use crate::adapter::suite::plans::{self, Gave, at, rehearse};
+    use crate::adapter::{DraftPart, Limits, StepKind, thawed};
+    use crate::model::{Account, LimitOverrides, MediaKind};
 
     fn account() -> Account {
-        let mut account = Account::new(AccountName::new("news"), "email");
+        let mut account = plans::account("news", "email");
         account.server = Some("smtps://mail.acme.example".to_owned());
         let settings = json!({
             "from": "Acmé \"News\" <news@acme.example>",
@@ -191,19 +140,12 @@ mod tests {
     }
 
     fn draft<'a>(account: &'a Account, limits: &'a Limits, text: &str, media: &[(&str, &str)]) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("news"),
-        );
-        let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 9, width: 3, height: 2 };
-        let media = media.iter().map(|(file, alt)| DraftMedia {
-            file: (*file).to_owned(),
-            alt: (*alt).to_owned(),
-            facts: facts.clone(),
+        let media = media.iter().map(|(file, alt)| {
+            let mut media = plans::file(file, MediaKind::Image, "image/png", 9, alt);
+            media.facts.height = 2;
+            media
         });
-        let part = DraftPart { text: text.to_owned(), media: media.collect() };
-        Draft::new(delivery, account, limits, vec![part])
+        plans::draft(account, limits, vec![DraftPart { media: media.collect(), ..plans::text(text) }])
     }
 
     fn limits() -> Limits {
@@ -212,21 +154,17 @@ mod tests {
 
     /// Every mail of a plan, with pictures of three bytes.
     fn mails(account: &Account, plan: &Plan) -> Vec<(Frozen, String)> {
-        let at: DateTime<Utc> = "2026-12-01T09:00:00Z".parse().expect("a date");
-        let settings = Settings::read(account).expect("settings");
-        let mut progress = Progress::default();
+        let settings = account.read_settings().expect("settings");
         let mut mails = Vec::new();
-        for step in &plan.steps {
+        rehearse(plan, |step, progress| {
             if step.kind == StepKind::Prepare {
                 let name = format!("{}.png", step.index);
                 let fitted = Fitted { name, mime: "image/png".to_owned(), width: 3, height: 2, hash: "00".to_owned() };
-                let value = serde_json::to_value(fitted).expect("plain data");
-                progress.prepared.push(Prepared { step: step.index, value, at });
-                continue;
+                return Gave::Value(json!(fitted));
             }
-            let frozen = freeze(step, &progress, &settings, at).expect("all is prepared");
-            assert_eq!(frozen, freeze(step, &progress, &settings, at).expect("the same"));
-            let request: Request = read(&frozen.request).expect("a request");
+            let frozen = freeze(step, progress, &settings, at()).expect("all is prepared");
+            assert_eq!(frozen, freeze(step, progress, &settings, at()).expect("the same"));
+            let request: Request = thawed(&frozen).expect("a request");
             let inline = |enclosed: &Enclosed| Inline {
                 id: enclosed.cid.clone(),
                 name: enclosed.fitted.name.clone(),
@@ -234,8 +172,10 @@ mod tests {
                 bytes: vec![1, 2, 3],
             };
             let letter = request.letter(request.pictures.iter().map(inline).collect());
+            let key = frozen.key.clone();
             mails.push((frozen, letter.text()));
-        }
+            Gave::Receipt(key, json!(null))
+        });
         mails
     }
 
@@ -282,7 +222,7 @@ mod tests {
             let mut draft = draft(&account, &limits, text, &[("a.png", "A")]);
             draft.title = title.map(str::to_owned);
             draft.body = body.map(str::to_owned);
-            subject(&draft)
+            draft.headline(SUBJECT)
         };
         assert_eq!(of("One\nTwo", Some(" The\n title "), None), "The title");
         assert_eq!(of("\n One \nTwo", Some("  "), None), "One");

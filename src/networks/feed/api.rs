@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
 
 use crate::adapter::{
-    Api, Fault, Files, Identity, Limits, MediaSource, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
+    Api, Fault, Files, Identity, Limits, MediaSource, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed,
 };
 use crate::media;
 use crate::model::{Account, Frozen, LimitOverrides, MediaKind, Receipt};
@@ -36,7 +35,7 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
-        let settings = Settings::read(account).map_err(|error| error.to_string()).and_then(|mut settings| {
+        let settings = account.read_settings::<Settings>().and_then(|mut settings| {
             // `./public` and `public` are one folder.
             settings.folder = media::parts(&settings.folder).map_err(|error| error.to_string())?.join("/");
             Ok(settings)
@@ -215,9 +214,9 @@ impl Api for Folder {
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<serde_json::Value, Fault> {
-        let CopyStep { key, number, media } = payload(&step.payload)?;
+        let CopyStep { key, number, media } = step.task()?;
         let got = self.media.fetch(&media, &self.limits).await?;
-        let file = format!("posts/{key}/{number}-{}", file_name(&got.name));
+        let file = format!("posts/{key}/{number}-{}", got.plain_name());
         self.files.write(&self.path(&file)?, &got.bytes).await?;
         let kept = EntryMedia {
             file,
@@ -238,14 +237,11 @@ impl Api for Folder {
         _identity: &Identity,
         at: DateTime<Utc>,
     ) -> Result<Frozen, Fault> {
-        let PublishStep { key, id, says, media } = payload(&step.payload)?;
+        let PublishStep { key, id, says, media } = step.task()?;
         // A thread that goes on under another generation stays on its page.
         let begun = progress.receipts.iter().find(|receipt| receipt.part == 0);
         let key = begun.and_then(|receipt| read_receipt_id(&receipt.id)).map_or(key, |(key, _)| key.to_owned());
-        let media = media.iter().map(|&index| match progress.value(index) {
-            Some(value) => payload::<EntryMedia>(value),
-            None => Err(Fault::NotSent(format!("the file of step {index} is not copied yet"))),
-        });
+        let media = media.iter().map(|&index| progress.given::<EntryMedia>(index));
         let part = EntryPart { part: step.part, published: at, says, media: media.collect::<Result<_, _>>()? };
         let frozen_key = receipt_id(&key, step.part);
         let request =
@@ -254,7 +250,7 @@ impl Api for Folder {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let request: Request = payload(&frozen.request)?;
+        let request: Request = thawed(frozen)?;
         self.fits(&request.part)?;
         self.is_ours().await?;
         let mut entry = self.entry(&request.key).await?.unwrap_or_else(|| Entry {
@@ -273,7 +269,7 @@ impl Api for Folder {
     }
 
     async fn reconcile(&self, frozen: &Frozen, _started: DateTime<Utc>) -> Result<Verdict, Fault> {
-        let request: Request = payload(&frozen.request)?;
+        let request: Request = thawed(frozen)?;
         let kept = self.entry(&request.key).await?;
         let there = kept.is_some_and(|entry| entry.parts.contains(&request.part));
         // Kept but not shown is not done: the same request again makes the pages, and changes nothing else.
@@ -312,24 +308,6 @@ impl Api for Folder {
         }
         self.build(key).await
     }
-}
-
-/// Reads a payload that this adapter wrote.
-fn payload<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, Fault> {
-    T::deserialize(value).map_err(|error| {
-        Fault::refused(Refusal::Invalid, format!("this was not planned by this version of smm: {error}"))
-    })
-}
-
-/// A name that is the same in a path, in a URL and in HTML.
-fn file_name(name: &str) -> String {
-    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "bin"));
-    let plain = |text: &str, most: usize| -> String {
-        let good =
-            |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c.to_ascii_lowercase() } else { '-' };
-        text.chars().take(most).map(good).collect()
-    };
-    format!("{}.{}", plain(stem, 60), plain(ending, 8))
 }
 
 #[cfg(all(test, feature = "testing"))]
@@ -636,12 +614,5 @@ mod tests {
         assert!(bench.api().delete(&receipt).await.is_err());
         let none: BTreeMap<&str, String> = bench.fake.secrets();
         assert!(none.is_empty());
-    }
-
-    #[test]
-    fn file_names_are_plain() {
-        assert_eq!(file_name("Füße im Gras.JPG"), "f--e-im-gras.jpg");
-        assert_eq!(file_name("..\"><svg>.png"), "-----svg-.png");
-        assert_eq!(file_name("x"), "x.bin");
     }
 }

@@ -53,12 +53,6 @@ fn fifty() -> u32 {
     50
 }
 
-impl Settings {
-    fn read(account: &Account) -> Result<Self, serde_json::Error> {
-        serde_json::from_value(serde_json::Value::Object(account.settings.clone()))
-    }
-}
-
 impl Network for Feed {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
@@ -106,9 +100,9 @@ impl Network for Feed {
             wrong("entries", "`entries` is a number from 1 to 1000".to_owned(), "leave it out for 50");
         }
         if problems.is_empty()
-            && let Err(error) = Settings::read(account)
+            && let Err(error) = account.read_settings::<Settings>()
         {
-            problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error.to_string()));
+            problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Steps from a draft: copy each file, then publish part by part. Pure.
 
-use crate::adapter::{Draft, DraftPart, Plan, Step, StepKind};
+use crate::adapter::{Draft, DraftPart, Plan};
 use crate::model::hex;
 
 use super::wire::{CopyStep, PublishStep, Says};
@@ -10,14 +10,13 @@ pub(super) fn plan(draft: &Draft<'_>) -> Plan {
     let name = draft.delivery.derive_bytes("feed entry", 0, draft.generation);
     let key = hex(&name[..8]);
     let id = uuid(&name);
-    let mut steps = Vec::new();
+    let mut plan = Plan::default();
     let mut copied = Vec::new();
     for (part, message) in numbered(draft) {
         let mut indexes = Vec::new();
         for media in &message.media {
-            indexes.push(steps.len());
-            let payload = CopyStep { key: key.clone(), number: steps.len() + 1, media: media.clone() };
-            steps.push(step(steps.len(), part, StepKind::Prepare, &payload));
+            let step = CopyStep { key: key.clone(), number: plan.steps.len() + 1, media: media.clone() };
+            indexes.push(plan.prepare(part, &step));
         }
         copied.push(indexes);
     }
@@ -26,28 +25,22 @@ pub(super) fn plan(draft: &Draft<'_>) -> Plan {
             text: clean(&message.text),
             // Every part is in the post's language and as sensitive as its beginning.
             languages: draft.languages.clone(),
-            warning: draft.content_warning.as_deref().filter(|warning| !warning.trim().is_empty()).map(clean),
+            warning: draft.warning().map(clean),
             ..Says::default()
         };
         if part == 0 {
             says.title = draft.title.as_deref().filter(|title| !title.trim().is_empty()).map(clean);
-            says.body = draft.body.as_deref().filter(|body| !body.trim().is_empty()).map(clean);
+            says.body = draft.long_form().map(clean);
             says.link.clone_from(&draft.link);
             says.tags.clone_from(&draft.tags);
         }
-        let payload = PublishStep { key: key.clone(), id: id.clone(), says, media };
-        steps.push(step(steps.len(), part, StepKind::Publish, &payload));
+        plan.publish(part, &PublishStep { key: key.clone(), id: id.clone(), says, media });
     }
-    Plan { steps }
+    plan
 }
 
 fn numbered<'a>(draft: &'a Draft<'_>) -> impl Iterator<Item = (u16, &'a DraftPart)> {
     (0..=u16::MAX).zip(&draft.parts)
-}
-
-fn step(index: usize, part: u16, kind: StepKind, payload: &impl serde::Serialize) -> Step {
-    let payload = serde_json::to_value(payload).expect("texts and numbers are JSON");
-    Step { index, part, kind, payload }
 }
 
 /// Without the characters that XML has no way to write.

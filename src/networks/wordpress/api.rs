@@ -10,13 +10,13 @@ use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Request};
 use crate::adapter::{
-    Api, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
+    Api, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed,
 };
 use crate::model::{Account, Frozen, LimitOverrides, MediaKind, Receipt};
 
 use super::Settings;
 use super::page;
-use super::plan::{self, given, read};
+use super::plan;
 use super::profile::PROFILE;
 use super::site::Root;
 use super::wire::{
@@ -43,7 +43,7 @@ impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
         Self {
             server: account.server.clone(),
-            user: Settings::read(account).map(|settings| settings.user).unwrap_or_default(),
+            user: account.read_settings::<Settings>().map(|settings| settings.user).unwrap_or_default(),
             outside,
             root: Mutex::default(),
         }
@@ -120,7 +120,7 @@ impl Client {
         let file = self.outside.media.fetch(media, &Limits::new(&PROFILE, limits)).await?;
         let (width, height) = (file.facts.width, file.facts.height);
         let request = Request::post(self.url("/wp/v2/media").await?)
-            .header("content-disposition", format!("attachment; filename=\"{}\"", file_name(&file.name)))
+            .header("content-disposition", format!("attachment; filename=\"{}\"", file.plain_name()))
             .body(Body::Bytes { bytes: file.bytes.into(), mime: file.facts.mime })
             .timeout(UPLOAD_TIMEOUT);
         let uploaded: MediaAnswer = self.read(&self.call(request).await?)?;
@@ -161,8 +161,8 @@ impl Client {
     /// Finds the draft or makes it.
     async fn draft(&self, post: &Post, progress: &Progress) -> Result<Prepared, Fault> {
         let uploaded =
-            post.media.iter().map(|placed| given(progress, placed.step)).collect::<Result<Vec<Uploaded>, _>>()?;
-        let terms: Option<Terms> = post.terms.map(|step| given(progress, step)).transpose()?;
+            post.media.iter().map(|placed| progress.given(placed.step)).collect::<Result<Vec<Uploaded>, _>>()?;
+        let terms: Option<Terms> = post.terms.map(|step| progress.given(step)).transpose()?;
         let mut body = json!({
             "title": page::inert(page::words(&post.title)),
             "content": page::content(post, &uploaded),
@@ -203,17 +203,6 @@ impl Client {
     fn receipt(&self, part: u16, post: &PostAnswer) -> Receipt {
         Receipt { part, id: post.id.to_string(), url: post.link.clone(), at: self.now(), data: Value::Null }
     }
-}
-
-/// A name that is the same in a header, in a path and in HTML.
-fn file_name(name: &str) -> String {
-    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "bin"));
-    let plain = |text: &str, most: usize| -> String {
-        let good =
-            |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c.to_ascii_lowercase() } else { '-' };
-        text.chars().take(most).map(good).collect()
-    };
-    format!("{}.{}", plain(stem, 60), plain(ending, 8))
 }
 
 fn known(receipt: &Receipt) -> Result<u64, Fault> {
@@ -265,7 +254,7 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, progress: &Progress) -> Result<Value, Fault> {
-        let value = match read(&step.payload)? {
+        let value = match step.task()? {
             Task::Upload { media, limits } => serde_json::to_value(self.upload(&media, &limits).await?),
             Task::Terms { tags, categories } => {
                 let mut terms = Terms { tags: Vec::new(), categories: Vec::new() };
@@ -296,7 +285,7 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let request: wire::Request = read(&frozen.request)?;
+        let request: wire::Request = thawed(frozen)?;
         let url = Root::new(request.root).url(self.server()?, &format!("/wp/v2/posts/{}", request.id));
         let call = Request::post(url).body(Body::Json(json!({ "status": request.status })));
         let answer = self.outside.http.publish(self.signed(call).await?).await?;
@@ -312,7 +301,7 @@ impl Api for Client {
     }
 
     async fn reconcile(&self, frozen: &Frozen, _started: DateTime<Utc>) -> Result<Verdict, Fault> {
-        let request: wire::Request = read(&frozen.request)?;
+        let request: wire::Request = thawed(frozen)?;
         let route = format!("/wp/v2/posts/{}", request.id);
         let answer = self.get(&route, &[("context", "edit"), ("_fields", "id,status,slug,link")]).await?;
         if answer.status == 404 && answer.json::<ErrorBody>().is_ok() {

@@ -38,12 +38,6 @@ fn yes() -> bool {
     true
 }
 
-impl Settings {
-    fn read(account: &Account) -> Result<Self, serde_json::Error> {
-        serde_json::from_value(serde_json::Value::Object(account.settings.clone()))
-    }
-}
-
 impl Network for WordPress {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
@@ -84,12 +78,12 @@ impl Network for WordPress {
                 "add `user = \"…\"`: the login name that the application password belongs to",
             ),
         }
-        match Settings::read(account) {
+        match account.read_settings::<Settings>() {
             Ok(settings) if settings.categories.iter().any(|name| name.trim().is_empty()) => {
                 wrong("categories", "a category without a name".to_owned(), "take it out");
             }
             Err(error) if problems.is_empty() => {
-                problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error.to_string()));
+                problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error));
             }
             Ok(_) | Err(_) => {}
         }
