@@ -1,14 +1,15 @@
 //! Every ledger passes the same suite.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smm::ledger::git::GitLedger;
-use smm::ledger::suite::{self, Store};
+use smm::ledger::suite::{self, Case, Store};
 use smm::ledger::{self, Ledger, OpenMode, Opening};
 use smm::time::ManualClock;
 
-use crate::repository::{Origin, has_git};
+use crate::repository::has_git;
 
 struct File(tempfile::TempDir);
 
@@ -34,27 +35,39 @@ fn sqlite_passes_the_suite() {
 
 /// A ledger in git, on a bare repository by its path, whose clock is ours.
 struct Repository {
-    origin: Origin,
+    folder: tempfile::TempDir,
     clock: Arc<ManualClock>,
-    clones: Mutex<usize>,
+    machines: Mutex<usize>,
 }
 
 impl Repository {
     fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        repository(&folder.path().join("origin.git"), "bare = true\n");
         let clock = Arc::new(ManualClock::new(chrono::DateTime::from_timestamp(1_800_000_000, 0).expect("a time")));
-        Self { origin: Origin::new(), clock, clones: Mutex::new(0) }
+        Self { folder, clock, machines: Mutex::new(0) }
     }
+}
+
+/// What `git init` makes, as far as git asks for it: the cases need many, and each takes several processes.
+fn repository(folder: &Path, settings: &str) {
+    for name in ["objects", "refs"] {
+        std::fs::create_dir_all(folder.join(name)).expect("a folder");
+    }
+    std::fs::write(folder.join("HEAD"), "ref: refs/heads/main\n").expect("written");
+    std::fs::write(folder.join("config"), format!("[core]\nrepositoryformatversion = 0\n{settings}")).expect("written");
 }
 
 #[async_trait::async_trait]
 impl Store for Repository {
-    /// Each handle has a clone and a machine of its own.
+    /// Each handle is on a machine of its own.
     fn open(&self) -> Arc<dyn Ledger> {
-        let mut clones = self.clones.lock().expect("no test panicked while it held it");
-        *clones += 1;
-        let name = format!("clone-{clones}");
-        let clone = self.origin.clone_to(&name, &[]);
-        let state = self.origin.folder().join(format!("{name}-state"));
+        let mut machines = self.machines.lock().expect("no test panicked while it held it");
+        *machines += 1;
+        let clone = self.folder.path().join(format!("machine-{machines}"));
+        let remote = format!("[remote \"origin\"]\nurl = {}/origin.git\n", self.folder.path().display());
+        repository(&clone.join(".git"), &remote);
+        let state = clone.join("state");
         let mut opening = Opening::new("git", &state, OpenMode::ReadWrite);
         opening.folder = Some(&clone);
         let clock = Arc::clone(&self.clock) as Arc<dyn smm::time::Clock>;
@@ -70,18 +83,28 @@ impl Store for Repository {
     }
 }
 
-#[test]
-#[expect(clippy::print_stderr, reason = "shown when it fails: the last name is that of the case")]
-fn git_passes_the_suite() {
-    if !has_git() {
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    for (name, case) in suite::all().iter().chain(suite::shared()) {
-        let began = std::time::Instant::now();
+/// A ledger in git takes a while with each case, so each is a test.
+mod git {
+    use super::{Case, Repository, has_git, suite};
+
+    fn passes(cases: &[(&str, Case)], name: &str) {
+        if !has_git() {
+            return;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let (_, case) = cases.iter().find(|(known, _)| *known == name).expect("it is in the suite");
         runtime.block_on(case(Box::new(Repository::new())));
-        eprintln!("{name} {:?}", began.elapsed());
     }
+
+    macro_rules! tests {
+        (@all $($name:ident)*) => { $(#[test] fn $name() { passes(suite::all(), stringify!($name)); })* };
+        (@shared $($name:ident)*) => { $(#[test] fn $name() { passes(suite::shared(), stringify!($name)); })* };
+        (@exclusive $($name:ident)*) => {};
+        (@clocked $($name:ident)*) => {};
+        ($($(#[$doc:meta])* $list:ident: $($file:ident::$name:ident),* $(,)?;)*) => { $(tests!(@$list $($name)*);)* };
+    }
+
+    smm::ledger_cases!(tests);
 }
 
 #[test]

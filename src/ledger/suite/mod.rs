@@ -57,6 +57,83 @@ pub async fn moves_there_and_back(here: Box<dyn Store>, there: Box<dyn Store>) {
     moving::there_and_back(here, there).await;
 }
 
+/// Hands the lists of cases to a macro: what makes a test of each, to run side by side.
+#[macro_export]
+macro_rules! ledger_cases {
+    ($use:ident) => {
+        $use! {
+            /// The cases of every ledger, with their names.
+            all:
+            rows::what_is_written_is_read,
+            rows::a_query_narrows,
+            rows::how_deliveries_stand_is_what_their_rows_say,
+            rows::a_tally_counts_by_account_and_state,
+            rows::a_write_over_an_old_version_changes_nothing,
+            rows::a_batch_writes_what_can_be_written,
+            rows::of_many_writes_over_one_version_one_is_taken,
+            rows::an_occurrence_reaches_an_identity_once,
+            rows::an_open_intent_keeps_others_away,
+            rows::of_many_who_begin_one_part_one_does,
+            rows::a_thread_goes_on_part_by_part,
+            rows::a_repeat_waits_for_its_account,
+            rows::a_new_generation_may_go_out_again,
+            rows::events_are_a_history,
+            rows::all_of_it_survives_reopening,
+            claims::a_claim_takes_the_earliest_that_is_ready,
+            claims::a_claim_takes_one_per_account,
+            claims::a_claim_is_for_one_worker,
+            claims::a_claim_is_of_the_workers_calendars,
+            claims::an_account_is_served_by_one_of_many_and_in_order,
+            claims::spacing_is_counted_from_the_intent,
+            claims::paused_accounts_are_left_alone,
+            claims::an_account_that_holds_off_is_left_alone,
+            claims::what_is_overdue_begins_a_few_at_a_time,
+            claims::parts_and_repeats_are_one_post_of_a_burst,
+            claims::what_is_begun_goes_on_beyond_the_burst,
+            claims::a_claim_of_a_few_finds_who_is_free_among_many,
+            claims::a_claim_may_be_for_some_rows_only,
+            claims::the_next_time_is_one_at_which_a_claim_succeeds,
+            claims::no_claim_succeeds_before_the_next_time,
+            records::bindings_hold,
+            records::calendars_are_kept,
+            records::what_was_adopted_is_known_of_every_calendar,
+            records::variations_follow_the_series,
+            records::posts_are_kept,
+            records::one_of_several_posts_is_kept,
+            records::limits_are_kept,
+            alerts::an_alert_is_raised_with_its_row_or_not_at_all,
+            alerts::the_same_alert_is_raised_once,
+            alerts::each_target_is_told_once,
+            alerts::an_alert_is_handed_to_one_teller_at_a_time,
+            alerts::what_could_not_be_told_is_told_again,
+            alerts::an_alert_is_withdrawn_when_its_delivery_needs_nobody_in_time,
+            alerts::an_unresolved_attempt_keeps_its_alert,
+            alerts::a_new_target_is_told_nothing_old,
+            alerts::the_alerts_of_a_delivery_say_who_knows,
+            moving::a_ledger_that_was_moved_answers_as_the_old_one,
+            moving::an_import_is_refused_where_there_are_deliveries,
+            moving::nothing_is_claimed_before_an_import_is_complete;
+
+            /// The cases of a ledger for one publishing process.
+            exclusive:
+            owners::one_process_publishes,
+            owners::what_another_has_left_is_lapsed;
+
+            /// The cases of a ledger for several of them.
+            shared:
+            owners::any_number_may_publish,
+            owners::a_lease_that_is_renewed_lasts,
+            owners::a_lease_that_is_not_renewed_lapses,
+            owners::no_intent_is_taken_after_the_lease,
+            owners::an_answer_is_taken_after_the_lease_unless_somebody_was_faster;
+
+            /// The cases of a shared ledger that has a clock of its own.
+            clocked:
+            owners::there_is_one_clock_for_all;
+        }
+    };
+}
+
 macro_rules! cases {
     ($($(#[$doc:meta])* $list:ident: $($file:ident::$name:ident),* $(,)?;)*) => {
         $(
@@ -68,76 +145,7 @@ macro_rules! cases {
     };
 }
 
-cases! {
-    /// The cases of every ledger, with their names.
-    all:
-    rows::what_is_written_is_read,
-    rows::a_query_narrows,
-    rows::how_deliveries_stand_is_what_their_rows_say,
-    rows::a_tally_counts_by_account_and_state,
-    rows::a_write_over_an_old_version_changes_nothing,
-    rows::a_batch_writes_what_can_be_written,
-    rows::of_many_writes_over_one_version_one_is_taken,
-    rows::an_occurrence_reaches_an_identity_once,
-    rows::an_open_intent_keeps_others_away,
-    rows::of_many_who_begin_one_part_one_does,
-    rows::a_thread_goes_on_part_by_part,
-    rows::a_repeat_waits_for_its_account,
-    rows::a_new_generation_may_go_out_again,
-    rows::events_are_a_history,
-    rows::all_of_it_survives_reopening,
-    claims::a_claim_takes_the_earliest_that_is_ready,
-    claims::a_claim_takes_one_per_account,
-    claims::a_claim_is_for_one_worker,
-    claims::a_claim_is_of_the_workers_calendars,
-    claims::an_account_is_served_by_one_of_many_and_in_order,
-    claims::spacing_is_counted_from_the_intent,
-    claims::paused_accounts_are_left_alone,
-    claims::an_account_that_holds_off_is_left_alone,
-    claims::what_is_overdue_begins_a_few_at_a_time,
-    claims::parts_and_repeats_are_one_post_of_a_burst,
-    claims::what_is_begun_goes_on_beyond_the_burst,
-    claims::a_claim_of_a_few_finds_who_is_free_among_many,
-    claims::a_claim_may_be_for_some_rows_only,
-    claims::the_next_time_is_one_at_which_a_claim_succeeds,
-    claims::no_claim_succeeds_before_the_next_time,
-    records::bindings_hold,
-    records::calendars_are_kept,
-    records::what_was_adopted_is_known_of_every_calendar,
-    records::variations_follow_the_series,
-    records::posts_are_kept,
-    records::one_of_several_posts_is_kept,
-    records::limits_are_kept,
-    alerts::an_alert_is_raised_with_its_row_or_not_at_all,
-    alerts::the_same_alert_is_raised_once,
-    alerts::each_target_is_told_once,
-    alerts::an_alert_is_handed_to_one_teller_at_a_time,
-    alerts::what_could_not_be_told_is_told_again,
-    alerts::an_alert_is_withdrawn_when_its_delivery_needs_nobody_in_time,
-    alerts::an_unresolved_attempt_keeps_its_alert,
-    alerts::a_new_target_is_told_nothing_old,
-    alerts::the_alerts_of_a_delivery_say_who_knows,
-    moving::a_ledger_that_was_moved_answers_as_the_old_one,
-    moving::an_import_is_refused_where_there_are_deliveries,
-    moving::nothing_is_claimed_before_an_import_is_complete;
-
-    /// The cases of a ledger for one publishing process.
-    exclusive:
-    owners::one_process_publishes,
-    owners::what_another_has_left_is_lapsed;
-
-    /// The cases of a ledger for several of them.
-    shared:
-    owners::any_number_may_publish,
-    owners::a_lease_that_is_renewed_lasts,
-    owners::a_lease_that_is_not_renewed_lapses,
-    owners::no_intent_is_taken_after_the_lease,
-    owners::an_answer_is_taken_after_the_lease_unless_somebody_was_faster;
-
-    /// The cases of a shared ledger that has a clock of its own.
-    clocked:
-    owners::there_is_one_clock_for_all;
-}
+ledger_cases!(cases);
 
 /// When the cases begin: long ago, since a ledger with a clock of its own hands out nothing that is due after its present.
 fn start() -> DateTime<Utc> {
