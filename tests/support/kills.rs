@@ -32,17 +32,41 @@ pub(crate) struct Game {
     pub in_turn: bool,
     /// A ledger comes to rest within this.
     pub rest: Duration,
+    /// How much longer than over an embedded ledger a process takes to come to its work.
+    pub pace: u64,
+    /// Now and then what the process has started is killed with it, as when its machine goes.
+    pub children: bool,
 }
 
 impl Game {
     /// An embedded ledger: the next process goes on at once with what the last one had.
-    pub(crate) const EMBEDDED: Self =
-        Self { round: 100, together: 4, deliveries: 2, every: 50, in_turn: false, rest: Duration::from_mins(1) };
+    pub(crate) const EMBEDDED: Self = Self {
+        round: 100,
+        together: 4,
+        deliveries: 2,
+        every: 50,
+        in_turn: false,
+        rest: Duration::from_mins(1),
+        pace: 1,
+        children: false,
+    };
 
     /// A shared ledger: what a killed process had, and its account, is nobody's until the lease has lapsed. So about one
     /// delivery falls due in each process's life, and there are so many accounts that the next one is on another.
-    pub(crate) const SHARED: Self =
-        Self { round: 200, together: 6, deliveries: 1, every: 350, in_turn: true, rest: Duration::from_mins(3) };
+    pub(crate) const SHARED: Self = Self {
+        round: 200,
+        together: 6,
+        deliveries: 1,
+        every: 350,
+        in_turn: true,
+        rest: Duration::from_mins(3),
+        pace: 1,
+        children: false,
+    };
+
+    /// A ledger in git, where all of it takes longer, and is done by programs that are started: short rounds, since most of
+    /// each is a lease that lapses.
+    pub(crate) const GIT: Self = Self { round: 2, together: 5, every: 400, pace: 4, children: true, ..Self::SHARED };
 }
 
 /// Small, and the same on every run with the same seed.
@@ -140,8 +164,13 @@ fn play(game: Game, stand: &mut Stand, kills: u64, dice: &mut Dice) -> Killed {
         trouble(&stand.nets[net], dice);
         let before = stand.requests();
         let mut daemon = Ends(start(stand.command()));
-        moment(stand, before, dice);
+        moment(game, stand, before, dice);
+        let with = if game.children && dice.roll(2) == 0 { children(daemon.0.id()) } else { Vec::new() };
         daemon.0.kill().expect("killed");
+        for process in with {
+            // It may have ended by itself.
+            let _ = Command::new("kill").args(["-9", &process.to_string()]).stderr(Stdio::null()).status();
+        }
         let status = daemon.0.wait().expect("ended");
         assert_eq!(status.signal(), Some(9), "it ended by itself: {status}");
         let (claimed, sending) = hit(stand, daemon.0.id());
@@ -177,13 +206,13 @@ fn posts(game: Game, stand: &Stand, kills: u64) -> Vec<Planned> {
 
 /// Waits until the process is to be killed: some while after its start, after its first requests, or after a call that
 /// cannot be taken back. `before`: what there was of both.
-fn moment(stand: &Stand, before: (usize, usize), dice: &mut Dice) {
+fn moment(game: Game, stand: &Stand, before: (usize, usize), dice: &mut Dice) {
     let (requests, calls) = match dice.roll(5) {
-        0 => return pause(10 + dice.roll(140)),
+        0 => return pause((10 + dice.roll(140)) * game.pace),
         1 | 2 => (1 + usize::try_from(dice.roll(5)).expect("small"), usize::MAX),
         _ => (usize::MAX, 1),
     };
-    let end = Instant::now() + Duration::from_millis(800);
+    let end = Instant::now() + Duration::from_millis(800 * game.pace);
     let comes = |now: usize, before: usize, wanted: usize| now - before >= wanted;
     while Instant::now() < end {
         let now = stand.requests();
@@ -192,7 +221,7 @@ fn moment(stand: &Stand, before: (usize, usize), dice: &mut Dice) {
         }
         pause(1);
     }
-    pause(dice.roll(10));
+    pause(dice.roll(10 * game.pace));
 }
 
 /// What the killed process had, as the ledger says: claimed, and sending.
@@ -204,6 +233,25 @@ fn hit(stand: &Stand, process: u32) -> (usize, usize) {
         rows.iter().filter(|row| row.state == state && row.owner.as_ref().is_some_and(his)).count()
     };
     (count(State::Claimed), count(State::Sending))
+}
+
+/// What a process has started, and what that has: but for the remote's side of a ledger in git, which is another machine.
+fn children(of: u32) -> Vec<u32> {
+    let process = |entry: std::fs::DirEntry| -> Option<(u32, u32, String)> {
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let parent = stat.rsplit_once(") ")?.1.split(' ').nth(1)?.parse().ok()?;
+        Some((number, parent, std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default()))
+    };
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let all: Vec<_> = entries.flatten().filter_map(process).collect();
+    let mut found = vec![of];
+    for at in 0.. {
+        let Some(parent) = found.get(at).copied() else { break };
+        let own = all.iter().filter(|(_, by, command)| *by == parent && !command.contains("receive-pack"));
+        found.extend(own.map(|(number, _, _)| *number));
+    }
+    found.split_off(1)
 }
 
 fn start(mut command: Command) -> Child {

@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use smm::adapter::suite::{Fake, PICTURE};
+use smm::ledger::git::GitLedger;
 use smm::ledger::{Ledger, OpenMode, Opening, Query};
 use smm::model::{Delivery, State};
+use smm::time::SystemClock;
 
 use crate::process::{Daemon, pause, serve, wait};
 use crate::proxy::Proxy;
@@ -264,6 +266,10 @@ impl Stand {
         let state = self.env.path().join("state/smm");
         let mut opening = Opening::new(&self.ledger, &state, OpenMode::ReadOnly);
         opening.folder = Some(self.env.path());
+        if self.origin.is_some() {
+            // What the remote has now, not a moment ago.
+            return Arc::new(GitLedger::open_with(&opening, Arc::new(SystemClock), Duration::ZERO).expect("a ledger"));
+        }
         opening.open().expect("a ledger")
     }
 
