@@ -35,11 +35,15 @@ pub enum Guard {
     Unresolved,
     /// An announcement is looked for before it is first sent from a ledger that cannot know of it.
     Forgotten,
+    /// A ledger in git is changed only while it is what the change was worked out over.
+    Expected,
+    /// What is begun has a ref of its own in a ledger in git, made where there is none.
+    OwnRef,
 }
 
 impl Guard {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Intent,
         Self::Fence,
         Self::Deadline,
@@ -56,6 +60,8 @@ impl Guard {
         Self::Early,
         Self::Unresolved,
         Self::Forgotten,
+        Self::Expected,
+        Self::OwnRef,
     ];
 
     /// Its name in `tests/guards.toml` and in `SMM_TRIAL_OFF`.
@@ -77,6 +83,8 @@ impl Guard {
             Self::Early => "early",
             Self::Unresolved => "unresolved",
             Self::Forgotten => "forgotten",
+            Self::Expected => "expected",
+            Self::OwnRef => "own-ref",
         }
     }
 

@@ -104,6 +104,8 @@ guards! {
     early Guard::Early,
     unresolved Guard::Unresolved,
     forgotten Guard::Forgotten,
+    expected Guard::Expected,
+    own_ref Guard::OwnRef,
 }
 
 fn missed(guard: Guard) {
@@ -116,6 +118,7 @@ fn missed(guard: Guard) {
         None => true,
         Some("strace") => crate::guarded::strace(),
         Some("postgres") => crate::rig::postgres(),
+        Some("git") => crate::repository::has_git(),
         Some(other) => panic!("the table asks for `{other}`, which nobody looks for"),
     };
     if !there {

@@ -98,8 +98,9 @@ pub(crate) fn ten_at_once(stand: &Stand, runner: impl Fn(u64) -> Command) {
 /// The others are waited for so long.
 const WAIT: &[&str] = &["--wait", "2m"];
 
-/// Ten at once, each killed three times at a random moment of its first `most` milliseconds and started again. What nothing but a person can settle, since
-/// nobody knows whether its sender is dead, a person settles: by what is there. Gives how many were killed.
+/// Ten at once, each killed three times at a random moment of its first `most` milliseconds and started again. What nothing
+/// but a person can settle, since nobody knows whether its sender is dead, a person settles: by what is there. Gives how
+/// many were killed.
 #[track_caller]
 pub(crate) fn killed_and_started_again(
     stand: &Stand,
@@ -122,15 +123,7 @@ pub(crate) fn killed_and_started_again(
                 }
                 kills += 1;
             }
-            // A clone that others are killed in may be in disorder for a moment: a job is started again, then.
-            let mut run = ended(start(announcing(runner(number), WAIT)), end);
-            for _ in 0..5 {
-                if run.status != 1 {
-                    break;
-                }
-                eprintln!("started again: {}", run.stderr);
-                run = ended(start(announcing(runner(number), WAIT)), end);
-            }
+            let run = ended(start(announcing(runner(number), WAIT)), end);
             assert!(matches!(run.status, 0 | 3), "{run:?}");
             kills
         }

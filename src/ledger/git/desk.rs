@@ -35,6 +35,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A refusal that no change of the remote explains is believed after so many tries: another push may be under way.
 const TRIES: u32 = 4;
 
+/// So many, where a lock tells that one is, or was.
+const LOCKED: u32 = 10;
+
+/// What no ref leads to is brought again so often in one go, when a `git gc` beside us takes it away.
+const BROUGHT: u32 = 3;
+
 /// Most requests that are worked on together.
 const GROUP: usize = 256;
 
@@ -60,6 +66,8 @@ pub(super) struct Desk {
     looked: Option<Duration>,
     /// What was loaded may not be what is there.
     doubt: bool,
+    /// What was loaded is not all in this clone any more.
+    missing: bool,
     /// Refs of deliveries that the ledger knows nothing of.
     strays: BTreeMap<DeliveryId, Oid>,
     /// Refs of deliveries that the ledger knows and that are gone.
@@ -78,6 +86,7 @@ impl Desk {
             leases: HashMap::new(),
             looked: None,
             doubt: false,
+            missing: false,
             strays: BTreeMap::new(),
             absent: BTreeSet::new(),
             news,
@@ -142,7 +151,7 @@ impl Desk {
         }
         let own = jobs.iter().all(|job| job.kind() == Kind::Own);
         let strays = if adopts { self.read_strays()? } else { Vec::new() };
-        let (mut tries, mut unexplained) = (0, 0);
+        let (mut tries, mut unexplained, mut brought) = (0, 0, 0);
         loop {
             let older = self.judge()?;
             self.terms.watch.note_older(older.clone());
@@ -181,7 +190,14 @@ impl Desk {
                 }
                 continue;
             }
-            match self.push(whole, &says, squash, !unguarded)? {
+            let outcome = match self.push(whole, &says, squash, !unguarded) {
+                Err(_) if brought < BROUGHT && self.bring_back()? => {
+                    brought += 1;
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            match outcome {
                 Outcome::There => {
                     if adopts {
                         self.strays.clear();
@@ -193,7 +209,8 @@ impl Desk {
                 Outcome::Overtaken => unexplained = 0,
                 Outcome::Unexplained(why) => {
                     unexplained += 1;
-                    if unexplained >= TRIES || why.is_final() {
+                    let most = if why.is_locked() { LOCKED } else { TRIES };
+                    if unexplained >= most || why.is_final() {
                         self.look(true)?;
                         return Err(why);
                     }
@@ -259,12 +276,55 @@ impl Desk {
         self.strays = strays.map(|(id, oid)| (id, oid.clone())).collect();
     }
 
+    /// Reads a commit, which is fetched where it is not here. `None`: it has gone meanwhile.
+    fn bring(&self, place: &Place, oid: &Oid, before: &Loaded) -> std::result::Result<Option<(Files, Whole)>, Trouble> {
+        let git = &self.terms.git;
+        let known = before.head.as_deref().filter(|_| !self.missing);
+        if objects::is_here(git, oid, known)?
+            // A `git gc` beside us may take away what no ref leads to: then it is fetched.
+            && let Ok(files) = objects::files(git, oid, &before.files)
+        {
+            let whole = Whole::read(&files)?;
+            return Ok(Some((files, whole)));
+        }
+        let known = match known {
+            Some(oid) if objects::has(git, oid)? => Some(oid),
+            _ => None,
+        };
+        let state = [place.state()];
+        match remote::fetch(git, place, &state, known) {
+            // What was said to be here was taken away in part.
+            Err(trouble) if known.is_some() && trouble.is_unexplained() => remote::fetch(git, place, &state, None)?,
+            other => other?,
+        }
+        if !objects::is_here(git, oid, known)? {
+            return Ok(None);
+        }
+        let files = objects::files(git, oid, &before.files)?;
+        let whole = Whole::read(&files)?;
+        Ok(Some((files, whole)))
+    }
+
+    /// Fetches what was loaded once more, if it was taken away since, or what was written over it: no ref of this clone
+    /// leads there, so that a `git gc --prune=now` takes it. `false`: it is all here.
+    fn bring_back(&mut self) -> std::result::Result<bool, Trouble> {
+        let git = &self.terms.git;
+        let head = self.loaded.as_ref().and_then(|loaded| loaded.head.clone());
+        for oid in head.iter().chain(&self.own) {
+            if !objects::is_here(git, oid, None)? {
+                self.missing = true;
+                self.look(false)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Loads a commit. `false`: it has gone meanwhile.
     fn load(&mut self, place: &Place, head: Option<Oid>) -> std::result::Result<bool, Trouble> {
-        let git = &self.terms.git;
         let before = self.loaded.take().unwrap_or_default();
         let first = self.looked.is_none();
-        if !first && before.head == head {
+        if !first && !self.missing && before.head == head {
             self.loaded = Some(before);
             return Ok(true);
         }
@@ -276,32 +336,20 @@ impl Desk {
             self.observe();
             return Ok(true);
         };
-        let loaded = (|| {
-            if !objects::has(git, oid)? {
-                let known = before.head.as_deref();
-                let known = if known.is_some_and(|oid| objects::has(git, oid).unwrap_or(false)) { known } else { None };
-                remote::fetch(git, place, &[place.state()], known)?;
-                if !objects::has(git, oid)? {
-                    return Ok(None);
-                }
-            }
-            let files = objects::files(git, oid, &before.files)?;
-            let whole = Whole::read(&files)?;
-            Ok(Some((files, whole)))
-        })();
-        let (files, whole) = match loaded {
+        let (files, whole) = match self.bring(place, oid, &before) {
             Ok(Some(loaded)) => loaded,
             other => {
                 self.loaded = Some(before).filter(|_| !first);
                 return other.map(|_| false);
             }
         };
+        self.missing = false;
         if let Some(old) = &before.head
-            && !whole.continues(&before.whole, git, old, oid)?
+            && !whole.continues(&before.whole, &self.terms.git, old, oid)?
         {
             self.terms.watch.rewound(&Seen::of(Some(old), &before.whole));
         }
-        if !first && self.own.as_ref() != Some(oid) {
+        if !first && before.head != head && self.own.as_ref() != Some(oid) {
             self.news.send_modify(|news| *news += 1);
         }
         self.loaded = Some(Loaded { head, files, whole });

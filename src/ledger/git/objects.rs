@@ -31,14 +31,35 @@ pub(super) struct Commit<'a> {
     pub(super) changes: Vec<(&'a str, Option<&'a [u8]>)>,
 }
 
-/// Whether a commit is here.
+/// Whether a commit is here, whatever there is of what is behind it.
 pub(super) fn has(git: &Git, oid: &str) -> Result<bool, Trouble> {
     Ok(git.run(&["cat-file", "-e", &format!("{oid}^{{commit}}")], b"", LOCAL)?.worked())
 }
 
+/// Whether a commit is here with all that is behind it. `known`: a commit that was read here; what it has is not looked at.
+///
+/// That a commit is here says nothing of its trees and of those before it: `git fetch` unpacks commits first and what is in
+/// them last, in sight of every process of this clone. One that was killed leaves it at that.
+pub(super) fn is_here(git: &Git, oid: &str, known: Option<&str>) -> Result<bool, Trouble> {
+    let without = known.map(|known| format!("^{known}"));
+    let mut args = vec!["rev-list", "--quiet", "--objects", oid];
+    args.extend(without.as_deref());
+    Ok(git.run(&args, b"", LOCAL)?.worked())
+}
+
 /// Whether the one commit is the other or comes before it.
 pub(super) fn is_ancestor(git: &Git, before: &str, after: &str) -> Result<bool, Trouble> {
-    Ok(before == after || git.run(&["merge-base", "--is-ancestor", before, after], b"", LOCAL)?.worked())
+    if before == after {
+        return Ok(true);
+    }
+    let asked = git.run(&["merge-base", "--is-ancestor", before, after], b"", LOCAL)?;
+    match asked.status {
+        Some(0) => Ok(true),
+        Some(1) => Ok(false),
+        // What is not here does not come before what is here with all that is behind it.
+        _ if is_here(git, after, None)? => Ok(false),
+        _ => Err(Trouble::said("merge-base", &asked.stderr)),
+    }
 }
 
 /// The files of a commit's tree. Those that are in `known` are not read again.

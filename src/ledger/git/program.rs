@@ -182,6 +182,8 @@ impl Git {
             .env("GCM_INTERACTIVE", "never")
             .env("SSH_ASKPASS_REQUIRE", "never")
             .env("GIT_NO_REPLACE_OBJECTS", "1")
+            // In a partial clone, what is not here is not here: it would be fetched one by one.
+            .env("GIT_NO_LAZY_FETCH", "1")
             .env("GIT_OPTIONAL_LOCKS", "0");
         for setting in SETTINGS {
             command.args(["-c", setting]);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::place::Place;
 use super::program::Git;
 use super::trouble::{Trouble, redact};
+use crate::trial::Guard;
 
 /// A question that moves little may take so long.
 const LOOK: Duration = Duration::from_secs(30);
@@ -48,7 +49,7 @@ pub(super) enum Pushed {
         said: String,
     },
     /// Nobody knows whether it is there.
-    Unclear(String),
+    Unclear(Trouble),
 }
 
 /// The refs that match these patterns, with what they are.
@@ -85,10 +86,11 @@ pub(super) fn fetch(git: &Git, place: &Place, refs: &[String], known: Option<&st
 
 /// Changes refs on the remote: all of them, if each is what it must be, or none.
 pub(super) fn push(git: &Git, place: &Place, changes: &[Change]) -> Result<Pushed, Trouble> {
-    let leases: Vec<String> = changes
-        .iter()
-        .map(|change| format!("--force-with-lease={}:{}", change.name, change.from.as_deref().unwrap_or_default()))
-        .collect();
+    let lease = |change: &Change| match Guard::Expected.holds() {
+        true => format!("--force-with-lease={}:{}", change.name, change.from.as_deref().unwrap_or_default()),
+        false => "--force".to_owned(),
+    };
+    let leases: Vec<String> = changes.iter().map(lease).collect();
     let specs: Vec<String> =
         changes.iter().map(|change| format!("{}:{}", change.to.as_deref().unwrap_or_default(), change.name)).collect();
     // A mirror takes no names.
@@ -99,7 +101,7 @@ pub(super) fn push(git: &Git, place: &Place, changes: &[Change]) -> Result<Pushe
     args.extend(specs.iter().map(String::as_str));
     let output = match git.run(&args, b"", MOVE) {
         Ok(output) => output,
-        Err(late @ Trouble::Late { .. }) => return Ok(Pushed::Unclear(format!("{late:?}"))),
+        Err(late @ Trouble::Late { .. }) => return Ok(Pushed::Unclear(late)),
         Err(other) => return Err(other),
     };
     Ok(pushed(output.worked(), &output.text(), &output.stderr))
@@ -118,13 +120,12 @@ fn pushed(worked: bool, stdout: &str, stderr: &str) -> Pushed {
             Some((spec.rsplit(':').next().unwrap_or_default().to_owned(), why.to_owned()))
         })
         .collect();
-    let said = redact(stderr);
     // A server that went silent in the middle of its report has perhaps done it all.
     let silent = |(_, why): &(String, String)| why.contains("[remote failure]");
     if reasons.is_empty() || reasons.iter().any(silent) {
-        Pushed::Unclear(said)
+        Pushed::Unclear(Trouble::said("push", stderr))
     } else {
-        Pushed::Refused { reasons, said }
+        Pushed::Refused { reasons, said: redact(stderr) }
     }
 }
 
@@ -154,6 +155,7 @@ mod tests {
         let silent = "To x\n!\tabc:refs/smm/ledger/state\t[remote failure] (remote failed to report status)\n";
         assert!(matches!(pushed(false, silent, ""), Pushed::Unclear(_)));
         let cut = pushed(false, "", "fatal: unable to access 'https://u:p@h/': Connection reset");
-        assert_eq!(cut, Pushed::Unclear("fatal: unable to access 'https://h/': Connection reset".to_owned()));
+        let said = Trouble::said("push", "fatal: unable to access 'https://h/': Connection reset");
+        assert_eq!(cut, Pushed::Unclear(said));
     }
 }

@@ -38,7 +38,7 @@ impl From<LedgerError> for Trouble {
 impl Trouble {
     /// A command that failed, with what it wrote to stderr.
     pub(super) fn said(what: &str, stderr: &str) -> Self {
-        Self::Said { what: what.to_owned(), why: redact(&brief(stderr)) }
+        Self::Said { what: what.to_owned(), why: brief(&redact(stderr)) }
     }
 
     /// Trying again changes nothing: a person has to see to it.
@@ -46,8 +46,18 @@ impl Trouble {
         match self {
             Self::NoProgram => true,
             Self::NotRun(_) | Self::Late { .. } | Self::Ledger(_) => false,
-            Self::Said { why, .. } => !matches!(Cause::of(why), None | Some(Cause::NotReached)),
+            Self::Said { why, .. } => !matches!(Cause::of(why), None | Some(Cause::NotReached | Cause::Locked)),
         }
+    }
+
+    /// Another push may be under way there, or was ended in the middle.
+    pub(super) fn is_locked(&self) -> bool {
+        matches!(self, Self::Said { why, .. } if Cause::of(why) == Some(Cause::Locked))
+    }
+
+    /// Git has failed, and its words lead to nothing that is known of the remote.
+    pub(super) fn is_unexplained(&self) -> bool {
+        matches!(self, Self::Said { why, .. } if Cause::of(why).is_none())
     }
 
     /// What a person is told. `place`: the ledger's ref and its remote.
@@ -60,7 +70,8 @@ impl Trouble {
             }
             Self::NotRun(why) => format!("`git` cannot be run in {}: {why}", folder.display()),
             Self::Late { what, limit } => format!(
-                "the ledger at {place} does not answer: `git {what}` was ended after {} s; nothing is sent",
+                "the ledger at {place} does not answer: `git {what}` was ended after {} s; nothing is sent; try \
+                 `git ls-remote`: it has to answer soon, and without a question",
                 limit.as_secs()
             ),
             Self::Said { what, why } => match Cause::of(&why) {
@@ -78,6 +89,7 @@ enum Cause {
     NoRepository,
     Ownership,
     NotAtomic,
+    Locked,
     MayNotPush,
     Protected,
     Credentials,
@@ -95,6 +107,8 @@ impl Cause {
             Self::NoRepository
         } else if has(&["does not support --atomic", "atomic push is not supported"]) {
             Self::NotAtomic
+        } else if has(&[".lock': file exists", "cannot lock references"]) {
+            Self::Locked
         } else if has(&[
             "resource not accessible",
             "write access to repository not granted",
@@ -165,6 +179,7 @@ impl Cause {
             Self::NoRepository => "the ledger is in git, and the calendar is in no repository".to_owned(),
             Self::Ownership => "git does not work in a repository that belongs to somebody else".to_owned(),
             Self::NotAtomic => format!("the server of {place} cannot change several refs at once"),
+            Self::Locked => format!("the ledger at {place} cannot be written: its refs are locked there"),
             Self::MayNotPush => format!("the ledger at {place} cannot be written: there is no permission to push"),
             Self::Protected => format!("the ledger at {place} cannot be written: the server refuses its refs"),
             Self::Credentials => format!("the ledger at {place} cannot be used: the server does not know who asks"),
@@ -185,6 +200,11 @@ impl Cause {
             }
             Self::NotAtomic => {
                 "use a remote that can (every current git server can), named as `ledger = \"git:REMOTE\"`".to_owned()
+            }
+            Self::Locked => {
+                "try again; a lock that stays was left behind by a git that was killed there: remove the `.lock` file that \
+                 is named, when no push is under way"
+                    .to_owned()
             }
             Self::MayNotPush => {
                 "give what runs smm the right to push: in a GitHub workflow `permissions: contents: write`, \
@@ -212,7 +232,14 @@ fn brief(stderr: &str) -> String {
     let counts = |line: &&str| {
         !line.is_empty() && !line.starts_with("hint:") && !line.starts_with("To ") && !line.starts_with("From ")
     };
-    let lines: Vec<&str> = stderr.lines().map(str::trim).filter(counts).collect();
+    let mut lines: Vec<&str> = stderr.lines().map(str::trim).filter(counts).collect();
+    // What git says of a lock at length; the file's name stands before it.
+    let word = |line: &str, words: &str| line.trim_start_matches("remote:").trim_start().starts_with(words);
+    if let Some(from) = lines.iter().position(|line| word(line, "Another git process seems to be running"))
+        && let Some(more) = lines[from..].iter().position(|line| word(line, "remove the file manually"))
+    {
+        lines.drain(from..=from + more);
+    }
     let last = &lines[lines.len().saturating_sub(6)..];
     let text: String = last.join(" ").chars().map(|c| if c.is_control() { ' ' } else { c }).take(600).collect();
     if text.is_empty() { "it said nothing".to_owned() } else { text }
@@ -273,6 +300,14 @@ mod tests {
             (
                 "ssh: connect to host g.example port 22: Connection refused\nfatal: Could not read from remote repository.",
                 "nothing is sent",
+            ),
+            (
+                "remote: error: cannot lock ref 'refs/smm/ledger/state': Unable to create '/srv/refs/smm/ledger/state.lock': File exists.\n\
+                 remote: \nremote: Another git process seems to be running in this repository, e.g.\nremote: an editor opened by \
+                 'git commit'. Please make sure all processes\nremote: are terminated then try again. If it still fails, a git \
+                 process\nremote: may have crashed in this repository earlier:\nremote: remove the file manually to continue.\n\
+                 error: failed to push some refs to 'https://g.example/'\n",
+                "ledger/state.lock': File exists. remote: error: failed",
             ),
             ("fatal: the receiving end does not support --atomic push", "git:REMOTE"),
             ("fatal: not a git repository (or any of the parent directories): .git", "part of a clone"),

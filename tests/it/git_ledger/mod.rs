@@ -3,6 +3,7 @@
 
 mod commands;
 mod lost;
+mod objects;
 mod rewound;
 mod words;
 
@@ -227,15 +228,16 @@ fn clones_of_every_kind_share_it() {
     let origin = Origin::new();
     let whole = Machine::new(&origin, "whole", &[]);
     let shallow = Machine::new(&origin, "shallow", &["--depth=1"]);
-    let mirror = Machine::new(&origin, "mirror", &["--mirror"]);
     git(&whole.clone, &["worktree", "add", "-q", "../tree", "HEAD"]);
     let tree = Machine { clone: origin.folder().join("tree/"), state: origin.folder().join("s"), environment: None };
     let out = publish(&whole.open(), "release", "fedi");
-    for machine in [&shallow, &tree, &mirror] {
-        // A bare repository is not one that a calendar is in; a mirror is a remote's twin.
-        if machine.clone == mirror.clone {
-            continue;
-        }
+    // As a git that was killed leaves them.
+    for lock in
+        ["HEAD.lock", "config.lock", "index.lock", "packed-refs.lock", "shallow.lock", "objects/maintenance.lock"]
+    {
+        std::fs::write(shallow.clone.join(".git").join(lock), "").expect("written");
+    }
+    for machine in [&shallow, &tree] {
         let ledger = machine.open();
         assert_eq!(wait(ledger.delivery(out.id)), Ok(Some(out.clone())));
         let name = machine.clone.file_name().expect("a name").to_string_lossy().into_owned();
@@ -282,4 +284,20 @@ fn a_claim_that_is_given_back_leaves_no_ref() {
     let failed = Delivery { state: State::Failed, intent: None, owner: None, ..sent };
     put(&ledger, &failed, "failed");
     assert_eq!(origin.refs(), ["refs/smm/ledger/state"]);
+}
+
+#[test]
+fn of_two_who_claim_over_the_same_state_one_does() {
+    if !has_git() {
+        return;
+    }
+    let origin = Origin::new();
+    let (one, two) = (Machine::new(&origin, "one", &[]).open(), Machine::new(&origin, "two", &[]).open());
+    let planned = put(&one, &row("release", "fedi"), "planned");
+    assert_eq!(wait(two.delivery(planned.id)), Ok(Some(planned)), "both have loaded the same");
+    let claimed = claim(&one, "fedi");
+    assert_eq!(wait(two.claim(&ask(&["fedi"]))), Ok(vec![]));
+    let log = origin.git(&["log", "--format=%s", "refs/smm/ledger/state"]);
+    assert_eq!(log.matches("claimed").count(), 1, "{log}");
+    begin(&one, &claimed);
 }

@@ -87,3 +87,19 @@ fn what_is_not_a_ledger_is_left_alone() {
     let said = wait(ledger.write(&[change(&row("release", "fedi"), "planned")])).expect_err("refused").to_string();
     assert!(said.contains("it is not one of smm"), "{said}");
 }
+
+#[test]
+fn a_lock_that_was_left_behind_is_said() {
+    if !has_git() {
+        return;
+    }
+    let origin = Origin::new();
+    let ledger = Machine::new(&origin, "here", &[]).open();
+    put(&ledger, &row("release", "fedi"), "planned");
+    let lock = origin.path().join("refs/smm/ledger/state.lock");
+    std::fs::write(&lock, "").expect("written");
+    let said = wait(ledger.claim(&ask(&["fedi"]))).expect_err("refused").to_string();
+    assert!(said.contains("its refs are locked there") && said.contains("state.lock"), "{said}");
+    std::fs::remove_file(&lock).expect("removed");
+    claim(&ledger, "fedi");
+}

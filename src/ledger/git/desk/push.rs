@@ -1,6 +1,7 @@
 //! Writes what a change comes to, pushes it, and finds out what became of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::super::guards;
@@ -13,6 +14,7 @@ use super::super::trouble::Trouble;
 use super::{Desk, Loaded, jitter};
 use crate::ledger::LedgerError;
 use crate::model::DeliveryId;
+use crate::trial::Guard;
 
 impl Desk {
     /// Writes what a change comes to and pushes it. `guarded`: deliveries that are begun or out get refs of their own.
@@ -27,7 +29,7 @@ impl Desk {
         let place = self.place.clone().ok_or_else(stopped)?;
         let Some(loaded) = &self.loaded else { return Err(stopped().into()) };
         let (git, at, mark) = (&self.terms.git, self.terms.clock.now(), nonce()?);
-        if guarded {
+        if guarded && Guard::OwnRef.holds() {
             let fresh = guards::wanted(&loaded.whole, &mut whole);
             let files: Vec<(Vec<u8>, String)> = fresh
                 .iter()
@@ -59,54 +61,51 @@ impl Desk {
         let mut refs = vec![Change { name: place.state(), from: loaded.head.clone(), to: Some(head.clone()) }];
         refs.extend(guards::changes(&place, &loaded.whole.guards, &whole.guards, &self.absent, &self.strays));
         self.own = Some(head.clone());
+        let sent = Sent { head, files, whole, refs, began };
         // A cut connection is tried again with the same commit: should the first try arrive late, nothing is done twice.
         for again in 0.. {
-            let said = match remote::push(git, &place, &refs)? {
-                Pushed::Done => None,
-                Pushed::Refused { reasons, said } => Some((Some(reasons), said)),
-                Pushed::Unclear(said) => Some((None, said)),
+            let git = &self.terms.git;
+            let (was_refused, trouble) = match remote::push(git, &place, &sent.refs)? {
+                Pushed::Done => break,
+                Pushed::Refused { reasons, said } => (true, denied(&reasons, &said)),
+                Pushed::Unclear(trouble) => (false, trouble),
             };
-            let Some((reasons, said)) = said else { break };
-            let was_refused = reasons.is_some();
-            let names: Vec<&str> = refs.iter().map(|change| change.name.as_str()).collect();
+            let names: Vec<&str> = sent.refs.iter().map(|change| change.name.as_str()).collect();
             // Only what is there now tells what became of it.
             let there = match remote::look(git, &place, &names) {
                 Ok(there) => there,
                 // The first words say more than those of a second try.
-                Err(Trouble::Said { .. }) if !was_refused => return Err(Trouble::said("push", &said)),
+                Err(Trouble::Said { .. }) if !was_refused => return Err(trouble),
                 Err(other) => return Err(other),
             };
             let now = there.get(&place.state());
-            if now == Some(&head) {
+            if now == Some(&sent.head) {
                 break;
             }
-            if now != loaded.head.as_ref() {
-                return self.overtaken(&place, &there, &head, whole, files, began);
+            if now != self.loaded.as_ref().and_then(|loaded| loaded.head.as_ref()) {
+                return self.overtaken(&place, now.cloned(), sent);
             }
-            if let Some(outcome) = look_at_guards(&mut self.absent, &place, &refs, &there) {
+            if let Some(outcome) = look_at_guards(&mut self.absent, &place, &sent.refs, &there) {
                 return Ok(outcome);
             }
             if was_refused {
-                let reasons = reasons.unwrap_or_default();
-                return Ok(Outcome::Unexplained(denied(&reasons, &said)));
+                return Ok(Outcome::Unexplained(trouble));
             }
-            let trouble = Trouble::said("push", &said);
             if again >= 2 || trouble.is_final() {
                 return Err(trouble);
             }
             std::thread::sleep(jitter(again + 1));
         }
-        self.take(head, files, whole, began);
+        self.take(&place, sent);
         Ok(Outcome::There)
     }
 
     /// It is there.
-    fn take(&mut self, head: Oid, files: BTreeMap<String, Vec<u8>>, whole: Whole, began: Duration) {
+    fn take(&mut self, place: &Place, sent: Sent) {
+        let Sent { head, files, whole, refs, began } = sent;
         let before = self.loaded.take().unwrap_or_default();
-        for id in whole.guards.keys() {
-            if before.whole.guards.get(id) != whole.guards.get(id) {
-                self.absent.remove(id);
-            }
+        for change in &refs {
+            self.absent.retain(|id| place.delivery_of(&change.name) != Some(*id));
         }
         self.leases =
             whole.tokens().filter_map(|(id, token)| Some((id, (token, *whole.tables.leases.get(&id)?)))).collect();
@@ -115,38 +114,33 @@ impl Desk {
     }
 
     /// The remote has another commit than before, and not the one that was pushed: is that in it?
-    fn overtaken(
-        &mut self,
-        place: &Place,
-        there: &BTreeMap<String, Oid>,
-        head: &Oid,
-        whole: Whole,
-        files: BTreeMap<String, Vec<u8>>,
-        began: Duration,
-    ) -> std::result::Result<Outcome, Trouble> {
-        let now = there.get(&place.state()).cloned();
-        if let Some(now) = &now {
-            let git = &self.terms.git;
-            if !objects::has(git, now)? {
-                remote::fetch(git, place, &[place.state()], Some(head))?;
-            }
-            if objects::is_ancestor(git, head, now)? {
-                // It was there, and somebody has gone on from it.
-                self.take(head.clone(), files, whole, began);
-                self.load(place, Some(now.clone()))?;
-                return Ok(Outcome::There);
-            }
-        }
+    fn overtaken(&mut self, place: &Place, now: Option<Oid>, sent: Sent) -> std::result::Result<Outcome, Trouble> {
         if self.load(place, now)? {
-            self.looked = Some(began);
+            (self.looked, self.doubt) = (Some(sent.began), false);
         } else {
-            self.doubt = true;
-        }
-        if self.doubt {
             self.look(false)?;
         }
-        Ok(Outcome::Overtaken)
+        let now = self.loaded.as_ref().and_then(|loaded| loaded.head.clone());
+        match now {
+            Some(now) if objects::is_ancestor(&self.terms.git, &sent.head, &now)? => {
+                // It was there, and somebody has gone on from it.
+                self.take(place, sent);
+                self.load(place, Some(now))?;
+                Ok(Outcome::There)
+            }
+            _ => Ok(Outcome::Overtaken),
+        }
     }
+}
+
+/// A push: what it is to bring about.
+struct Sent {
+    head: Oid,
+    files: BTreeMap<String, Vec<u8>>,
+    whole: Whole,
+    refs: Vec<Change>,
+    /// Since when it is worked on.
+    began: Duration,
 }
 
 pub(super) enum Outcome {
@@ -189,8 +183,13 @@ fn look_at_guards(
 
 /// Why a push was refused that nothing stands in the way of.
 fn denied(reasons: &[(String, String)], said: &str) -> Trouble {
-    let words: Vec<String> = reasons.iter().map(|(name, why)| format!("{name}: {why}")).collect();
-    Trouble::said("push", &format!("{said}\n{}", words.join("\n")))
+    let mut told = said.to_owned();
+    let mut known = BTreeSet::new();
+    // The state's ref is the first; the others are mostly refused with it, and for the same reason.
+    for (name, why) in reasons.iter().filter(|(_, why)| known.insert(why)) {
+        let _ = write!(told, "\n{name}: {why}");
+    }
+    Trouble::said("push", &told)
 }
 
 /// What happened, as the first lines of a commit's message.
