@@ -127,3 +127,11 @@ pub struct DraftMedia {
     /// The file as it is now. It is fitted to the limits when it is prepared.
     pub facts: MediaFacts,
 }
+
+impl DraftMedia {
+    /// The file alone: for steps that send it, where its alt text goes elsewhere.
+    #[must_use]
+    pub fn unsaid(&self) -> Self {
+        Self { alt: String::new(), ..self.clone() }
+    }
+}

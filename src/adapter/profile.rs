@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::SignIn;
+use super::{DraftMedia, SignIn};
 use crate::model::{LimitOverrides, Visibility};
 use crate::text::{Counting, MentionWeight, Unit};
 
@@ -317,12 +317,21 @@ impl Limits {
         }
     }
 
+    /// The limits that hold for a file that is sent as it is: it was checked when it was planned, so its own size is one.
+    pub fn as_planned(profile: &Profile, media: &DraftMedia) -> Self {
+        Self::new(profile, &LimitOverrides { video_bytes: Some(media.facts.bytes), ..LimitOverrides::default() })
+    }
+
     /// Those of files alone, which a step that uploads one keeps to fit it to.
     pub fn of_files(&self) -> LimitOverrides {
+        LimitOverrides { video_bytes: self.video.map(|rule| rule.bytes), ..self.of_pictures() }
+    }
+
+    /// Those of pictures alone, where nothing else is fitted or read as a whole.
+    pub fn of_pictures(&self) -> LimitOverrides {
         LimitOverrides {
             image_bytes: Some(self.image.bytes),
             image_pixels: Some(self.image.pixels),
-            video_bytes: self.video.map(|rule| rule.bytes),
             ..LimitOverrides::default()
         }
     }

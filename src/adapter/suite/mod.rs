@@ -5,6 +5,7 @@
 //! [`Front`] before it. The front brings what every fake needs: a log of the requests, answers told beforehand, delays.
 //! A network that writes files keeps them in [`MemoryFiles`].
 
+mod bench;
 mod film;
 mod front;
 mod mail;
@@ -23,6 +24,7 @@ use crate::model::Account;
 
 use super::{Files, Outside};
 
+pub use bench::Bench;
 pub use film::Film;
 pub use front::{Act, Front, Rule, Seen, SeenAnswer};
 pub use mail::{MailFront, MailStage, MailTrouble, TakenMail};
@@ -47,8 +49,15 @@ pub trait Fake: Send + Sync {
     /// An account on it. [`Account::server`] is set by the suite: the front's address, or that of a proxy before it.
     fn account(&self) -> Account;
 
+    /// The access tokens of its account, where those are all its secrets. `None`: the fake keeps other secrets.
+    fn tokens(&self) -> Option<&Tokens> {
+        None
+    }
+
     /// The account's secrets as they are now, by field.
-    fn secrets(&self) -> BTreeMap<&'static str, String>;
+    fn secrets(&self) -> BTreeMap<&'static str, String> {
+        self.tokens().map(|tokens| ("token", tokens.current())).into_iter().collect()
+    }
 
     /// What the network holds now, in the order of arrival; deleted posts are not in it.
     async fn posts(&self) -> Vec<FakePost>;
@@ -59,12 +68,16 @@ pub trait Fake: Send + Sync {
 
     /// The secret is changed on the server: the old one, and every session made with it, is refused from now on, and
     /// [`Fake::secrets`] gives the new one.
-    fn change_secret(&self);
+    fn change_secret(&self) {
+        if let Some(tokens) = self.tokens() {
+            tokens.change();
+        }
+    }
 
     /// What was signed in to is no longer valid, the secret still is: sessions end, access tokens expire. `false`: this
     /// network has no sessions.
     fn end_session(&self) -> bool {
-        false
+        self.tokens().inspect(|tokens| tokens.end()).is_some()
     }
 
     /// From now on the server is one of its kin that keep no idempotency keys, and says so. `false`: there are none.
@@ -97,7 +110,11 @@ pub trait Fake: Send + Sync {
 
     /// What the adapter may use, for an account whose secrets are those of now. Pages may be fetched from this machine.
     fn outside(&self) -> Outside {
-        outside(self.secrets(), self.files())
+        let outside = outside(self.secrets(), self.files());
+        match self.tokens() {
+            Some(tokens) => Outside { secrets: tokens.secrets(), ..outside },
+            None => outside,
+        }
     }
 }
 

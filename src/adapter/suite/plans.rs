@@ -8,7 +8,9 @@ use crate::model::{
     Prepared, Receipt,
 };
 
-use super::super::{Draft, DraftMedia, DraftPart, Enclosing, Identity, Limits, Plan, Progress, Sealed, Step, StepKind};
+use super::super::{
+    Api, Draft, DraftMedia, DraftPart, Enclosing, Fault, Identity, Limits, Plan, Progress, Sealed, Step, StepKind,
+};
 
 /// When everything in these tests happens.
 ///
@@ -78,6 +80,17 @@ pub fn sealed(step: &Step) -> Gave {
     let MediaFacts { kind, width, height, .. } = enclosure.media.facts;
     let name = enclosure.media.file.rsplit('/').next().unwrap_or_default().to_owned();
     Gave::Value(json!(Sealed { enclosure, hash: "00ff".to_owned(), name, kind, width, height }))
+}
+
+/// Runs the repeatable steps that are not done yet, in order, as the engine does.
+pub async fn prepare(api: &dyn Api, plan: &Plan, progress: &mut Progress) -> Result<(), Fault> {
+    for step in plan.steps.iter().filter(|step| step.kind == StepKind::Prepare) {
+        if progress.value(step.index).is_none() {
+            let value = api.prepare(step, progress).await?;
+            progress.prepared.push(Prepared { step: step.index, value, at: at() });
+        }
+    }
+    Ok(())
 }
 
 /// What a step of a rehearsal gave.
