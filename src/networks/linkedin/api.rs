@@ -1,36 +1,21 @@
 //! Calls to `LinkedIn`.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use chrono::{DateTime, Days, NaiveTime, Utc};
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::adapter::http::{Answer, Body, Request};
 use crate::adapter::{
-    Api, DraftMedia, Fault, Identity, Limits, MediaBytes, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply,
-    Step, Verdict, card,
+    Api, Fault, Identity, Limits, MediaBytes, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Step, Verdict,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 use crate::text::from_little;
 
-use super::plan::{self, Begun, Card, Found, Parts, Task, value};
-use super::profile::{PROFILE, SERVER, THUMB_BYTES, THUMB_SIDE, VERSION};
-use super::wire::{
-    Comment, Elements, ErrorBody, ImageUpload, Post, ShareStatistics, Urn, UserInfo, Value as Wrapped, VideoAnswer,
-    VideoUpload,
-};
-
-/// Total time of one upload over a slow line.
-const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
-
-/// First wait for a video that `LinkedIn` works on; each further one is twice as long, up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(15);
-const LOOKS: u32 = 40;
+use super::plan::{self, Begun, Found, Parts, Task};
+use super::profile::{PROFILE, SERVER, VERSION};
+use super::wire::{Comment, Elements, ErrorBody, Post, ShareStatistics, Urn, UserInfo};
 
 /// Posts that a look-up reads.
 const PAGE: &str = "100";
@@ -40,10 +25,6 @@ const CLOCK_SKEW: chrono::Duration = chrono::Duration::minutes(2);
 /// a person said "post again".
 const OURS: chrono::Duration = chrono::Duration::hours(1);
 
-/// Longest title and description of a link card, in characters: no limit is stated, and readers show less.
-const TITLE: usize = 400;
-const DESCRIPTION: usize = 4000;
-
 /// One account's connection.
 pub(super) struct Client {
     server: String,
@@ -52,7 +33,7 @@ pub(super) struct Client {
     version: String,
     /// Who posts, found out.
     found: OnceCell<Urn>,
-    outside: Outside,
+    pub(super) outside: Outside,
 }
 
 /// Who may post: an organization or a person.
@@ -75,7 +56,7 @@ impl Client {
         (self.outside.now)()
     }
 
-    fn origin(&self) -> String {
+    pub(super) fn origin(&self) -> String {
         url::Url::parse(&self.server).map_or_else(|_| self.server.clone(), |url| url.origin().ascii_serialization())
     }
 
@@ -87,42 +68,23 @@ impl Client {
         format!("{}{path}", self.server)
     }
 
-    /// A repeatable call with the account's token, which is renewed once should it have ended and can be.
-    async fn call(&self, request: impl Fn() -> Request + Send) -> Result<Answer, Fault> {
-        let token = self.outside.secrets.secret("token").await?;
-        let answer = self.outside.http.call(self.request(request()).bearer(token.clone())).await?;
-        if answer.status != 401 {
-            return Ok(answer);
-        }
-        let token = self.renewed(&answer, &token).await?;
-        self.outside.http.call(self.request(request()).bearer(token)).await
+    /// A repeatable call with the account's token.
+    pub(super) async fn call(&self, request: impl Fn() -> Request + Send) -> Result<Answer, Fault> {
+        self.outside.call("LinkedIn", move || self.request(request()), |answer| self.refusal(answer, false)).await
     }
 
-    /// Another token than the one that was just refused.
-    async fn renewed(&self, refused: &Answer, token: &SecretString) -> Result<SecretString, Fault> {
-        self.outside.secrets.renewed("token", token).await.map_err(|fault| match fault {
-            Fault::Refused { refusal: Refusal::Credentials, message: why, .. } => {
-                let said = self.refusal(refused, false);
-                Fault::refused(Refusal::Credentials, format!("LinkedIn does not accept the token ({said}); {why}"))
-            }
-            // Whatever became of the renewal: nothing of the account's was done.
-            Fault::Unknown(why) => Fault::refused(Refusal::Busy, why),
-            other => other,
-        })
-    }
-
-    async fn get(&self, path: &str) -> Result<Answer, Fault> {
+    pub(super) async fn get(&self, path: &str) -> Result<Answer, Fault> {
         let url = self.url(path);
         self.call(|| Request::get(url.as_str())).await
     }
 
-    async fn act(&self, path: &str, body: &Value) -> Result<Answer, Fault> {
+    pub(super) async fn act(&self, path: &str, body: &Value) -> Result<Answer, Fault> {
         let url = self.url(path);
         self.call(|| Request::post(url.as_str()).body(Body::Json(body.clone()))).await
     }
 
     /// What an answer that is no success means.
-    fn refusal(&self, answer: &Answer, irreversible: bool) -> Fault {
+    pub(super) fn refusal(&self, answer: &Answer, irreversible: bool) -> Fault {
         let body = answer.json::<ErrorBody>().ok();
         let says = |word: &str| body.as_ref().is_some_and(|body| body.says(word));
         let fault = answer.fault(irreversible, body.as_ref().and_then(ErrorBody::told), self.now());
@@ -155,7 +117,7 @@ impl Client {
     }
 
     /// A success, read.
-    fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Fault> {
+    pub(super) fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Fault> {
         if !answer.is_success() {
             return Err(self.refusal(answer, false));
         }
@@ -172,7 +134,7 @@ impl Client {
     }
 
     /// Who posts.
-    async fn author(&self) -> Result<&Urn, Fault> {
+    pub(super) async fn author(&self) -> Result<&Urn, Fault> {
         self.found
             .get_or_try_init(|| async {
                 match &self.author {
@@ -182,146 +144,6 @@ impl Client {
                 }
             })
             .await
-    }
-
-    /// The address of an upload, if it is `LinkedIn`'s own: the bytes are the author's, and a token may go with them.
-    fn upload_url<'a>(&self, url: &'a str) -> Result<&'a str, Fault> {
-        let good = url::Url::parse(url).is_ok_and(|parsed| {
-            let own = parsed.origin().ascii_serialization() == self.origin();
-            let host = parsed.host_str().unwrap_or_default();
-            own || (parsed.scheme() == "https" && (host == "linkedin.com" || host.ends_with(".linkedin.com")))
-        });
-        if good {
-            Ok(url)
-        } else {
-            Err(Fault::refused(Refusal::Busy, "LinkedIn names an address for the upload that is not its own"))
-        }
-    }
-
-    async fn image(&self, bytes: Vec<u8>, mime: &str) -> Result<Urn, Fault> {
-        let owner = self.author().await?.as_str();
-        let body = json!({"initializeUploadRequest": {"owner": owner}});
-        let begun: Wrapped<ImageUpload> = self.read(&self.act("/rest/images?action=initializeUpload", &body).await?)?;
-        let url = self.upload_url(&begun.value.upload_url)?;
-        let body = Body::Bytes { bytes: bytes.into(), mime: mime.to_owned() };
-        let answer = self.call(|| Request::put(url).body(body.clone()).timeout(UPLOAD_TIMEOUT)).await?;
-        if answer.is_success() { Ok(begun.value.image) } else { Err(self.refusal(&answer, false)) }
-    }
-
-    async fn begin(&self, media: &DraftMedia) -> Result<Begun, Fault> {
-        let body = json!({"initializeUploadRequest": {
-            "owner": self.author().await?.as_str(),
-            "fileSizeBytes": media.facts.bytes,
-            "uploadCaptions": false,
-            "uploadThumbnail": false,
-        }});
-        let begun: Wrapped<VideoUpload> = self.read(&self.act("/rest/videos?action=initializeUpload", &body).await?)?;
-        let VideoUpload { video, upload_token, upload_instructions } = begun.value;
-        let parts = upload_instructions.into_iter().map(|part| (part.upload_url, part.first_byte, part.last_byte));
-        Ok(Begun { urn: video.as_str().to_owned(), token: upload_token, parts: parts.collect() })
-    }
-
-    /// Some parts of a video, one after the other: never more than one is in memory. The addresses are secret enough: no
-    /// token goes there.
-    async fn append(
-        &self,
-        begun: &Begun,
-        media: &DraftMedia,
-        first: usize,
-        count: Option<usize>,
-    ) -> Result<Parts, Fault> {
-        let over = LimitOverrides { video_bytes: Some(media.facts.bytes), ..LimitOverrides::default() };
-        let limits = Limits::new(&PROFILE, &over);
-        let mut ids = Vec::new();
-        for (url, start, end) in begun.parts.iter().skip(first).take(count.unwrap_or(usize::MAX)) {
-            let length = end.saturating_sub(*start).saturating_add(1);
-            let bytes = self.outside.media.chunk(media, &limits, *start, length).await?;
-            let body = Body::Bytes { bytes: bytes.into(), mime: "application/octet-stream".to_owned() };
-            let request = Request::put(self.upload_url(url)?).body(body).timeout(UPLOAD_TIMEOUT);
-            let answer = self.outside.http.call(request).await?;
-            if !answer.is_success() {
-                return Err(self.refusal(&answer, false));
-            }
-            let id = answer.header("etag").map(|etag| etag.trim_matches('"').to_owned());
-            ids.push(id.ok_or_else(|| Fault::refused(Refusal::Busy, "LinkedIn gave a part of the video no name"))?);
-            self.outside.media.arrived(media, end.saturating_add(1));
-        }
-        Ok(Parts { ids })
-    }
-
-    async fn finish(&self, begun: &Begun, ids: &[String]) -> Result<(), Fault> {
-        let body = json!({"finalizeUploadRequest": {
-            "video": begun.urn,
-            "uploadToken": begun.token,
-            "uploadedPartIds": ids,
-        }});
-        let answer = self.act("/rest/videos?action=finalizeUpload", &body).await?;
-        if answer.is_success() {
-            return Ok(());
-        }
-        let fault = self.refusal(&answer, false);
-        // One whose answer was lost is put together already: LinkedIn is asked how far it is.
-        if matches!(fault, Fault::Refused { refusal: Refusal::Invalid, .. })
-            && self.video(&begun.urn).await.is_ok_and(|video| video.status != "WAITING_UPLOAD")
-        {
-            return Ok(());
-        }
-        Err(fault)
-    }
-
-    async fn video(&self, urn: &str) -> Result<VideoAnswer, Fault> {
-        let urn = Urn::parse(urn).ok_or_else(|| Fault::NotSent(format!("`{urn}` is no name")))?;
-        self.read(&self.get(&format!("/rest/videos/{}", urn.escaped())).await?)
-    }
-
-    /// Waits until a video can be posted.
-    async fn ready(&self, urn: &str) -> Result<(), Fault> {
-        let mut wait = FIRST_WAIT;
-        for _ in 0..LOOKS {
-            let video = self.video(urn).await?;
-            match video.status.as_str() {
-                "AVAILABLE" => return Ok(()),
-                "PROCESSING_FAILED" => {
-                    let why = video.processing_failure_reason.unwrap_or_else(|| "it does not say why".to_owned());
-                    return Err(Fault::refused(Refusal::Invalid, format!("LinkedIn cannot use the video: {why}")));
-                }
-                _ => {}
-            }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
-        }
-        Err(Fault::refused(Refusal::Busy, "LinkedIn is still working on the video"))
-    }
-
-    /// A link card: `LinkedIn` does not look at the page, so it is told. Whatever is wrong with the page, the post goes out.
-    async fn card(&self, url: &str, needed: bool) -> Result<Card, Fault> {
-        let shown = || url.split_once("://").map_or(url, |(_, rest)| rest).trim_end_matches('/').to_owned();
-        let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
-        let (page, base) = match card::page(&self.outside, url).await {
-            Ok(found) => found,
-            Err(why) => {
-                let bare = json!({"source": url, "title": cut(&shown(), TITLE)});
-                return Ok(Card { article: needed.then_some(bare), why: Some(why) });
-            }
-        };
-        let title = if page.title.is_empty() { shown() } else { page.title };
-        let mut article = json!({"source": url, "title": cut(&title, TITLE)});
-        if !page.description.is_empty() {
-            article["description"] = json!(cut(&page.description, DESCRIPTION));
-        }
-        let mut why = None;
-        if let Some(image) = page.image {
-            match self.thumbnail(&base, &image).await {
-                Ok(urn) => article["thumbnail"] = json!(urn.as_str()),
-                Err(fault) => why = Some(format!("without its picture: {fault}")),
-            }
-        }
-        Ok(Card { article: Some(article), why })
-    }
-
-    async fn thumbnail(&self, base: &str, image: &str) -> Result<Urn, Fault> {
-        let picture = card::picture(&self.outside, base, image, THUMB_BYTES, THUMB_SIDE).await?;
-        self.image(picture.bytes, &picture.facts.mime).await
     }
 
     /// An organization's own posts, the latest first.
@@ -358,7 +180,7 @@ fn known(receipt: &Receipt) -> Result<Urn, Fault> {
         .ok_or_else(|| Fault::NotSent(format!("`{}` is no post of LinkedIn", receipt.id)))
 }
 
-fn step_value<T: serde::Serialize>(value: T) -> Result<Value, Fault> {
+fn kept<T: serde::Serialize>(value: T) -> Result<Value, Fault> {
     serde_json::to_value(value).map_err(|error| Fault::NotSent(format!("a step's value cannot be kept: {error}")))
 }
 
@@ -403,32 +225,31 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, progress: &Progress) -> Result<Value, Fault> {
-        match plan::task(step)? {
+        match step.task()? {
             Task::Image { media, limits } => {
                 let MediaBytes { bytes, facts, .. } =
                     self.outside.media.fetch(&media, &Limits::new(&PROFILE, &limits)).await?;
-                let urn = self.image(bytes, &facts.mime).await?;
-                step_value(Found { urn: urn.as_str().to_owned() })
+                kept(Found { urn: self.image(bytes, &facts.mime).await?.as_str().to_owned() })
             }
-            Task::Begin { media } => step_value(self.begin(&media).await?),
+            Task::Begin { media } => kept(self.begin(&media).await?),
             Task::Append { media, begin, first, count } => {
-                step_value(self.append(&value(progress, begin)?, &media, first, count).await?)
+                kept(self.append(&progress.given(begin)?, &media, first, count).await?)
             }
             Task::Finish { begin, parts } => {
-                let begun: Begun = value(progress, begin)?;
+                let begun: Begun = progress.given(begin)?;
                 let mut ids = Vec::new();
                 for step in parts {
-                    ids.extend(value::<Parts>(progress, step)?.ids);
+                    ids.extend(progress.given::<Parts>(step)?.ids);
                 }
                 self.finish(&begun, &ids).await?;
-                step_value(Found { urn: begun.urn })
+                kept(Found { urn: begun.urn })
             }
             Task::Await { finish } => {
-                let found: Found = value(progress, finish)?;
+                let found: Found = progress.given(finish)?;
                 self.ready(&found.urn).await?;
-                step_value(found)
+                kept(found)
             }
-            Task::Card { url, needed } => step_value(self.card(&url, needed).await?),
+            Task::Card { url, needed } => kept(self.article(&url, needed).await?),
             Task::Publish(_) => Err(Fault::NotSent(format!("step {} is not to be prepared", step.index))),
         }
     }
@@ -444,10 +265,9 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let token = self.outside.secrets.secret("token").await?;
         let body = frozen.request.get("body").cloned().unwrap_or_default();
-        let request = Request::post(self.url("/rest/posts")).body(Body::Json(body)).bearer(token.clone());
-        let answer = self.outside.http.publish(self.request(request)).await?;
+        let request = self.request(Request::post(self.url("/rest/posts")).body(Body::Json(body)));
+        let answer = self.outside.publish("LinkedIn", request, |answer| self.refusal(answer, true)).await?;
         if answer.is_success() {
             // The body is empty.
             let urn = answer.header("x-restli-id").and_then(Urn::parse).filter(Urn::is_post);
@@ -456,11 +276,6 @@ impl Api for Client {
             return Ok(self.receipt(frozen.part, &urn));
         }
         let fault = self.refusal(&answer, true);
-        if answer.status == 401 && matches!(fault, Fault::Refused { .. }) {
-            // Nothing was done. It is no matter of credentials as long as there is another token to be had.
-            self.renewed(&answer, &token).await?;
-            return Err(Fault::refused(Refusal::Busy, "the token had ended; nothing was published"));
-        }
         if matches!(fault, Fault::Refused { refusal: Refusal::Duplicate, .. })
             && let Some(first) = answer.json::<ErrorBody>().ok().and_then(|body| body.duplicate())
         {
@@ -545,68 +360,25 @@ impl Api for Client {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::adapter::suite::{Act, Fake, Film, Rule};
-    use crate::adapter::{Draft, DraftPart, Network, Plan, StepKind};
-    use crate::model::{
-        AccountName, CalendarName, DeliveryId, MediaFacts, MediaKind, OccurrenceName, PostId, Prepared,
-    };
+    use crate::adapter::suite::plans::{draft, text};
+    use crate::adapter::suite::{Bench, Fake, Rule};
+    use crate::adapter::{Network, StepKind};
     use crate::networks::linkedin::LinkedIn;
     use crate::networks::linkedin::fake::Service;
-    use crate::networks::linkedin::profile::PART;
 
-    struct Bench {
-        fake: Service,
-        api: Box<dyn Api>,
-        identity: Identity,
+    async fn bench(member: bool) -> Bench<Service> {
+        Bench::new(&LinkedIn, Service::start(member).await).await
     }
 
-    async fn bench(member: bool) -> Bench {
-        let fake = Service::start(member).await;
-        let api = LinkedIn.connect(&fake.account(), fake.outside());
-        let identity = api.whoami().await.expect("the token is good");
-        Bench { fake, api, identity }
-    }
-
-    impl Bench {
-        fn plan(&self, part: DraftPart, link: Option<String>) -> Plan {
-            let account = self.fake.account();
-            let limits = Limits::new(&PROFILE, &LimitOverrides::default());
-            let delivery = DeliveryId::derive(
-                &CalendarName::new("c"),
-                &OccurrenceName::once(&PostId::new("p")),
-                &AccountName::new("a"),
-            );
-            let mut draft = Draft::new(delivery, &account, &limits, vec![part]);
-            draft.link = link;
-            LinkedIn.plan(&draft).expect("a plan")
-        }
-
-        fn frozen(&self, text: &str, at: DateTime<Utc>) -> Frozen {
-            let plan = self.plan(DraftPart { text: text.to_owned(), media: Vec::new() }, None);
-            let step = plan.publish_step(0).expect("a part");
-            self.api.freeze(step, &Progress::default(), &self.identity, at).expect("a request")
-        }
-
-        fn rule(&self, rule: Rule) {
-            self.fake.front().expect("it has one").rule(rule);
-        }
-
-        fn lose(&self) {
-            let lost = Act::AnswerAfter { status: 502, headers: Vec::new(), body: "<html>".to_owned() };
-            self.rule(Rule::new(lost).on("POST", "/rest/posts"));
-        }
-    }
-
-    /// Runs the steps that are not done yet, as the engine does.
-    async fn prepare(api: &dyn Api, plan: &Plan, progress: &mut Progress) -> Result<(), Fault> {
-        for step in plan.steps.iter().filter(|step| step.kind == StepKind::Prepare) {
-            if progress.value(step.index).is_none() {
-                let value = api.prepare(step, progress).await?;
-                progress.prepared.push(Prepared { step: step.index, value, at: Utc::now() });
-            }
-        }
-        Ok(())
+    fn request_of(bench: &Bench<Service>, said: &str, at: DateTime<Utc>) -> Frozen {
+        let account = bench.fake.account();
+        let limits = Limits::new(&PROFILE, &LimitOverrides::default());
+        let plan = LinkedIn.plan(&draft(&account, &limits, vec![text(said)])).expect("a plan");
+        let step = plan.publish_step(0).expect("a part");
+        bench.api.freeze(step, &Progress::default(), &bench.identity, at).expect("a request")
     }
 
     #[tokio::test]
@@ -614,17 +386,17 @@ mod tests {
         let bench = bench(true).await;
         assert_eq!(bench.identity.repeat, Some(RepeatSafety::None));
         assert!(bench.identity.uid.starts_with("urn:li:person:"), "{}", bench.identity.uid);
-        let frozen = bench.frozen("Only (once)", Utc::now());
-        bench.lose();
+        let frozen = request_of(&bench, "Only (once)", Utc::now());
+        bench.lose_answer();
         assert!(matches!(bench.api.publish(&frozen).await, Err(Fault::Unknown(_))));
         assert!(matches!(bench.api.reconcile(&frozen, Utc::now()).await, Ok(Verdict::CannotTell { .. })));
         // A person says "post again": LinkedIn names the first.
-        let again = bench.api.publish(&bench.frozen("Only (once)", Utc::now())).await.expect("adopted");
+        let again = bench.api.publish(&request_of(&bench, "Only (once)", Utc::now())).await.expect("adopted");
         let posts = bench.fake.posts().await;
         assert_eq!((posts.len(), posts[0].id.as_str()), (1, again.id.as_str()));
         // One that is older than an hour is somebody else's.
         let later = Utc::now() + chrono::Duration::hours(2);
-        let fault = bench.api.publish(&bench.frozen("Only (once)", later)).await.expect_err("not ours");
+        let fault = bench.api.publish(&request_of(&bench, "Only (once)", later)).await.expect_err("not ours");
         assert!(
             matches!(&fault, Fault::Refused { refusal: Refusal::Duplicate, message, .. } if message.contains(&again.id)),
             "{fault:?}"
@@ -637,9 +409,9 @@ mod tests {
         let bench = bench(false).await;
         assert_eq!(bench.identity.repeat, None);
         let started = Utc::now() - chrono::Duration::seconds(1);
-        let frozen = bench.frozen("R&D [2.0] is *out* #tag #a_b @all", started);
+        let frozen = request_of(&bench, "R&D [2.0] is *out* #tag #a_b @all", started);
         assert_eq!(bench.api.reconcile(&frozen, started).await, Ok(Verdict::NotDone));
-        bench.lose();
+        bench.lose_answer();
         assert!(matches!(bench.api.publish(&frozen).await, Err(Fault::Unknown(_))));
         let verdict = bench.api.reconcile(&frozen, started).await.expect("a verdict");
         assert!(matches!(&verdict, Verdict::Done(receipt) if receipt.part == 0), "{verdict:?}");
@@ -648,39 +420,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_film_goes_in_parts_and_goes_on_after_a_cut() {
-        let bench = bench(false).await;
-        let bytes = 6 * PART + 7;
-        let film = Film::new(bytes);
-        let api = LinkedIn.connect(&bench.fake.account(), Outside { media: film.clone(), ..bench.fake.outside() });
-        let facts = MediaFacts { kind: MediaKind::Video, mime: "video/mp4".to_owned(), bytes, width: 3, height: 2 };
-        let media = vec![DraftMedia { file: "film.mp4".to_owned(), alt: "A film".to_owned(), facts }];
-        let plan = bench.plan(DraftPart { text: "Look".to_owned(), media }, None);
-        let mut progress = Progress::default();
-        let front = bench.fake.front().expect("it has one");
-        front.rule(Rule::answer(503, "").on("PUT", "/dms/C1/4"));
-        let fault = prepare(&*api, &plan, &mut progress).await.expect_err("cut");
-        assert!(matches!(fault, Fault::Refused { refusal: Refusal::Busy, .. }), "{fault:?}");
-        prepare(&*api, &plan, &mut progress).await.expect("it goes on");
-        assert_eq!(front.count("PUT", "/dms/C1/0"), 1, "what had arrived is not sent again");
-        assert_eq!(bench.fake.film("urn:li:video:C1"), film.bytes(), "every byte, in order");
-        assert_eq!((film.most(), film.told().last()), (PART, Some(&bytes)));
-        let tokens = front
-            .seen()
-            .iter()
-            .filter(|seen| seen.path.starts_with("/dms/") && seen.header("authorization").is_some())
-            .count();
-        assert_eq!(tokens, 0, "no token goes where the parts go");
-        let step = plan.publish_step(0).expect("a part");
-        let frozen = api.freeze(step, &progress, &bench.identity, Utc::now()).expect("a request");
-        assert_eq!(frozen.request["body"]["content"], json!({"media": {"id": "urn:li:video:C1"}}));
-        api.publish(&frozen).await.expect("published");
-    }
-
-    #[tokio::test]
     async fn versions_days_and_uploads_elsewhere() {
         let bench = bench(false).await;
-        let frozen = bench.frozen("a", Utc::now());
+        let frozen = request_of(&bench, "a", Utc::now());
         let gone =
             r#"{"status":426,"code":"NONEXISTENT_VERSION","message":"Requested version 20250901 is not active"}"#;
         bench.rule(Rule::answer(426, gone).on("POST", "/rest/posts"));
@@ -712,30 +454,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_link_comes_with_its_title_and_picture() {
-        let bench = bench(false).await;
-        let link = format!("{}/page", bench.fake.front().expect("it has one").url());
-        let plan = bench.plan(DraftPart { text: "Out now".to_owned(), media: Vec::new() }, Some(link.clone()));
-        let mut progress = Progress::default();
-        prepare(&*bench.api, &plan, &mut progress).await.expect("prepared");
-        let step = plan.publish_step(0).expect("a part");
-        let frozen = bench.api.freeze(step, &progress, &bench.identity, Utc::now()).expect("a request");
-        let article =
-            json!({"source": link, "title": "Acme 2.0", "description": "It is out", "thumbnail": "urn:li:image:C1"});
-        assert_eq!(frozen.request["body"]["content"], json!({"article": article}));
-        bench.api.publish(&frozen).await.expect("published");
-        // A page that is not there costs the title, not the link.
-        let plan = bench.plan(DraftPart { text: "Out".to_owned(), media: Vec::new() }, Some(format!("{link}/gone")));
-        let mut progress = Progress::default();
-        prepare(&*bench.api, &plan, &mut progress).await.expect("prepared");
-        let card: Card = value(&progress, 0).expect("a card");
-        assert!(card.article.expect("the link is not lost")["source"].as_str().expect("text").ends_with("/page/gone"));
-    }
-
-    #[tokio::test]
     async fn numbers_and_comments_of_an_organization() {
         let bench = bench(false).await;
-        let receipt = bench.api.publish(&bench.frozen("a", Utc::now())).await.expect("published");
+        let receipt = bench.api.publish(&request_of(&bench, "a", Utc::now())).await.expect("published");
         let metrics = bench.api.metrics(&receipt).await.expect("numbers");
         assert_eq!((metrics.likes, metrics.views), (Some(3), Some(40)));
         let replies = bench.api.replies(&receipt).await.expect("comments");

@@ -15,8 +15,7 @@ use axum::{Json, Router};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::adapter::Outside;
-use crate::adapter::suite::{Fake, FakePost, Front, PICTURE, Tokens, number, outside};
+use crate::adapter::suite::{Fake, FakePost, Front, PICTURE, Tokens, number};
 use crate::model::{Account, AccountName};
 use crate::text::from_little;
 
@@ -123,8 +122,8 @@ impl Fake for Service {
         account
     }
 
-    fn secrets(&self) -> BTreeMap<&'static str, String> {
-        BTreeMap::from([("token", self.tokens.current())])
+    fn tokens(&self) -> Option<&Tokens> {
+        Some(&self.tokens)
     }
 
     async fn posts(&self) -> Vec<FakePost> {
@@ -146,19 +145,6 @@ impl Fake for Service {
 
     fn publish_call(&self) -> Option<(&'static str, &'static str)> {
         Some(("POST", "/rest/posts"))
-    }
-
-    fn change_secret(&self) {
-        self.tokens.change();
-    }
-
-    fn end_session(&self) -> bool {
-        self.tokens.end();
-        true
-    }
-
-    fn outside(&self) -> Outside {
-        Outside { secrets: self.tokens.secrets(), ..outside(self.secrets(), self.files()) }
     }
 }
 

@@ -1,13 +1,16 @@
 //! `LinkedIn`, by its versioned Posts API. See the README beside this file.
 //!
-//! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `api.rs` runs them, `wire.rs` is what goes over the
-//! wire and how `LinkedIn` names things, `version.rs` knows how long a version of the API lives.
+//! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `api.rs` runs them, `upload.rs` those of files and
+//! `article.rs` those of link cards. `wire.rs` is what goes over the wire and how `LinkedIn` names things, `version.rs` knows
+//! how long a version of the API lives.
 
 mod api;
+mod article;
 #[cfg(feature = "testing")]
 mod fake;
 mod plan;
 mod profile;
+mod upload;
 mod version;
 mod wire;
 

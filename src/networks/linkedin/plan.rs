@@ -4,8 +4,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
-use crate::model::{Frozen, LimitOverrides, MediaKind, Place, Poll, Problem, Severity, codes, hex};
+use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, refused};
+use crate::model::{Frozen, LimitOverrides, MediaKind, Place, Poll, Problem, codes, hex};
 use crate::text::little_text;
 
 use super::profile::{GROUP, PART, QUESTION, VIDEO_MIN};
@@ -209,25 +209,17 @@ fn duration(poll: &Poll) -> Option<&'static str> {
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == Severity::Error);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let mut steps = Steps::default();
-    let limits = LimitOverrides {
-        image_bytes: Some(draft.limits.image.bytes),
-        image_pixels: Some(draft.limits.image.pixels),
-        ..LimitOverrides::default()
-    };
+    refused(problems)?;
+    let mut plan = Plan::default();
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         let first = index == 0;
         let mut files = Vec::new();
         for media in &part.media {
             let upload = match media.facts.kind {
-                MediaKind::Video => steps.video(number, media),
+                MediaKind::Video => video(&mut plan, number, media),
                 MediaKind::Image | MediaKind::Animation => {
-                    steps.prepare(number, &Task::Image { media: unsaid(media), limits: limits.clone() })
+                    plan.prepare(number, &Task::Image { media: media.unsaid(), limits: draft.limits.of_pictures() })
                 }
             };
             files.push((upload, media.alt.clone()));
@@ -236,7 +228,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         let link = draft.link.as_ref().filter(|_| first && files.is_empty() && draft.poll.is_none());
         let card = link.map(|url| {
             let needed = !part.text.contains(url.as_str());
-            steps.prepare(number, &Task::Card { url: url.clone(), needed })
+            plan.prepare(number, &Task::Card { url: url.clone(), needed })
         });
         let poll = draft.poll.as_ref().filter(|_| first).map(|poll| {
             let options: Vec<_> = poll.options.iter().map(|option| json!({"text": option})).collect();
@@ -250,51 +242,24 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             poll,
             quote: draft.quote.as_deref().filter(|_| first).and_then(post_urn).map(|urn| urn.as_str().to_owned()),
         };
-        steps.push(number, StepKind::Publish, &Task::Publish(message));
+        plan.publish(number, &Task::Publish(message));
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
-/// The file alone: its alt text goes with the post.
-fn unsaid(media: &DraftMedia) -> DraftMedia {
-    DraftMedia { alt: String::new(), ..media.clone() }
-}
-
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
+/// A video goes in groups of parts, each a step that is kept: what was cut goes on with the next group. `LinkedIn` says
+/// itself where parts begin and end; should it be other than expected, the last group takes what is left.
+fn video(plan: &mut Plan, part: u16, media: &DraftMedia) -> usize {
+    let begin = plan.prepare(part, &Task::Begin { media: media.unsaid() });
+    let expected = usize::try_from(media.facts.bytes.div_ceil(PART)).unwrap_or(usize::MAX).max(1);
+    let mut parts = Vec::new();
+    for first in (0..expected).step_by(GROUP) {
+        let count = (first + GROUP < expected).then_some(GROUP);
+        parts.push(plan.prepare(part, &Task::Append { media: media.unsaid(), begin, first, count }));
     }
-
-    fn prepare(&mut self, part: u16, task: &Task) -> usize {
-        self.push(part, StepKind::Prepare, task)
-    }
-
-    /// A video goes in groups of parts, each a step that is kept: what was cut goes on with the next group. `LinkedIn` says
-    /// itself where parts begin and end; should it be other than expected, the last group takes what is left.
-    fn video(&mut self, part: u16, media: &DraftMedia) -> usize {
-        let begin = self.prepare(part, &Task::Begin { media: unsaid(media) });
-        let expected = usize::try_from(media.facts.bytes.div_ceil(PART)).unwrap_or(usize::MAX).max(1);
-        let mut parts = Vec::new();
-        for first in (0..expected).step_by(GROUP) {
-            let count = (first + GROUP < expected).then_some(GROUP);
-            parts.push(self.prepare(part, &Task::Append { media: unsaid(media), begin, first, count }));
-        }
-        let finish = self.prepare(part, &Task::Finish { begin, parts });
-        self.prepare(part, &Task::Await { finish });
-        finish
-    }
-}
-
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
+    let finish = plan.prepare(part, &Task::Finish { begin, parts });
+    plan.prepare(part, &Task::Await { finish });
+    finish
 }
 
 /// Puts the request together: `author` and `at` for looking it up, `body` for sending it.
@@ -304,7 +269,7 @@ pub(super) fn freeze(
     identity: &Identity,
     at: DateTime<Utc>,
 ) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = task(step)? else {
+    let Task::Publish(message) = step.task()? else {
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
     let body = message.body(progress, &identity.uid)?;
@@ -340,12 +305,12 @@ impl Message {
             return Ok(Some(json!({"poll": poll})));
         }
         if let Some(step) = self.card {
-            let card: Card = value(progress, step)?;
+            let card: Card = progress.given(step)?;
             return Ok(card.article.map(|article| json!({"article": article})));
         }
         let mut files = Vec::new();
         for (step, alt) in &self.files {
-            let urn = Urn::parse(&value::<Found>(progress, *step)?.urn)
+            let urn = Urn::parse(&progress.given::<Found>(*step)?.urn)
                 .ok_or_else(|| Fault::NotSent(format!("step {step} gave no name")))?;
             let mut file = Map::from_iter([("id".to_owned(), json!(urn.as_str()))]);
             // Videos have no place for one.
@@ -362,43 +327,20 @@ impl Message {
     }
 }
 
-/// What a step gave.
-pub(super) fn value<T: serde::de::DeserializeOwned>(progress: &Progress, step: usize) -> Result<T, Fault> {
-    let value = progress.value(step).and_then(|value| serde_json::from_value(value.clone()).ok());
-    value.ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapter::suite::plans::{self, Gave, at, file, rehearse, text};
     use crate::adapter::{DraftPart, Limits};
-    use crate::model::{Account, AccountName, CalendarName, DeliveryId, MediaFacts, OccurrenceName, PostId, Prepared};
+    use crate::model::Account;
     use crate::networks::linkedin::profile::PROFILE;
 
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
+    fn account() -> (Account, Limits) {
+        (plans::account("page", "linkedin"), Limits::new(&PROFILE, &LimitOverrides::default()))
     }
 
     fn draft<'a>(account: &'a Account, limits: &'a Limits, part: DraftPart) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("page"),
-        );
-        Draft::new(delivery, account, limits, vec![part])
-    }
-
-    fn text(text: &str) -> DraftPart {
-        DraftPart { text: text.to_owned(), ..DraftPart::default() }
-    }
-
-    fn file(file: &str, kind: MediaKind, mime: &str, bytes: u64, alt: &str) -> DraftMedia {
-        let facts = MediaFacts { kind, mime: mime.to_owned(), bytes, width: 3, height: 3 };
-        DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
-    }
-
-    fn account() -> (Account, Limits) {
-        (Account::new(AccountName::new("page"), "linkedin"), Limits::new(&PROFILE, &LimitOverrides::default()))
+        plans::draft(account, limits, vec![part])
     }
 
     fn codes_of(draft: &Draft<'_>) -> Vec<&'static str> {
@@ -409,29 +351,21 @@ mod tests {
     fn shown(draft: &Draft<'_>) -> Value {
         let plan = plan(draft).expect("a plan");
         assert_eq!(plan, super::plan(draft).expect("the same plan"));
-        let identity = Identity {
-            uid: "urn:li:organization:7".to_owned(),
-            handle: "Acme".to_owned(),
-            host: "https://api.linkedin.com".to_owned(),
-            limits: LimitOverrides::default(),
-            repeat: None,
-        };
-        let mut progress = Progress::default();
+        let identity = plans::identity("urn:li:organization:7", "https://api.linkedin.com");
         let mut requests = Vec::new();
-        for step in &plan.steps {
-            let value = match task(step).expect("a task") {
+        rehearse(&plan, |step, progress| {
+            Gave::Value(match step.task().expect("a task") {
                 Task::Image { .. } => json!({"urn": format!("urn:li:image:C{}", step.index)}),
                 Task::Begin { .. } => json!({"urn": "urn:li:video:C9", "token": "", "parts": []}),
                 Task::Append { .. } => json!({"ids": ["etag"]}),
                 Task::Finish { .. } | Task::Await { .. } => json!({"urn": "urn:li:video:C9"}),
                 Task::Card { url, .. } => json!({"article": {"source": url, "title": "Acme 2.0"}, "why": null}),
                 Task::Publish(_) => {
-                    requests.push(freeze(step, &progress, &identity, at()).expect("all is prepared"));
-                    continue;
+                    requests.push(freeze(step, progress, &identity, at()).expect("all is prepared"));
+                    return Gave::Receipt("urn:li:share:1".to_owned(), Value::Null);
                 }
-            };
-            progress.prepared.push(Prepared { step: step.index, value, at: at() });
-        }
+            })
+        });
         json!({"plan": plan, "requests": requests})
     }
 

@@ -1,7 +1,8 @@
 //! X, by its API v2. See the README beside this file.
 //!
-//! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `api.rs` runs them, `wire.rs` is what goes over the
-//! wire. `matching.rs` knows our own posts again, `rules.rs` holds what self-serve apps may not do and what posts cost.
+//! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `api.rs` runs them, `upload.rs` those of files,
+//! `wire.rs` is what goes over the wire. `matching.rs` knows our own posts again, `rules.rs` holds what self-serve apps may
+//! not do and what posts cost.
 
 mod api;
 #[cfg(feature = "testing")]
@@ -10,6 +11,7 @@ mod matching;
 mod plan;
 mod profile;
 mod rules;
+mod upload;
 mod wire;
 
 use crate::adapter::{Api, Draft, Network, Outside, Plan, Price, Profile};

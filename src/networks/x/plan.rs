@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
-use crate::model::{Frozen, LimitOverrides, MediaKind, Problem, Severity, hex};
+use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, refused};
+use crate::model::{Frozen, LimitOverrides, MediaKind, Problem, hex};
 
 use super::profile::{GROUP, SEGMENT};
 use super::rules;
@@ -87,29 +87,21 @@ struct Choices {
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     rules::check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == Severity::Error);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let mut steps = Steps::default();
-    let limits = LimitOverrides {
-        image_bytes: Some(draft.limits.image.bytes),
-        image_pixels: Some(draft.limits.image.pixels),
-        ..LimitOverrides::default()
-    };
+    refused(problems)?;
+    let mut plan = Plan::default();
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         let first = index == 0;
         let mut files = Vec::new();
         for media in &part.media {
             let upload = match media.facts.kind {
-                MediaKind::Video => steps.video(number, media),
+                MediaKind::Video => video(&mut plan, number, media),
                 MediaKind::Image | MediaKind::Animation => {
-                    steps.prepare(number, &Task::Upload { media: unsaid(media), limits: limits.clone() })
+                    plan.prepare(number, &Task::Upload { media: media.unsaid(), limits: draft.limits.of_pictures() })
                 }
             };
             if rules::is_described(media) {
-                steps.prepare(number, &Task::Describe { upload, alt: media.alt.clone() });
+                plan.prepare(number, &Task::Describe { upload, alt: media.alt.clone() });
             }
             files.push(upload);
         }
@@ -121,56 +113,29 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             reply: draft.reply_to.as_deref().filter(|_| first).and_then(post_id).map(|id| id.as_str().to_owned()),
             poll: poll.map(|poll| Choices { options: poll.options.clone(), minutes: poll.seconds.div_ceil(60) }),
         };
-        steps.push(number, StepKind::Publish, &Task::Publish(message));
+        plan.publish(number, &Task::Publish(message));
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
-/// The file alone: its alt text has a step of its own.
-fn unsaid(media: &DraftMedia) -> DraftMedia {
-    DraftMedia { alt: String::new(), ..media.clone() }
-}
-
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
+/// A video goes in groups of segments, each a step that is kept: what was cut goes on with the next group.
+fn video(plan: &mut Plan, part: u16, media: &DraftMedia) -> usize {
+    let begin = plan.prepare(part, &Task::Begin { media: media.unsaid() });
+    let segments = media.facts.bytes.div_ceil(SEGMENT).max(1);
+    let mut first = 0;
+    while first < segments {
+        let count = GROUP.min(segments - first);
+        plan.prepare(part, &Task::Append { media: media.unsaid(), begin, first, count });
+        first += count;
     }
-
-    fn prepare(&mut self, part: u16, task: &Task) -> usize {
-        self.push(part, StepKind::Prepare, task)
-    }
-
-    /// A video goes in groups of segments, each a step that is kept: what was cut goes on with the next group.
-    fn video(&mut self, part: u16, media: &DraftMedia) -> usize {
-        let begin = self.prepare(part, &Task::Begin { media: unsaid(media) });
-        let segments = media.facts.bytes.div_ceil(SEGMENT).max(1);
-        let mut first = 0;
-        while first < segments {
-            let count = GROUP.min(segments - first);
-            self.prepare(part, &Task::Append { media: unsaid(media), begin, first, count });
-            first += count;
-        }
-        self.prepare(part, &Task::Finish { begin });
-        self.prepare(part, &Task::Await { begin });
-        begin
-    }
-}
-
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
+    plan.prepare(part, &Task::Finish { begin });
+    plan.prepare(part, &Task::Await { begin });
+    begin
 }
 
 /// Puts the request of a part together: `user` for looking it up, `body` for sending it.
 pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = task(step)? else {
+    let Task::Publish(message) = step.task()? else {
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
     let body = message.body(step.part, progress)?;
@@ -185,18 +150,11 @@ impl Message {
             put("text", json!(self.text));
         }
         if !self.files.is_empty() {
-            let ids = self.files.iter().map(|step| found(progress, *step)).collect::<Result<Vec<_>, _>>()?;
+            let id = |step: &usize| progress.given::<Found>(*step).map(|found| found.id);
+            let ids = self.files.iter().map(id).collect::<Result<Vec<_>, _>>()?;
             put("media", json!({"media_ids": ids}));
         }
-        let answered = match part.checked_sub(1) {
-            Some(before) => {
-                let receipt = progress.receipts.iter().find(|receipt| receipt.part == before);
-                let receipt =
-                    receipt.ok_or_else(|| Fault::NotSent(format!("part {part} has no receipt to go after")))?;
-                Some(&receipt.id)
-            }
-            None => self.reply.as_ref(),
-        };
+        let answered = progress.before(part)?.map_or(self.reply.as_ref(), |before| Some(&before.id));
         if let Some(id) = answered {
             put("reply", json!({"in_reply_to_tweet_id": id}));
         }
@@ -207,83 +165,38 @@ impl Message {
     }
 }
 
-/// The id that a step gave.
-pub(super) fn found(progress: &Progress, step: usize) -> Result<String, Fault> {
-    let value = progress.value(step).and_then(|value| serde_json::from_value::<Found>(value.clone()).ok());
-    value.map(|found| found.id).ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-}
-
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
-    use crate::adapter::{DraftPart, Limits, Network as _, Price};
-    use crate::model::{
-        Account, AccountName, CalendarName, DeliveryId, MediaFacts, OccurrenceName, Poll, PostId, Prepared, Receipt,
-        codes,
-    };
+    use crate::adapter::suite::plans::{self, Gave, draft, file, rehearse, text};
+    use crate::adapter::{DraftPart, Limits, Network as _, Price, StepKind};
+    use crate::model::{Account, Poll, codes};
     use crate::networks::x::X;
     use crate::networks::x::profile::PROFILE;
-
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
-    }
-
-    fn draft<'a>(account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("acme-x"),
-        );
-        Draft::new(delivery, account, limits, parts)
-    }
-
-    fn text(text: &str) -> DraftPart {
-        DraftPart { text: text.to_owned(), ..DraftPart::default() }
-    }
-
-    fn file(file: &str, kind: MediaKind, mime: &str, bytes: u64, alt: &str) -> DraftMedia {
-        let facts = MediaFacts { kind, mime: mime.to_owned(), bytes, width: 3, height: 3 };
-        DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
-    }
 
     fn picture(name: &str, alt: &str) -> DraftMedia {
         file(name, MediaKind::Image, "image/png", 9, alt)
     }
 
-    fn identity() -> Identity {
-        Identity {
-            uid: "2244994945".to_owned(),
-            handle: "@acme".to_owned(),
-            host: "https://api.x.com".to_owned(),
-            limits: LimitOverrides::default(),
-            repeat: None,
-        }
-    }
-
     /// What every step of a plan comes to when ids are given one after the other.
     fn requests(plan: &Plan) -> Vec<Frozen> {
-        let mut progress = Progress::default();
+        let identity = plans::identity("2244994945", "https://api.x.com");
         let mut frozen = Vec::new();
-        for step in &plan.steps {
+        rehearse(plan, |step, progress| {
             let id = format!("{}", 100 + step.index);
             match step.kind {
-                StepKind::Prepare => {
-                    progress.prepared.push(Prepared { step: step.index, value: json!({"id": id}), at: at() });
-                }
+                StepKind::Prepare => Gave::Value(json!({"id": id})),
                 StepKind::Publish => {
-                    frozen.push(freeze(step, &progress, &identity()).expect("all is prepared"));
-                    let receipt = Receipt { part: step.part, id, url: None, at: at(), data: Value::Null };
-                    progress.receipts.push(receipt);
+                    frozen.push(freeze(step, progress, &identity).expect("all is prepared"));
+                    Gave::Receipt(id, Value::Null)
                 }
             }
-        }
+        });
         frozen
     }
 
     fn account() -> (Account, Limits) {
-        (Account::new(AccountName::new("acme-x"), "x"), Limits::new(&PROFILE, &LimitOverrides::default()))
+        (plans::account("acme-x", "x"), Limits::new(&PROFILE, &LimitOverrides::default()))
     }
 
     #[test]
