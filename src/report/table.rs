@@ -121,8 +121,11 @@ impl Table {
         for row in &self.rows {
             inner.add_row(row.iter().take(columns).map(|cell| cell.shown(self.colour)).collect::<Vec<_>>());
         }
-        // The first column begins at the edge: every cell has a space before it.
-        inner.lines().map(|line| line.strip_prefix(' ').unwrap_or(&line).trim_end().to_owned()).collect()
+        // A colour goes over the padding of its cell, too: none stands before the first column.
+        inner.column_iter_mut().for_each(|column| {
+            column.set_padding((0, 2));
+        });
+        inner.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
     /// The first columns fit beside each other.
@@ -138,29 +141,25 @@ impl Table {
     }
 }
 
-/// The table with a line feed after each line and no trailing spaces. Where it is wider than the terminal, the last column,
-/// which has the long texts and the addresses, goes below its row, whole, so that it can be copied; where the others do not
-/// fit either, they are no longer aligned.
+/// The table with a line feed after each line and no trailing spaces. Where it is wider than the terminal, as many of its
+/// first columns as fit are aligned. Below each row stands the rest of it, and on a line of its own the last column, which
+/// has the long texts and the addresses: whole, so that it can be copied.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let all = self.columns.len();
-        if self.fits(all) {
-            return self.lines(all).iter().try_for_each(|line| writeln!(f, "{line}"));
-        }
-        let first = all.saturating_sub(1);
-        let aligned = self.fits(first).then(|| self.lines(first));
-        if let Some(header) = aligned.as_ref().and_then(|lines| lines.first()) {
-            writeln!(f, "{header}")?;
-        }
-        for (index, row) in self.rows.iter().enumerate() {
-            if let Some(line) = aligned.as_ref().and_then(|lines| lines.get(index + 1)) {
-                writeln!(f, "{line}")?;
-            } else {
-                let cells = row.iter().take(first).filter(|cell| !cell.text.is_empty());
-                writeln!(f, "{}", cells.map(|cell| cell.painted(self.colour)).collect::<Vec<_>>().join("  "))?;
-            }
-            if let Some(last) = row.get(first).filter(|cell| !cell.text.is_empty()) {
-                writeln!(f, "    {}", last.painted(self.colour))?;
+        let aligned = (1..=all).rev().find(|columns| self.fits(*columns)).unwrap_or(1);
+        let mut lines = self.lines(aligned).into_iter();
+        lines.next().map_or(Ok(()), |header| writeln!(f, "{header}"))?;
+        for (line, row) in lines.zip(&self.rows) {
+            writeln!(f, "{line}")?;
+            let (rest, last) =
+                row.get(aligned..).unwrap_or_default().split_at(row.len().min(all - 1).saturating_sub(aligned));
+            for below in [rest, last] {
+                let cells = below.iter().filter(|cell| !cell.text.is_empty());
+                let cells: Vec<String> = cells.map(|cell| cell.painted(self.colour)).collect();
+                if !cells.is_empty() {
+                    writeln!(f, "    {}", cells.join("  "))?;
+                }
             }
         }
         Ok(())
@@ -182,12 +181,13 @@ mod tests {
     #[test]
     fn colours_only_where_they_are_wanted() {
         let shown = |colour| {
-            let mut table = Table::new(&["state"], colour);
-            table.row([Cell::toned("failed", Tone::Bad)]);
+            let mut table = Table::new(&["state", "post"], colour);
+            table.row([Cell::toned("failed", Tone::Bad), "launch".into()]);
             table.to_string()
         };
-        assert!(shown(true).contains('\u{1b}'));
-        assert_eq!(shown(false), "STATE\nfailed\n");
+        assert_eq!(shown(false), "STATE   POST\nfailed  launch\n");
+        let coloured = shown(true);
+        assert!(coloured.contains("\u{1b}[1mSTATE ") && coloured.contains("failed  \u{1b}["), "in line: {coloured:?}");
     }
 
     #[test]
@@ -205,7 +205,9 @@ mod tests {
             "DUE         POST    STATE\n2026-11-21  launch  published\n    {url}\n2026-11-22  tip     planned\n"
         );
         assert_eq!(shown(60), below);
-        let loose = format!("2026-11-21  launch  published\n    {url}\n2026-11-22  tip  planned\n");
-        assert_eq!(shown(20), loose);
+        let narrow =
+            format!("DUE         POST\n2026-11-21  launch\n    published\n    {url}\n2026-11-22  tip\n    planned\n");
+        assert_eq!(shown(20), narrow);
+        assert!(shown(5).starts_with("DUE\n2026-11-21\n    launch  published\n"), "{}", shown(5));
     }
 }
