@@ -93,6 +93,10 @@ pub fn markdown(source: &str, deeper: usize, mut picture: impl FnMut(&str) -> Op
             let level = lower(level, deeper);
             Some(Event::Start(Tag::Heading { level, id: None, classes, attrs: Vec::new() }))
         }
+        // WordPress makes a break of the end of a line, and Markdown means none.
+        Event::SoftBreak => Some(Event::Text(" ".into())),
+        // A box to tick is taken out where posts are cleaned, in mail for one.
+        Event::TaskListMarker(done) => Some(Event::Text(if done { "☑ " } else { "☐ " }.into())),
         // The word after a fence would become a class; nothing styles it.
         Event::Start(Tag::CodeBlock(_)) => Some(Event::Start(Tag::CodeBlock(CodeBlockKind::Indented))),
         Event::End(TagEnd::Heading(level)) => Some(Event::End(TagEnd::Heading(lower(level, deeper)))),
@@ -183,6 +187,15 @@ mod tests {
         assert!(html.contains("<h2>Title</h2>"), "{html}");
         assert!(!html.contains("<script") && !html.contains("<div"), "{html}");
         assert!(html.contains("&lt;script&gt;"), "{html}");
+    }
+
+    #[test]
+    fn the_end_of_a_line_is_no_break() {
+        assert_eq!(markdown("One\ntwo  \nthree", 0, |_| None), "<p>One two<br />\nthree</p>\n");
+        assert_eq!(
+            markdown("- [x] done\n- [ ] open\n", 0, |_| None),
+            "<ul>\n<li>☑ done</li>\n<li>☐ open</li>\n</ul>\n"
+        );
     }
 
     #[test]
