@@ -108,6 +108,7 @@ impl Tables {
         self.order
     }
 
+    #[cfg(feature = "testing")]
     pub(super) fn mark(&self, instance: impl Into<String>) -> Mark {
         Mark { instance: instance.into(), sequence: self.sequence, at: self.last_intent }
     }
@@ -277,6 +278,7 @@ impl Tables {
         self.leases.get(&id).is_some_and(|began| now - *began < lease)
     }
 
+    #[cfg(feature = "testing")]
     pub(super) fn renew(&mut self, owner: &str, now: DateTime<Utc>) {
         for (id, began) in &mut self.leases {
             if self.deliveries.get(id).is_some_and(|row| row.owner.as_deref() == Some(owner)) {
