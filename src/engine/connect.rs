@@ -75,7 +75,7 @@ pub struct Networks {
 impl Networks {
     /// With these secrets, this time limit of a call, this state folder, and this clock.
     pub fn new(secrets: Chain, http: HttpSettings, state: PathBuf, clock: Arc<dyn Clock>) -> Self {
-        let mail = Mailer::new(http.timeout);
+        let mail = Mailer::new(http.timeout).patient();
         let tools = Tools { secrets, http: Http::new(http), clock, state };
         Self {
             tools,

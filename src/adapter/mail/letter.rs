@@ -114,7 +114,7 @@ impl Letter {
         }
         let failed = |error: &dyn std::fmt::Display| format!("the mail cannot be written: {error}");
         let letter = match &self.html {
-            None => letter.header(ContentType::TEXT_PLAIN).body(lines(&self.text)),
+            None => letter.singlepart(SinglePart::plain(lines(&self.text))),
             Some(html) => letter.multipart(self.parts(html)?),
         };
         let letter = letter.map_err(|error| failed(&error))?;
@@ -194,6 +194,11 @@ mod tests {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
         assert!(text.contains("From: =?utf-8?b?") && text.is_ascii(), "{text}");
+        for letter in [letter.clone(), Letter { html: None, ..letter }] {
+            let text = self::text(&letter);
+            let (head, _) = text.split_once("\r\n\r\n").expect("a head");
+            assert!(head.contains("\r\nMIME-Version: 1.0\r\n"), "its encoding means nothing without: {head}");
+        }
         assert_eq!(text.matches("--=_0123456789abcdef_both\r\n").count(), 2, "{text}");
     }
 

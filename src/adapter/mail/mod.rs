@@ -28,6 +28,9 @@ use super::{Fault, Refusal};
 /// Bytes of a mail that are handed to the connection at once.
 const CHUNK: usize = 64 * 1024;
 
+/// How long a mail and its answer are waited for (RFC 5321, 4.5.3.2.6, 2026-11-23).
+const PATIENCE: Duration = Duration::from_mins(10);
+
 /// How long a server is waited for to say goodbye: the mail is with it by then.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -35,6 +38,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone)]
 pub struct Mailer {
     timeout: Duration,
+    patience: Duration,
 }
 
 /// What a server says of itself to those who sign in.
@@ -64,9 +68,16 @@ struct Session<'a> {
 }
 
 impl Mailer {
-    /// With this total time limit of a conversation.
+    /// With this time limit of a conversation until the mail itself, and the same for the mail and its answer.
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout }
+        Self { timeout, patience: timeout }
+    }
+
+    /// With the time for a mail and its answer that RFC 5321 wants (4.5.3.2.6): a server looks at a mail before it answers,
+    /// and who does not wait for that cannot know whether it was taken.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self { patience: PATIENCE, ..self }
     }
 
     /// Signs in and goes, without sending anything.
@@ -83,15 +94,16 @@ impl Mailer {
     /// Sends a mail: one attempt. Every recipient is taken, or nothing is sent. Gives what the server answered at last.
     pub async fn send(&self, server: &MailServer, letter: &Letter) -> Result<String, Fault> {
         let written = letter.written().map_err(|why| Fault::refused(Refusal::Invalid, why))?;
+        let begin = async {
+            let mut session = Session::open(server).await?;
+            session.begin(&written).await?;
+            Ok(session)
+        };
+        let mut session = tokio::time::timeout(self.timeout, begin).await.unwrap_or_else(|_| Err(silent(server)))?;
         // Whether the dot that ends the mail may be on its way.
         let ended = AtomicBool::new(false);
-        let work = async {
-            let mut session = Session::open(server).await?;
-            let answer = session.send(&written, &ended).await?;
-            Ok((session, answer))
-        };
-        match tokio::time::timeout(self.timeout, work).await {
-            Ok(Ok((session, answer))) => {
+        match tokio::time::timeout(self.patience, session.send(&written, &ended)).await {
+            Ok(Ok(answer)) => {
                 session.close().await;
                 Ok(answer)
             }
@@ -147,7 +159,8 @@ impl<'a> Session<'a> {
         Ok(Self { connection, server, size: size(&hello) })
     }
 
-    async fn send(&mut self, written: &letter::Written, ended: &AtomicBool) -> Result<String, Fault> {
+    /// Everything before the mail itself.
+    async fn begin(&mut self, written: &letter::Written) -> Result<(), Fault> {
         let length = written.bytes.len();
         if let Some(size) = self.size
             && u64::try_from(length).is_ok_and(|length| length > size)
@@ -162,7 +175,11 @@ impl<'a> Session<'a> {
         for to in &written.to {
             self.say(Rcpt::new(to.clone(), Vec::new()), Stage::Envelope).await?;
         }
-        self.say(Data, Stage::Data).await?;
+        self.say(Data, Stage::Data).await
+    }
+
+    /// The mail itself, and what the server says to it.
+    async fn send(&mut self, written: &letter::Written, ended: &AtomicBool) -> Result<String, Fault> {
         let mut chunks = written.bytes.chunks(CHUNK);
         let pieces = std::iter::from_fn(|| {
             let piece = chunks.next();
@@ -219,6 +236,8 @@ fn fault(server: &MailServer, stage: Stage, error: &Error) -> Fault {
         (_, Stage::SigningIn) => Refusal::Credentials,
         // "Authentication required" (RFC 4954, section 6).
         _ if u16::from(status) == 530 => Refusal::Credentials,
+        // "Message size exceeds" (RFC 1870, section 6.1), of a server that had not told its limit.
+        _ if u16::from(status) == 552 => Refusal::Invalid,
         // Sender and recipient are settings of the account.
         (_, Stage::Greeting | Stage::Envelope) => Refusal::Forbidden,
         (_, Stage::Data) => Refusal::Invalid,
@@ -296,6 +315,7 @@ mod tests {
             (SignIn, Drop, not_sent.clone()),
             (From, Say("530 5.7.0 sign in first"), refused(Refusal::Credentials)),
             (From, Say("550 5.7.1 not you"), refused(Refusal::Forbidden)),
+            (From, Say("552 5.3.4 too large"), refused(Refusal::Invalid)),
             (From, Say("451 4.3.0 later"), busy.clone()),
             (From, Silence, not_sent.clone()),
             (To, Say("550 5.1.1 nobody"), refused(Refusal::Forbidden)),
