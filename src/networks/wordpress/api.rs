@@ -103,8 +103,13 @@ impl Client {
 
     /// What an answer that is no success means.
     fn refusal(&self, answer: &Answer, irreversible: bool) -> Fault {
-        let own = answer.json::<ErrorBody>().ok().map(|error| error.told());
-        answer.fault(irreversible, own, self.now())
+        let own = answer.json::<ErrorBody>().ok();
+        let told = own.as_ref().map(ErrorBody::told);
+        // "500" is what it says of a kind of file that it does not take, and of a full disk: no later call changes that.
+        if let Some(told) = own.filter(|own| own.code == "rest_upload_sideload_error").and(told.as_ref()) {
+            return Fault::refused(Refusal::Invalid, answer.without_secrets(format!("the file is refused: {told}")));
+        }
+        answer.fault(irreversible, told, self.now())
     }
 
     /// A success, read.
@@ -127,8 +132,9 @@ impl Client {
         // A video has a description instead: HTML knows no alt text for it.
         if !media.alt.is_empty() {
             let field = if media.facts.kind == MediaKind::Video { "description" } else { "alt_text" };
-            let answer =
-                self.post(&format!("/wp/v2/media/{}", uploaded.id), json!({ field: page::words(&media.alt) })).await?;
+            // It takes "%41" out of a text, and puts no mark-up in.
+            let alt = page::words(&media.alt).replace('%', "&#37;");
+            let answer = self.post(&format!("/wp/v2/media/{}", uploaded.id), json!({ field: alt })).await?;
             self.read::<MediaAnswer>(&answer)?;
         }
         Ok(Uploaded { id: uploaded.id, url: uploaded.source_url, width, height })
@@ -428,6 +434,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_the_site_does_not_take_is_refused() {
+        let fake = Site::start(false).await;
+        let account = fake.account();
+        let api = WordPress.connect(&account, fake.outside());
+        let no = r#"{"code":"rest_upload_sideload_error","message":"Sorry, you are not allowed to upload this file type.","data":{"status":500}}"#;
+        fake.front().expect("it has one").rule(Rule::answer(500, no).on("POST", "/wp-json/wp/v2/media"));
+        let fault = frozen(&account, &*api).await.expect_err("no such files");
+        assert!(
+            matches!(&fault, Fault::Refused { refusal: Refusal::Invalid, message, .. } if message.contains("file type")),
+            "{fault:?}"
+        );
+    }
+
+    #[tokio::test]
     async fn what_is_prepared_again_is_the_same_draft() {
         let fake = Site::start(false).await;
         let account = fake.account();
@@ -529,6 +549,24 @@ mod tests {
             matches!(&fault, Fault::Refused { refusal: Refusal::Forbidden, message, .. } if message.contains("no WordPress API")),
             "{fault:?}"
         );
+        // One that lives elsewhere says so.
+        fake.front().expect("it has one").rule(
+            Rule::new(Act::Answer {
+                status: 301,
+                headers: vec![("location".to_owned(), "https://www.blog.example/".to_owned())],
+                body: String::new(),
+            })
+            .times(3),
+        );
+        let fault = WordPress.connect(&fake.account(), fake.outside()).whoami().await.expect_err("moved");
+        assert!(
+            matches!(&fault, Fault::Refused { refusal: Refusal::Forbidden, message, .. } if message.contains("https://www.blog.example/")),
+            "{fault:?}"
+        );
+        // One that is for those alone who are signed in has one, whatever plugin says so.
+        let no = r#"{"code":"members_only","message":"No.","data":{"status":401}}"#;
+        fake.front().expect("it has one").rule(Rule::answer(401, no));
+        WordPress.connect(&fake.account(), fake.outside()).whoami().await.expect("signed in");
         // One that is down has one, perhaps.
         fake.front().expect("it has one").rule(Rule::answer(503, "").times(10));
         let fault = WordPress.connect(&fake.account(), fake.outside()).whoami().await.expect_err("down");

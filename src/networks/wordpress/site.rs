@@ -46,14 +46,14 @@ impl Root {
 
     /// Finds it, without a credential: in the usual place, where plain permalinks have it, or where the site says.
     pub(super) async fn find(http: &Http, server: &str) -> Result<Self, Fault> {
-        let mut last = None;
+        let mut answers = Vec::new();
         for root in [PRETTY, PLAIN] {
             let root = Self(root.to_owned());
             let answer = root.ask(http, server).await?;
             if is_index(&answer) {
                 return Ok(root);
             }
-            last = Some(answer);
+            answers.push(answer);
         }
         let home = http.call(Request::get(format!("{server}/"))).await?;
         if let Some(root) = home.header("link").and_then(|link| linked(link, server))
@@ -61,9 +61,17 @@ impl Root {
         {
             return Ok(root);
         }
+        answers.push(home);
+        // No credential follows a redirect, so the address has to be the last one.
+        let moved = |answer: &Answer| {
+            (300..400).contains(&answer.status).then(|| answer.header("location").map(str::to_owned)).flatten()
+        };
+        if let Some(place) = answers.iter().find_map(moved) {
+            let message = format!("{server} sends on to {place}; write in `server` where readers end up");
+            return Err(Fault::refused(Refusal::Forbidden, message));
+        }
         // A site that is down is not a site without an API.
-        if let Some(answer) = last.into_iter().chain([home]).find(|answer| answer.status == 429 || answer.status >= 500)
-        {
+        if let Some(answer) = answers.iter().find(|answer| answer.status == 429 || answer.status >= 500) {
             let message = format!("{server} answers HTTP {}", answer.status);
             return Err(Fault::refused(Refusal::Busy, message));
         }
@@ -84,7 +92,7 @@ fn is_index(answer: &Answer) -> bool {
         if answer.is_success() {
             index.namespaces.iter().any(|name| name == "wp/v2")
         } else {
-            index.code.starts_with("rest_")
+            index.code.starts_with("rest_") || (matches!(answer.status, 401 | 403) && !index.code.is_empty())
         }
     })
 }

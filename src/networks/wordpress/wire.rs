@@ -165,7 +165,9 @@ impl ErrorBody {
 
     /// The term that is there already.
     pub(super) fn term(&self) -> Option<u64> {
-        (self.code == "term_exists").then(|| self.data.get("term_id")?.as_u64()).flatten()
+        let id = self.data.get("term_id").filter(|_| self.code == "term_exists")?;
+        // Old ones write it as a text.
+        id.as_u64().or_else(|| id.as_str()?.parse().ok())
     }
 }
 
@@ -241,6 +243,8 @@ mod tests {
         let body = r#"{"code":"term_exists","message":"A term…","data":{"status":400,"term_id":7}}"#;
         let error: ErrorBody = serde_json::from_str(body).expect("an error");
         assert_eq!(error.term(), Some(7));
+        let old: ErrorBody = serde_json::from_str(&body.replace('7', "\"7\"")).expect("an error");
+        assert_eq!(old.term(), Some(7));
         let other: ErrorBody = serde_json::from_str(r#"{"code":"x","data":{"term_id":7}}"#).expect("an error");
         assert_eq!(other.term(), None);
     }
