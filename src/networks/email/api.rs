@@ -3,17 +3,17 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::adapter::mail::{Inline, MailServer, address_of};
 use crate::adapter::{
-    Api, Fault, Identity, MediaBytes, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed,
+    Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed,
 };
-use crate::model::{Account, Frozen, LimitOverrides, Receipt, hex};
+use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
 use super::Settings;
-use super::plan::{self, limits};
-use super::wire::{Fitted, Picture, Request, Task};
+use super::plan;
+use super::profile::PROFILE;
+use super::wire::{Enclosed, Request};
 
 /// One account's way to its mail server.
 pub(super) struct Post {
@@ -53,29 +53,17 @@ impl Post {
         }
     }
 
-    async fn fetch(&self, picture: &Picture) -> Result<(MediaBytes, Fitted), Fault> {
-        let file = self.outside.media.fetch(&picture.media, &limits(picture)).await?;
-        let fitted = Fitted {
-            name: file.name.clone(),
-            mime: file.facts.mime.clone(),
-            width: file.facts.width,
-            height: file.facts.height,
-            hash: hex(&Sha256::digest(&file.bytes)),
-        };
-        Ok((file, fitted))
-    }
-
     /// The pictures of a mail, which have to be those that it was frozen with.
-    async fn enclosed(&self, request: &Request) -> Result<Vec<Inline>, Fault> {
+    async fn pictures(&self, request: &Request) -> Result<Vec<Inline>, Fault> {
         let mut pictures = Vec::new();
-        for enclosed in &request.pictures {
-            let (file, fitted) = self.fetch(&enclosed.picture).await?;
-            if fitted.hash != enclosed.fitted.hash {
-                let file = &enclosed.picture.media.file;
-                let message = format!("`{file}` was changed while the mail was on its way; nothing was sent");
-                return Err(Fault::refused(Refusal::Invalid, message));
-            }
-            pictures.push(Inline { id: enclosed.cid.clone(), name: fitted.name, mime: fitted.mime, bytes: file.bytes });
+        for Enclosed { cid, picture } in &request.pictures {
+            let file = picture.open(&*self.outside.media, &PROFILE).await?;
+            pictures.push(Inline {
+                id: cid.clone(),
+                name: file.plain_name(),
+                mime: file.facts.mime,
+                bytes: file.bytes,
+            });
         }
         Ok(pictures)
     }
@@ -106,11 +94,7 @@ impl Api for Post {
     }
 
     async fn prepare(&self, step: &Step, _progress: &Progress) -> Result<Value, Fault> {
-        let Task::Fit(picture) = step.task()? else {
-            return Err(Fault::NotSent(format!("step {} is not to be prepared", step.index)));
-        };
-        let (_, fitted) = self.fetch(&picture).await?;
-        serde_json::to_value(fitted).map_err(|error| Fault::NotSent(error.to_string()))
+        step.seal(&*self.outside.media, &PROFILE).await
     }
 
     fn freeze(
@@ -125,7 +109,7 @@ impl Api for Post {
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
         let request: Request = thawed(frozen)?;
-        let letter = request.letter(self.enclosed(&request).await?);
+        let letter = request.letter(self.pictures(&request).await?);
         let id = letter.message_id().map_err(|why| Fault::refused(Refusal::Invalid, why))?;
         let server = self.server().await?;
         let answer = self.outside.mail.send(&server, &letter).await.map_err(|fault| match fault {
@@ -165,7 +149,6 @@ mod tests {
     use crate::model::{AccountName, CalendarName, DeliveryId, MediaFacts, MediaKind, OccurrenceName, Prepared};
     use crate::networks::email::Email;
     use crate::networks::email::fake::FakeMail;
-    use crate::networks::email::profile::PROFILE;
 
     fn now() -> DateTime<Utc> {
         "2026-12-01T09:00:00Z".parse().expect("a date")
@@ -240,7 +223,7 @@ mod tests {
         let account = fake.account();
         let api = Email.connect(&account, fake.outside());
         let mut frozen = frozen(&account, &*api).await.remove(0);
-        frozen.request["pictures"][0]["fitted"]["hash"] = "0".into();
+        frozen.request["pictures"][0]["picture"]["hash"] = "0".into();
         let fault = api.publish(&frozen).await.expect_err("changed");
         assert!(
             matches!(&fault, Fault::Refused { refusal: Refusal::Invalid, message, .. } if message.contains("changed")),

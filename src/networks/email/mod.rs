@@ -44,12 +44,20 @@ struct Settings {
     user: Option<String>,
     /// Where readers leave the list: an `https:` address, a `mailto:` address, or both.
     unsubscribe: OneOrMany,
+    /// Whether a mail provider may take a reader off the list by itself, with a POST to the `https:` address of
+    /// `unsubscribe` (RFC 8058); `true` when absent.
+    #[serde(default = "yes")]
+    one_click: bool,
     /// The list's name for ever, such as `news.acme.example` (RFC 2919). Servers of mailing lists write their own.
     #[serde(default)]
     list_id: Option<String>,
     /// Plain text below every mail, such as who publishes it.
     #[serde(default)]
     footer: Option<String>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One, or several.
@@ -109,6 +117,10 @@ impl Settings {
             if let Err(why) = is_way_out(address) {
                 wrong("unsubscribe", why, "write `https://acme.example/leave`, or `mailto:leave@acme.example`");
             }
+        }
+        if self.unsubscribe.all().iter().filter(|address| address.starts_with("https:")).count() > 1 {
+            let help = "keep the one that takes readers off the list; a `mailto:` address may stand beside it";
+            wrong("unsubscribe", "several https addresses".to_owned(), help);
         }
         if self.unsubscribe.all().is_empty() {
             let help = "write `https://acme.example/leave`, or `mailto:leave@acme.example`";
@@ -266,6 +278,7 @@ mod tests {
             ("unsubscribe", serde_json::json!("http://acme.example/leave")),
             ("unsubscribe", serde_json::json!("https://acme.example/>\r\nBcc: a@b.example")),
             ("unsubscribe", serde_json::json!("mailto:nobody")),
+            ("unsubscribe", serde_json::json!(["https://acme.example/a", "https://acme.example/b"])),
             ("list_id", serde_json::json!("news")),
             ("list_id", serde_json::json!("news..example")),
             ("user", serde_json::json!(" ")),

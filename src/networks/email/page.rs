@@ -26,14 +26,14 @@ pub(super) fn said(message: &Message, pictures: &[Enclosed], settings: &Settings
     if let Some(body) = &message.body {
         let at = |address: &str| {
             let address = address.strip_prefix("./").unwrap_or(address);
-            pictures.iter().position(|enclosed| enclosed.picture.media.file == address)
+            pictures.iter().position(|enclosed| enclosed.media().file == address)
         };
         html.push_str(&markup::markdown(body, 0, |address| {
             let index = at(address)?;
             placed[index] = true;
             Some(image(&pictures[index]))
         }));
-        let said = markup::readable(body, |address| Some(pictures[at(address)?].picture.media.alt.clone()));
+        let said = markup::readable(body, |address| Some(pictures[at(address)?].media().alt.clone()));
         text.push(said.trim().to_owned());
     }
     for (enclosed, _) in pictures.iter().zip(&placed).filter(|(_, placed)| !**placed) {
@@ -44,8 +44,7 @@ pub(super) fn said(message: &Message, pictures: &[Enclosed], settings: &Settings
         let _ = writeln!(html, "<p><a href=\"{link}\">{link}</a></p>");
         text.extend(message.link.clone());
     }
-    let alts =
-        pictures.iter().zip(&placed).filter(|(_, placed)| !**placed).map(|(enclosed, _)| &enclosed.picture.media.alt);
+    let alts = pictures.iter().zip(&placed).filter(|(_, placed)| !**placed).map(|(enclosed, _)| &enclosed.media().alt);
     let alts: Vec<String> = alts.filter(|alt| !alt.trim().is_empty()).map(|alt| format!("[{}]", alt.trim())).collect();
     text.push(alts.join("\n"));
     text.retain(|piece| !piece.is_empty());
@@ -67,13 +66,13 @@ fn lines<'a>(footer: &'a str, ways: &'a [String]) -> Vec<&'a str> {
 }
 
 fn image(enclosed: &Enclosed) -> String {
-    let fitted = &enclosed.fitted;
+    let picture = &enclosed.picture;
     format!(
         "<img src=\"cid:{}\" alt=\"{}\" width=\"{}\" height=\"{}\" style=\"max-width:100%;height:auto\">",
         escape(&enclosed.cid),
-        escape(&enclosed.picture.media.alt),
-        fitted.width,
-        fitted.height
+        escape(&enclosed.media().alt),
+        picture.width,
+        picture.height
     )
 }
 

@@ -3,12 +3,12 @@
 use chrono::{DateTime, Utc};
 
 use crate::adapter::mail::address_of;
-use crate::adapter::{Draft, DraftMedia, Fault, Plan, Progress, Refusal, Step, refused};
+use crate::adapter::{Draft, Enclosing, Fault, Plan, Progress, Refusal, Step, refused};
 use crate::model::{Frozen, Place, Problem, codes};
 use crate::text::markup::one_line;
 
-use super::wire::{Enclosed, Message, Picture, Request, Shown, Task};
-use super::{Settings, page, profile};
+use super::wire::{Enclosed, Message, Request};
+use super::{Settings, page};
 
 /// Longest subject that is made of a text, in characters.
 const SUBJECT: usize = 100;
@@ -39,14 +39,8 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         problems.push(Problem::error(codes::MEDIA_TOO_MANY, Place::Post, message));
     }
     refused(problems)?;
-    let limits = draft.limits.of_files();
     let mut plan = Plan::default();
-    let fit = |media: &DraftMedia| Picture { media: media.clone(), limits: limits.clone() };
-    let pictures: Vec<Shown> = part
-        .media
-        .iter()
-        .map(|media| Shown { step: plan.prepare(0, &Task::Fit(fit(media))), picture: fit(media) })
-        .collect();
+    let pictures = plan.enclose(0, &part.media, draft.limits);
     let mut recipients = Settings::recipients(draft.account);
     if recipients.is_empty() {
         // Its settings are refused elsewhere.
@@ -64,7 +58,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             languages: draft.languages.clone(),
             pictures: pictures.clone(),
         };
-        plan.publish(number, &Task::Publish(message));
+        plan.publish(number, &Enclosing::Publish(message));
     }
     Ok(plan)
 }
@@ -76,16 +70,12 @@ pub(super) fn freeze(
     settings: &Settings,
     at: DateTime<Utc>,
 ) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = step.task()? else {
-        return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
-    };
+    let message: Message = step.enclosing()?;
     let from = address_of(&settings.from).map_err(|why| Fault::refused(Refusal::Forbidden, why))?;
     let domain = from.rsplit_once('@').map_or("", |(_, domain)| domain);
-    let enclosed = message.pictures.iter().zip(1..).map(|(shown, number)| {
-        let cid = format!("p{number}.{}@{domain}", message.id);
-        Ok(Enclosed { cid, picture: shown.picture.clone(), fitted: progress.given(shown.step)? })
-    });
-    let pictures = enclosed.collect::<Result<Vec<_>, Fault>>()?;
+    let cid = |number: u16| format!("p{number}.{}@{domain}", message.id);
+    let sealed = progress.sealed(&message.pictures)?.into_iter().zip(1..);
+    let pictures: Vec<Enclosed> = sealed.map(|(picture, number)| Enclosed { cid: cid(number), picture }).collect();
     let said = page::said(&message, &pictures, settings);
     let key = format!("{}@{domain}", message.id);
     let request = Request {
@@ -96,6 +86,7 @@ pub(super) fn freeze(
         subject: message.subject,
         at,
         unsubscribe: settings.unsubscribe.all().to_vec(),
+        one_click: settings.one_click,
         list_id: settings.list_id.clone(),
         tags: message.tags,
         languages: message.languages,
@@ -107,16 +98,11 @@ pub(super) fn freeze(
     Ok(Frozen { part: step.part, key, request })
 }
 
-/// The media that a mail is limited to, for the source of media.
-pub(super) fn limits(picture: &Picture) -> crate::adapter::Limits {
-    crate::adapter::Limits::new(&profile::PROFILE, &picture.limits)
-}
-
 #[cfg(all(test, feature = "testing"))]
 mod tests {
     use serde_json::json;
 
-    use super::super::wire::Fitted;
+    use super::super::profile::PROFILE;
     use super::*;
     use crate::adapter::mail::Inline;
     use crate::adapter::suite::plans::{self, Gave, at, rehearse};
@@ -149,7 +135,7 @@ mod tests {
     }
 
     fn limits() -> Limits {
-        Limits::new(&profile::PROFILE, &LimitOverrides::default())
+        Limits::new(&PROFILE, &LimitOverrides::default())
     }
 
     /// Every mail of a plan, with pictures of three bytes.
@@ -158,17 +144,15 @@ mod tests {
         let mut mails = Vec::new();
         rehearse(plan, |step, progress| {
             if step.kind == StepKind::Prepare {
-                let name = format!("{}.png", step.index);
-                let fitted = Fitted { name, mime: "image/png".to_owned(), width: 3, height: 2, hash: "00".to_owned() };
-                return Gave::Value(json!(fitted));
+                return plans::sealed(step);
             }
             let frozen = freeze(step, progress, &settings, at()).expect("all is prepared");
             assert_eq!(frozen, freeze(step, progress, &settings, at()).expect("the same"));
             let request: Request = thawed(&frozen).expect("a request");
             let inline = |enclosed: &Enclosed| Inline {
                 id: enclosed.cid.clone(),
-                name: enclosed.fitted.name.clone(),
-                mime: enclosed.fitted.mime.clone(),
+                name: enclosed.picture.name.clone(),
+                mime: "image/png".to_owned(),
                 bytes: vec![1, 2, 3],
             };
             let letter = request.letter(request.pictures.iter().map(inline).collect());
@@ -213,6 +197,21 @@ mod tests {
         }
         insta::assert_json_snapshot!(plan);
         insta::assert_snapshot!(mails.iter().map(|(_, mail)| mail.as_str()).collect::<Vec<_>>().join("\n=====\n"));
+    }
+
+    #[test]
+    fn nobody_unsubscribes_by_a_post_where_the_address_takes_none() {
+        let (mut account, limits) = (account(), limits());
+        let one_click = |account: &Account| {
+            let plan = plan(&draft(account, &limits, "Hello", &[])).expect("a plan");
+            mails(account, &plan)[0].1.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\n")
+        };
+        assert!(one_click(&account));
+        account.settings.insert("one_click".to_owned(), false.into());
+        assert!(!one_click(&account));
+        account.settings.remove("one_click");
+        account.settings.insert("unsubscribe".to_owned(), "mailto:leave@acme.example".into());
+        assert!(!one_click(&account));
     }
 
     #[test]

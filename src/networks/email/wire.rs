@@ -3,37 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::adapter::DraftMedia;
 use crate::adapter::mail::{Inline, Letter};
-use crate::model::LimitOverrides;
-
-/// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case")]
-pub(super) enum Task {
-    /// Fits a picture; gives a [`Fitted`].
-    Fit(Picture),
-    /// Sends a mail.
-    Publish(Message),
-}
-
-/// A picture, and what it is fitted to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Picture {
-    pub(super) media: DraftMedia,
-    pub(super) limits: LimitOverrides,
-}
-
-/// What a picture became. Its bytes stay where they are; what is sent has to be the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Fitted {
-    pub(super) name: String,
-    pub(super) mime: String,
-    pub(super) width: u32,
-    pub(super) height: u32,
-    /// SHA-256 of the bytes, in hex.
-    pub(super) hash: String,
-}
+use crate::adapter::{DraftMedia, Sealed};
 
 /// A mail, but for what the account's settings say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,15 +19,8 @@ pub(super) struct Message {
     pub(super) link: Option<String>,
     pub(super) tags: Vec<String>,
     pub(super) languages: Vec<String>,
-    pub(super) pictures: Vec<Shown>,
-}
-
-/// A picture of a mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Shown {
-    /// The step that fits it.
-    pub(super) step: usize,
-    pub(super) picture: Picture,
+    /// The steps that read its pictures.
+    pub(super) pictures: Vec<usize>,
 }
 
 /// The frozen request.
@@ -69,6 +33,7 @@ pub(super) struct Request {
     pub(super) subject: String,
     pub(super) at: DateTime<Utc>,
     pub(super) unsubscribe: Vec<String>,
+    pub(super) one_click: bool,
     pub(super) list_id: Option<String>,
     pub(super) tags: Vec<String>,
     pub(super) languages: Vec<String>,
@@ -82,8 +47,14 @@ pub(super) struct Request {
 pub(super) struct Enclosed {
     /// The HTML shows it by this.
     pub(super) cid: String,
-    pub(super) picture: Picture,
-    pub(super) fitted: Fitted,
+    pub(super) picture: Sealed,
+}
+
+impl Enclosed {
+    /// The picture as the draft has it.
+    pub(super) fn media(&self) -> &DraftMedia {
+        &self.picture.enclosure.media
+    }
 }
 
 impl Request {
@@ -94,7 +65,7 @@ impl Request {
         // RFC 2369, 3.2.
         headers.push(("List-Unsubscribe", ways.join(", ")));
         // RFC 8058, 3.1: one https address, and this.
-        if self.unsubscribe.iter().any(|way| way.starts_with("https:")) {
+        if self.one_click && self.unsubscribe.iter().any(|way| way.starts_with("https:")) {
             headers.push(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click".to_owned()));
         }
         if let Some(id) = &self.list_id {
