@@ -73,6 +73,12 @@ pub trait Network: Send + Sync + 'static {
         ""
     }
 
+    /// Whether an account like this cannot publish without a secret.
+    fn needs_secret(&self, account: &Account) -> bool {
+        let _ = account;
+        true
+    }
+
     /// The folder that an account's posts are written into as files, relative to the calendar's folder. `None`: nothing is.
     fn folder<'a>(&self, account: &'a Account) -> Option<&'a str> {
         let _ = account;

@@ -185,6 +185,7 @@ impl Scene {
             let facts = AccountFacts {
                 account,
                 profile: networks::find(&account.network).map(Network::profile),
+                needs_secret: networks::find(&account.network).is_some_and(|network| network.needs_secret(account)),
                 record: records.remove(name).unwrap_or_default(),
                 secrets,
                 grant,

@@ -121,6 +121,8 @@ pub struct AccountFacts<'a> {
     pub account: &'a Account,
     /// Its network; `None`: it is not known.
     pub profile: Option<&'static Profile>,
+    /// It cannot publish without a secret.
+    pub needs_secret: bool,
     /// What the ledger knows of it.
     pub record: AccountRecord,
     /// Its secrets, with the grant of a sign-in by OAuth.
@@ -290,7 +292,7 @@ impl AccountFacts<'_> {
             [] => profile.secrets.iter().all(|field| has(field.name)),
             ways => granted || ways.iter().any(|way| has(way.field())),
         };
-        if !enough && found.is_empty() {
+        if !enough && self.needs_secret && found.is_empty() {
             let looked = |field: &str| {
                 let places =
                     self.secrets.iter().find(|secret| secret.field == field).map(|it| it.places.join(", then "));
@@ -417,7 +419,9 @@ impl AccountView {
             line("held off", format!("for {}: {}", duration(left), hold.reason));
         }
         for health in &self.health {
-            let _ = writeln!(text, "  {:<9} {}", mark(health.grade), printable(&health.message));
+            // A mark in a colour is longer than it looks.
+            let gap = 9_usize.saturating_sub(health.grade.as_str().len());
+            let _ = writeln!(text, "  {}{:gap$} {}", mark(health.grade), "", printable(&health.message));
             if let Some(help) = &health.help {
                 let _ = writeln!(text, "  {:<9} {}", "", printable(help));
             }
@@ -449,6 +453,7 @@ mod tests {
         AccountFacts {
             account,
             profile: networks::find(&account.network).map(Network::profile),
+            needs_secret: true,
             record: AccountRecord::default(),
             secrets: vec![secret(Some("keyring"))],
             grant: Ok(None),
@@ -519,6 +524,10 @@ mod tests {
         let account = fedi();
         let view = AccountFacts { secrets: vec![secret(None)], ..facts(&account) }.view(None, now());
         assert_eq!(said(&view), [(Grade::Error, "its token is not there; looked for SMM_FEDI_TOKEN")]);
+        let in_colour = view.human(now(), |grade| format!("\u{1b}[1m{}\u{1b}[0m", grade.as_str()));
+        assert!(in_colour.contains("\n  \u{1b}[1merror\u{1b}[0m     its token"), "{in_colour}");
+        let without = AccountFacts { secrets: vec![secret(None)], needs_secret: false, ..facts(&account) };
+        assert_eq!(said(&without.view(None, now())), [], "not every account needs one");
         // A grant stands for it.
         let granted = Ok(Some(grant("2027-01-01T00:00:00Z")));
         let view = AccountFacts { secrets: vec![secret(None)], grant: granted, ..facts(&account) }.view(None, now());

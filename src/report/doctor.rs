@@ -191,7 +191,8 @@ pub fn facts(profile: &Profile, now: DateTime<Utc>) -> Health {
         return Health::warning(format!("nobody knows when they were verified (`{}`)", profile.verified), "update smm");
     };
     let age = now.date_naive() - verified;
-    let message = format!("its limits were verified {} days ago, on {verified}", age.num_days());
+    let days = age.num_days();
+    let message = format!("its limits were verified {days} day{} ago, on {verified}", if days == 1 { "" } else { "s" });
     if age > STALE {
         return Health::warning(message, "update smm; `smm doctor --limits` takes what servers state meanwhile");
     }

@@ -5,9 +5,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::adapter::mail::{Inline, MailServer, address_of};
-use crate::adapter::{
-    Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed,
-};
+use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
 use super::Settings;

@@ -180,6 +180,10 @@ impl Network for Email {
         &[("smtps", false), ("smtp", false)]
     }
 
+    fn needs_secret(&self, account: &Account) -> bool {
+        account.setting("user").is_some()
+    }
+
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>) {
         let mut wrong = |key: &'static str, message: String, help: &str| {
             problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Key { key }, message).help(help));
@@ -245,6 +249,14 @@ mod tests {
         let mut problems = Vec::new();
         Email.check_account(&account, &mut problems);
         problems.into_iter().map(|problem| if let Place::Key { key } = problem.place { key } else { "" }).collect()
+    }
+
+    #[test]
+    fn who_does_not_sign_in_needs_no_password() {
+        let mut account = Account::new(AccountName::new("news"), "email");
+        assert!(!Email.needs_secret(&account));
+        account.settings.insert("user".to_owned(), "news".into());
+        assert!(Email.needs_secret(&account));
     }
 
     #[test]

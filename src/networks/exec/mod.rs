@@ -64,6 +64,10 @@ impl Network for Exec {
         true
     }
 
+    fn needs_secret(&self, _account: &Account) -> bool {
+        false
+    }
+
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>) {
         if account.read_settings::<Settings>().unwrap_or_default().command.first().is_none_or(String::is_empty) {
             let place = Place::Key { key: "command" };
