@@ -5,6 +5,8 @@
 //!
 //! The steps of such an adapter are all of one form, [`Enclosing`]: for each part its files, then what is sent.
 
+use std::time::Duration;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -12,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::{LimitOverrides, MediaKind, hex};
 
+use super::http::SLOWEST;
 use super::{DraftMedia, Fault, Limits, MediaBytes, MediaSource, Plan, Profile, Progress, Refusal, Step};
 
 /// A file that goes with a post, as a plan names it.
@@ -113,7 +116,25 @@ impl Enclosure {
     }
 }
 
+/// The most that the files of one call add to its time limit.
+const MOST_TIME: Duration = Duration::from_hours(1);
+
 impl Sealed {
+    /// How much longer a call may take that carries these files.
+    pub fn time<'a>(files: impl IntoIterator<Item = &'a Self>) -> Duration {
+        let bytes: u64 = files.into_iter().map(Self::weight).fold(0, u64::saturating_add);
+        Duration::from_secs(bytes / SLOWEST).min(MOST_TIME)
+    }
+
+    /// Its size in bytes, or more: a picture may have become smaller when it was fitted.
+    fn weight(&self) -> u64 {
+        let Enclosure { media, limits } = &self.enclosure;
+        match (media.facts.kind, limits.image_bytes) {
+            (MediaKind::Image, Some(most)) => media.facts.bytes.min(most),
+            _ => media.facts.bytes,
+        }
+    }
+
     /// Reads it again, to be sent. [`Refusal::Invalid`]: it has changed since it was sealed.
     pub async fn open(&self, source: &dyn MediaSource, profile: &Profile) -> Result<MediaBytes, Fault> {
         let read = self.enclosure.read(source, profile).await?;
@@ -128,4 +149,24 @@ impl Sealed {
 
 fn hash(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::suite::plans::file;
+
+    #[test]
+    fn large_files_have_time() {
+        let sealed = |kind, bytes| {
+            let limits = LimitOverrides { image_bytes: Some(10_000_000), ..LimitOverrides::default() };
+            let enclosure = Enclosure { media: file("a", kind, "", bytes, ""), limits };
+            Sealed { enclosure, hash: String::new(), name: String::new(), kind, width: 0, height: 0 }
+        };
+        let seconds = |files: &[Sealed]| Sealed::time(files).as_secs();
+        assert_eq!(seconds(&[]), 0);
+        assert_eq!(seconds(&[sealed(MediaKind::Video, 50_000_000)]), 381);
+        assert_eq!(seconds(&[sealed(MediaKind::Image, 90_000_000), sealed(MediaKind::Image, 1_000_000)]), 83);
+        assert_eq!(seconds(&[sealed(MediaKind::Video, u64::MAX), sealed(MediaKind::Video, 1)]), 3600);
+    }
 }

@@ -48,6 +48,8 @@ pub use profile::{
 pub use programs::{ProgramCall, ProgramEnd, Programs};
 pub use sign_in::{AuthServer, ClientId, Endpoints, LongLived, OAuth, Paste, Redirect, Scope, SignIn};
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -190,6 +192,13 @@ pub trait Api: Send + Sync {
     /// again is the frozen request itself, so the date stays.
     fn freeze(&self, step: &Step, progress: &Progress, identity: &Identity, at: DateTime<Utc>)
     -> Result<Frozen, Fault>;
+
+    /// How much more than the usual time limit the one call of this request may take, for the files that travel with it
+    /// ([`Sealed::time`]).
+    fn more_time(&self, frozen: &Frozen) -> Duration {
+        let _ = frozen;
+        Duration::ZERO
+    }
 
     /// The one irreversible call: one attempt, a fresh connection, no redirect, no retry, a total time limit.
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault>;

@@ -453,7 +453,7 @@ impl Engine {
                 self.renew().await?;
             }
             point("intent");
-            let early = if Guard::Intent.holds() { None } else { Some(self.call(&frozen, link).await) };
+            let early = if Guard::Intent.holds() { None } else { Some(self.call(&frozen, link, leased).await) };
             let input = Input::Intent { plan: stored.clone(), frozen, binding: link.binding.clone() };
             let (sending, event, _) = core::step(&row, &input, rules, now);
             let elapsed = self.clock.elapsed();
@@ -540,19 +540,18 @@ impl Engine {
             return self.insist(row, Input::Faulted(Fault::NotSent(why)), rules).await.unwrap_or(None);
         }
         tracing::debug!(delivery = %row.id.short(), post = %row.post, account = %row.account, part = frozen.part + 1, "sending");
-        let answer = self.call(&frozen, link).await;
+        let answer = self.call(&frozen, link, leased).await;
         self.take(row, answer, rules).await
     }
 
     /// The one call that cannot be taken back.
-    async fn call(&self, frozen: &Frozen, link: &Link) -> Result<Receipt, Fault> {
-        let timeout = self.settings().timeout;
+    async fn call(&self, frozen: &Frozen, link: &Link, leased: Duration) -> Result<Receipt, Fault> {
         point("send");
         let answer = tokio::select! {
             biased;
             answer = link.api.publish(frozen) => answer,
-            () = self.clock.wait(timeout) => {
-                Err(Fault::Unknown(format!("no answer within {} s", timeout.as_secs_f32())))
+            time = self.time_is_up(link.api.more_time(frozen), leased) => {
+                Err(Fault::Unknown(format!("no answer within {} s", time.as_secs_f32())))
             }
         };
         point("answered");

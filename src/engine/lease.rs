@@ -65,14 +65,35 @@ impl Engine {
     /// Whether a call that begins now ends before somebody else may take its delivery over. `leased`: when the delivery
     /// was claimed, from before the question.
     pub(super) fn is_lease_long_enough(&self, leased: Duration) -> bool {
+        let over = self.lease_over(leased);
+        over.is_some_and(|over| self.clock.elapsed() + self.settings().timeout + MARGIN < over)
+    }
+
+    /// When somebody else may take over what was claimed then. `None`: it may have been taken over already.
+    fn lease_over(&self, leased: Duration) -> Option<Duration> {
         if self.ledger.is_exclusive() {
-            return true;
+            return Some(Duration::MAX);
         }
         let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        if leased < *self.unbroken.lock().unwrap_or_else(PoisonError::into_inner) {
-            return false;
+        let unbroken = *self.unbroken.lock().unwrap_or_else(PoisonError::into_inner);
+        (leased >= unbroken).then(|| leased.max(renewed) + self.lease)
+    }
+
+    /// Waits as long as a call may take that begins now and for which the lease is long enough: the usual time limit, and
+    /// `more` as long as the lease is renewed. Gives how long that was.
+    pub(super) async fn time_is_up(&self, more: Duration, leased: Duration) -> Duration {
+        let (begun, usual) = (self.clock.elapsed(), self.settings().timeout);
+        let mut ends = begun + usual;
+        loop {
+            // Once it was broken, nothing that is renewed counts for this call.
+            if let Some(over) = self.lease_over(leased) {
+                ends = ends.max((begun + usual + more).min(over.saturating_sub(MARGIN)));
+            }
+            let left = ends.saturating_sub(self.clock.elapsed());
+            if left.is_zero() {
+                return ends - begun;
+            }
+            self.clock.wait(left).await;
         }
-        let over = leased.max(renewed) + self.lease;
-        self.clock.elapsed() + self.settings().timeout + MARGIN < over
     }
 }

@@ -43,7 +43,7 @@ use crate::trial::Guard;
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The slowest line that files go over, in bytes a second: 1 Mbit/s. A call that carries some may take so much longer.
-const SLOWEST: u64 = 128 * 1024;
+pub(super) const SLOWEST: u64 = 128 * 1024;
 
 /// How HTTP is set up.
 #[derive(Debug, Clone)]

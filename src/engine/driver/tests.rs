@@ -28,6 +28,8 @@ struct Net {
     acts: Mutex<VecDeque<Act>>,
     time: Mutex<Option<DateTime<Utc>>>,
     clock: Mutex<Option<ManualClock>>,
+    /// What each call may take beyond the usual.
+    more_time: Mutex<Duration>,
 }
 
 enum Act {
@@ -74,6 +76,10 @@ impl Api for Wire {
 
     fn freeze(&self, step: &Step, _: &Progress, _: &Identity, _: DateTime<Utc>) -> Result<Frozen, Fault> {
         Ok(Frozen { part: step.part, key: "key".to_owned(), request: json!({}) })
+    }
+
+    fn more_time(&self, _: &Frozen) -> Duration {
+        *self.0.more_time.lock().expect("no panic")
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
@@ -449,6 +455,46 @@ async fn a_lease_that_ended_in_a_gap_is_not_trusted_again() {
     engine.renew().await.expect("the ledger answers");
     assert!(!engine.is_lease_long_enough(claimed), "somebody else may have taken it meanwhile");
     assert!(engine.is_lease_long_enough(again), "what was claimed since is not concerned");
+}
+
+/// Files that travel with a post take longer than other calls, and no longer than nobody else may take the post over.
+#[tokio::test]
+async fn a_large_upload_has_time_as_long_as_its_lease_is_renewed() {
+    let more = Duration::from_mins(5);
+    let stage = Stage::new(false, 1);
+    assert_eq!(stage.engine("me").time_is_up(more, stage.clock.elapsed()).await, Duration::from_secs(330));
+
+    let stage = Stage::new(true, 1);
+    let engine = stage.engine("me");
+    let limit = async |more: Duration| engine.time_is_up(more, stage.clock.elapsed()).await;
+    engine.renew().await.expect("the ledger answers");
+    assert_eq!(limit(Duration::ZERO).await, Duration::from_secs(30));
+    engine.renew().await.expect("the ledger answers");
+    assert_eq!(limit(more).await, Duration::from_secs(55), "nobody renews it");
+    engine.renew().await.expect("the ledger answers");
+    let renew = async {
+        loop {
+            engine.renew().await.expect("the ledger answers");
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = renew => {}
+        time = limit(more) => assert_eq!(time, Duration::from_secs(330)),
+    }
+}
+
+#[tokio::test]
+async fn a_large_upload_is_given_up_at_last() {
+    let stage = Stage::new(false, 1);
+    *stage.net.class.lock().expect("no panic") = Some(RepeatSafety::None);
+    *stage.net.more_time.lock().expect("no panic") = Duration::from_mins(5);
+    stage.net.acts.lock().expect("no panic").push_back(Act::Silence);
+    stage.run(&stage.engine("me"), after(900)).await;
+    let rows = stage.store.deliveries();
+    assert_eq!(rows[0].state, State::Unknown);
+    assert!(format!("{:?}", rows[0]).contains("no answer within 330 s"), "{:?}", rows[0]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Field, Request};
 use crate::adapter::{
-    Api, Fault, Identity, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Step, Verdict, thawed,
+    Api, Fault, Identity, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Sealed, Step, Verdict, thawed,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
@@ -18,9 +18,6 @@ use super::plan::{self, Call, Who};
 use super::profile::{NONCE_WINDOW, PROFILE, SERVER};
 use super::way::{self, Way};
 use super::wire::{Channel, ErrorBody, Kept, Limited, Message, Snowflake, User, Webhook};
-
-/// Total time of a message with files.
-const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Without a name of this form calls may be blocked (discord-api-docs, reference, User Agent, 2026-11-23).
 const USER_AGENT: &str = concat!("DiscordBot (smm, ", env!("CARGO_PKG_VERSION"), ")");
@@ -255,6 +252,10 @@ impl Api for Client {
         plan::freeze(step, progress, identity, self.settings()?)
     }
 
+    fn more_time(&self, frozen: &Frozen) -> Duration {
+        thawed::<Call>(frozen).map_or(Duration::ZERO, |call| Sealed::time(&call.files))
+    }
+
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
         let call: Call = thawed(frozen)?;
         let way = self.way().await?;
@@ -269,9 +270,6 @@ impl Api for Client {
         }
         if let Some(thread) = call.thread {
             request = request.query("thread_id", thread.to_string());
-        }
-        if !call.files.is_empty() {
-            request = request.timeout(UPLOAD_TIMEOUT);
         }
         let answer = self.outside.http.publish(way.signed(request.body(self.body(&call).await?))).await?;
         if !answer.is_success() {

@@ -1,6 +1,7 @@
 //! Runs the program.
 
 use std::path::Path;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -11,7 +12,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::{
-    Api, Fault, Identity, Metrics, Outside, ProgramCall, ProgramEnd, Progress, Refusal, Reply, Step, Verdict, thawed,
+    Api, Fault, Identity, Metrics, Outside, ProgramCall, ProgramEnd, Progress, Refusal, Reply, Sealed, Step, Verdict,
+    thawed,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
@@ -133,6 +135,10 @@ impl Api for Client {
         _at: DateTime<Utc>,
     ) -> Result<Frozen, Fault> {
         plan::freeze(step, progress)
+    }
+
+    fn more_time(&self, frozen: &Frozen) -> Duration {
+        thawed::<Call>(frozen).map_or(Duration::ZERO, |call| Sealed::time(&call.files))
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Field, Request};
-use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed};
+use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Sealed, Step, Verdict, thawed};
 use crate::model::{Account, Frozen, Receipt};
 
 use super::Settings;
@@ -17,9 +17,6 @@ use super::plan::{self, Call};
 use super::profile::{PROFILE, SERVER};
 use super::reference::{self, Reference};
 use super::wire::{ChatAnswer, Envelope, ErrorBody, Kept, Message, Sent, User};
-
-/// Total time of a message with files.
-const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// One account's connection.
 pub(super) struct Client {
@@ -192,12 +189,14 @@ impl Api for Client {
         plan::freeze(step, progress, identity, self.settings()?)
     }
 
+    fn more_time(&self, frozen: &Frozen) -> Duration {
+        thawed::<Call>(frozen)
+            .map_or(Duration::ZERO, |call| Sealed::time(call.files.iter().map(|attached| &attached.file)))
+    }
+
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
         let call: Call = thawed(frozen)?;
-        let mut request = self.request(&call.method, self.body(&call).await?).await?;
-        if !call.files.is_empty() {
-            request = request.timeout(UPLOAD_TIMEOUT);
-        }
+        let request = self.request(&call.method, self.body(&call).await?).await?;
         let answer = self.outside.http.publish(request).await?;
         if !answer.is_success() {
             return Err(self.refusal(&answer, true));
