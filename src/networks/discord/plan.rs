@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::adapter::check::{files_together, question, size, with_warning};
 use crate::adapter::{Draft, DraftMedia, Enclosing, Fault, Identity, Plan, Progress, Refusal, Sealed, Step, refused};
-use crate::model::{DeliveryId, Frozen, MediaKind, Place, Poll, Problem, codes, hex};
+use crate::model::{Frozen, MediaKind, Place, Poll, Problem, codes};
 use crate::text::{Counting, MentionWeight, Unit, measure};
 
 use super::profile::{FILES, QUESTION, REQUEST};
@@ -193,7 +193,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         let poll = draft.poll.clone().filter(|_| first);
         let poll = poll.map(|poll| Question { question: part.text.clone(), poll });
         let message = Message {
-            nonce: nonce(draft.delivery, number, draft.generation),
+            nonce: nonce(draft, number),
             content: if poll.is_some() { String::new() } else { content(&part.text, warning) },
             files: plan.enclose(number, &part.media, draft.limits),
             covered: !part.media.is_empty() && (warning.is_some() || !draft.labels.is_empty()),
@@ -214,10 +214,11 @@ fn title(draft: &Draft<'_>, text: &str) -> String {
     title.chars().take(THREAD_NAME).collect()
 }
 
-/// The same for ever, until a person says "post again". A nonce has at most 25 characters.
-fn nonce(delivery: DeliveryId, part: u16, generation: u32) -> String {
-    let bytes = delivery.derive_bytes("discord nonce", part, generation);
-    hex(&bytes[..12])
+/// A nonce has at most 25 characters.
+fn nonce(draft: &Draft<'_>, part: u16) -> String {
+    let mut key = draft.key("discord nonce", part);
+    key.truncate(24);
+    key
 }
 
 /// Puts the request of a part together.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::adapter::{Draft, DraftPart, Enclosing, Fault, Plan, Progress, Sealed, Step};
-use crate::model::{Frozen, Visibility, hex};
+use crate::model::{Frozen, Visibility};
 
 /// A part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,8 +29,8 @@ pub(super) fn plan(draft: &Draft<'_>) -> Plan {
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         let files = plan.enclose(number, &part.media, draft.limits);
-        let bytes = draft.delivery.derive_bytes("exec id", number, draft.generation);
-        let message = Message { id: hex(&bytes[..16]), rendering: rendering(draft, index, part), files };
+        let id = draft.key("exec id", number);
+        let message = Message { id, rendering: rendering(draft, index, part), files };
         plan.publish(number, &Enclosing::Publish(message));
     }
     plan

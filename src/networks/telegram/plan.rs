@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::adapter::check::{files_together, question, with_warning};
 use crate::adapter::{Draft, DraftMedia, Enclosing, Fault, Identity, Plan, Progress, Sealed, Step, refused};
-use crate::model::{DeliveryId, Frozen, MediaKind, Place, Poll, Problem, codes, hex};
+use crate::model::{Frozen, MediaKind, Place, Poll, Problem, codes};
 use crate::text::{Counting, MentionWeight, Unit, measure};
 
 use super::profile::{ALBUM, CAPTION, QUESTION, RATIO};
@@ -133,7 +133,8 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     for (index, part) in draft.parts.iter().enumerate() {
         let first = index == 0;
         let mut message = Message {
-            key: key(draft.delivery, number, draft.generation),
+            // The API takes none: it tells one attempt from another in the ledger alone.
+            key: draft.key("telegram part", number),
             html: html(&part.text, warning),
             files: plan.enclose(number, &part.media, draft.limits),
             covered: !part.media.is_empty() && (warning.is_some() || !draft.labels.is_empty()),
@@ -145,7 +146,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             let alone = Message { html: String::new(), link: None, ..message.clone() };
             plan.publish(number, &Enclosing::Publish(alone));
             number += 1;
-            let key = key(draft.delivery, number, draft.generation);
+            let key = draft.key("telegram part", number);
             message = Message { key, files: Vec::new(), covered: false, reply: None, ..message };
         }
         plan.publish(number, &Enclosing::Publish(message));
@@ -156,12 +157,6 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
 
 fn is_web(link: &str) -> bool {
     url::Url::parse(link).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-}
-
-/// The API takes no key: it tells one attempt from another in the ledger alone.
-fn key(delivery: DeliveryId, part: u16, generation: u32) -> String {
-    let bytes = delivery.derive_bytes("telegram part", part, generation);
-    hex(&bytes[..16])
 }
 
 /// A text as Telegram's HTML: nothing in it is taken for mark-up. What is warned of is covered.

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
 use crate::adapter::{Draft, Fault, Plan, Progress, Step};
-use crate::model::{Frozen, Receipt, Visibility, hex};
+use crate::model::{Frozen, Receipt, Visibility};
 
 use super::wire::{Call, Event};
 
@@ -13,7 +13,6 @@ pub(super) fn plan(draft: &Draft<'_>) -> Plan {
     let mut plan = Plan::default();
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
-        let bytes = draft.delivery.derive_bytes("webhook id", number, draft.generation);
         let mut data = json!({
             "delivery": draft.delivery.to_string(),
             "account": draft.account.name.as_str(),
@@ -32,7 +31,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Plan {
             data["content_warning"] = json!(draft.content_warning);
             data["labels"] = json!(draft.labels);
         }
-        plan.publish(number, &Event { id: format!("smm_{}", hex(&bytes[..16])), data });
+        plan.publish(number, &Event { id: format!("smm_{}", draft.key("webhook id", number)), data });
     }
     plan
 }
