@@ -149,21 +149,19 @@ texts = [
 
 fn config_text(all: &[&dyn Network]) -> String {
     let mut text = "# The operator's file: accounts that need a credential, the ledger, alerts. No secret stands in it: each comes from the\n\
-        # environment or from systemd credentials. `smm networks` says what each network needs.\n\n\
+        # environment or from systemd credentials. `smm networks` says what each network needs. What has `# #` before it is\n\
+        # optional.\n\n\
         # ledger = \"sqlite\"                   # or the path of a file\n"
         .to_owned();
     for network in all.iter().filter(|network| !network.profile().credential_free) {
         let profile = network.profile();
         let account = format!("my-{}", profile.id);
         let _ = write!(text, "\n# {}\n# [accounts.{account}]\n# network = \"{}\"\n", profile.about, profile.id);
-        let schema = network.settings_schema();
-        let settings = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
         if needs_server(*network) {
             let _ = writeln!(text, "# server = \"{}://…\"   # where you sign in", scheme(*network));
         }
-        for (key, about) in settings {
-            let about = about.get("description").and_then(Value::as_str).unwrap_or("").replace('\n', " ");
-            let _ = writeln!(text, "# {key} = \"\"   # {about}");
+        for Sample { key, value, about, needed } in samples(*network) {
+            let _ = writeln!(text, "# {}{key} = {value}   # {about}", if needed { "" } else { "# " });
         }
         for secret in profile.secrets {
             let variable = format!("SMM_{account}_{}", secret.name).to_uppercase().replace('-', "_");
@@ -174,6 +172,45 @@ fn config_text(all: &[&dyn Network]) -> String {
         }
     }
     text
+}
+
+/// A setting of an account, as somebody would write it.
+pub(super) struct Sample {
+    /// Its name.
+    pub(super) key: String,
+    /// Something of its type.
+    pub(super) value: &'static str,
+    /// What it is, on one line.
+    pub(super) about: String,
+    /// It cannot be left out.
+    pub(super) needed: bool,
+}
+
+/// The settings of a network's own, those that cannot be left out first.
+pub(super) fn samples(network: &dyn Network) -> Vec<Sample> {
+    let schema = network.settings_schema();
+    let required = schema.get("required").and_then(Value::as_array);
+    let sample = |(key, setting): (&String, &Value)| {
+        let is = |kind: &str| match setting.get("type") {
+            Some(Value::Array(kinds)) => kinds.iter().any(|one| one == kind),
+            one => one.is_some_and(|one| one == kind),
+        };
+        Sample {
+            key: key.clone(),
+            value: match () {
+                () if is("boolean") => "true",
+                () if is("integer") => "1",
+                () if is("array") => "[\"…\"]",
+                () => "\"…\"",
+            },
+            about: setting.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " "),
+            needed: required.is_some_and(|keys| keys.iter().any(|one| one == key)),
+        }
+    };
+    let settings = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let mut samples: Vec<Sample> = settings.map(sample).collect();
+    samples.sort_by_key(|sample| !sample.needed);
+    samples
 }
 
 /// How the address of a server begins.
@@ -225,6 +262,22 @@ mod tests {
         assert_eq!(named("Acme Social"), "acme-social");
         assert_eq!(named(".dot"), "dot");
         assert_eq!(named("ñ"), "my-project");
+    }
+
+    #[test]
+    fn samples_are_of_the_right_type() {
+        for network in networks::ALL {
+            let mut account = Account::new(AccountName::new("new"), network.profile().id);
+            for sample in samples(*network) {
+                let value = serde_json::from_str(sample.value).expect("what TOML and JSON write alike");
+                account.settings.insert(sample.key, value);
+            }
+            let mut problems = Vec::new();
+            network.check_account(&account, &mut problems);
+            let wrong = |text: &str| text.contains("invalid type") || text.contains("is `true` or `false`");
+            let wrong: Vec<_> = problems.iter().filter(|problem| wrong(&problem.message)).collect();
+            assert!(wrong.is_empty(), "{}: {wrong:?}", network.profile().id);
+        }
     }
 
     #[test]

@@ -36,14 +36,15 @@ fn nothing_is_overwritten_without_force() {
     assert_ne!(env.read("smm.toml"), "mine");
 }
 
-/// Whoever takes the `#` away, and fills in what is between the quotes, has an account that is accepted.
+/// Whoever takes one `#` of each line away, and fills in what is between the quotes, has an account that is accepted.
 #[test]
 fn what_the_config_proposes_can_be_used() {
     let env = TestEnv::new();
     env.smm(&["init"]).expect(0);
     let lines = env.read("smm.toml");
     let account = lines.lines().skip_while(|line| !line.contains("[accounts.my-mastodon]"));
-    let account = account.take_while(|line| !line.contains("secret:")).map(|line| line.trim_start_matches("# "));
+    let account =
+        account.take_while(|line| !line.contains("secret:")).map(|line| line.strip_prefix("# ").unwrap_or(line));
     let config = account.collect::<Vec<_>>().join("\n").replace("https://…", "https://fedi.example");
     env.write("smm.toml", &config);
     let run = env.smm(&["check"]).expect(0);

@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
+use super::super::init::{self, Sample};
 use super::super::target::Beside;
 use super::super::workspace::{Settings, Workspace};
-use super::super::{Failure, Global, init};
+use super::super::{Failure, Global};
 use crate::adapter::Network;
 use crate::model::{Account, AccountName};
 use crate::networks;
@@ -96,10 +95,8 @@ fn examples(name: &str) -> String {
         if init::needs_server(**network) {
             let _ = writeln!(text, "  server = \"{}://…\"", init::scheme(**network));
         }
-        let schema = network.settings_schema();
-        for (key, about) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-            let about = about.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
-            let _ = writeln!(text, "  {key} = \"…\"   # {about}");
+        for Sample { key, value, about, needed } in init::samples(**network) {
+            let _ = writeln!(text, "  {}{key} = {value}   # {about}", if needed { "" } else { "# " });
         }
     }
     let rest: Vec<&str> = all.iter().skip(SHOWN).map(|network| network.profile().id).collect();

@@ -491,6 +491,12 @@ mod tests {
         assert!(matches!(&fault, Fault::Unknown(why) if why.contains("`future`")), "{fault:?}");
     }
 
+    /// Whether tags or categories were asked for by a call that makes them.
+    fn made(fake: &Site, kind: &str) -> bool {
+        let seen = fake.front().expect("it has one").seen();
+        seen.iter().any(|seen| seen.method == "POST" && seen.path.ends_with(kind))
+    }
+
     #[tokio::test]
     async fn who_may_not_publish_is_told_early() {
         let fake = Site::start(false).await;
@@ -504,11 +510,18 @@ mod tests {
         );
         fake.role("author");
         let mut with = account.clone();
+        with.settings.insert("categories".to_owned(), json!(["uncategorized"]));
+        frozen(&with, &*api).await.expect("an author uses those that are there");
+        assert!(!made(&fake, "categories"), "and makes none");
         with.settings.insert("categories".to_owned(), json!(["Brand new"]));
         let fault = frozen(&with, &*api).await.expect_err("an author makes no categories");
         assert!(matches!(&fault, Fault::Refused { refusal: Refusal::Forbidden, .. }), "{fault:?}");
         fake.role("editor");
         frozen(&with, &*api).await.expect("an editor does");
+        let calls = fake.front().expect("it has one").seen().len();
+        frozen(&with, &*api).await.expect("prepared again");
+        let again = fake.front().expect("it has one").seen().split_off(calls);
+        assert!(!again.iter().any(|seen| seen.method == "POST" && seen.path.ends_with("/categories")), "made once");
         fake.change_secret();
         let fault = api.whoami().await.expect_err("changed");
         assert!(
