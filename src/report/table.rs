@@ -89,9 +89,9 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with its columns' names. `colour`: whether tones become colours, and the terminal's width matters.
+    /// A table with its columns' names, as wide as the terminal where there is one. `colour`: whether tones become colours.
     pub fn new(columns: &[&str], colour: bool) -> Self {
-        let width = if colour { comfy_table::Table::new().width().map(usize::from) } else { None };
+        let width = comfy_table::Table::new().width().map(usize::from);
         Self { columns: columns.iter().map(|name| name.to_uppercase()).collect(), rows: Vec::new(), colour, width }
     }
 

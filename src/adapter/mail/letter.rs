@@ -217,6 +217,15 @@ mod tests {
             assert!(line.starts_with(' ') || line.split_once(": ").is_some_and(|(name, _)| name != "Bcc"), "{line}");
         }
         assert!(!head.to_lowercase().contains("\r\nbcc"), "{head}");
+        // Where nothing has to be encoded, nothing hides the end of a line.
+        let plain = "Hi\r\nBcc: victim@other.example\r\n\r\nfirst";
+        let headers = vec![("Keywords", plain.to_owned())];
+        let text = self::text(&Letter { subject: plain.to_owned(), headers, ..letter.clone() });
+        let (head, _) = text.split_once("\r\n\r\n").expect("a head");
+        for name in ["Subject", "Keywords"] {
+            let line = format!("\r\n{name}: Hi Bcc: victim@other.example first\r\n");
+            assert!(format!("{head}\r\n").contains(&line), "{head}");
+        }
         for bad in ["a@b.example\r\nBcc: c@d.example", "Ann\n<a@b.example>", "nobody", "", "ü@b.example", "a@ü.example"]
         {
             let letter = Letter { from: bad.to_owned(), ..letter.clone() };

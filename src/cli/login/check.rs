@@ -109,7 +109,7 @@ fn refused(desk: &Desk<'_>, fault: &Fault) -> Failure {
     let name = &desk.account.name;
     let failure = Failure::new(format!("`{name}` is not signed in to: {fault}"));
     match fault {
-        Fault::Refused { refusal: Refusal::Credentials | Refusal::Forbidden, .. } => failure.hint(format!(
+        Fault::Refused { refusal: Refusal::Credentials | Refusal::Forbidden | Refusal::Secret, .. } => failure.hint(format!(
             "nothing was stored; look whether all of it was pasted, and whether the settings of `{name}` in smm.toml are \
              right; else make a new one, and run `smm login {name}` again"
         )),
