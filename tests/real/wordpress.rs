@@ -125,8 +125,8 @@ impl WordPress {
 
 const LONG: &str = "+++\nid = \"launch\"\nat = AT\nto = [\"blog\"]\ntitle = \"Acme 2.0 <is> out & “new” 🎉\"\n\
     text = \"In short: مرحبا & <b>more</b>\"\nlink = \"https://acme.example/2.0?a=1&b=2\"\ntags = [\"release\", \"R&D\"]\n\
-    media = [{ file = \"one.png\", alt = \"A red square & \\\"more\\\"\" }, { file = \"two.png\", alt = \"A green <banner>\" }]\n+++\n\
-    # What is new\n\nSee ![](two.png), and [gallery] is a word.\n\n<script>alert(1)</script>\n\n* one\n* **two** 👩‍👩‍👧\n";
+    media = [{ file = \"one.png\", alt = \"A red square & \\\"more\\\", 50%ab\" }, { file = \"two.png\", alt = \"A green <banner>\" }]\n+++\n\
+    # What is new\n\nSee ![](two.png), and [gallery] is a word.\n\nOne line\nof two.\n\n- [x] ticked\n\n<script>alert(1)</script>\n\n* one\n* **two** 👩‍👩‍👧\n";
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("text, not {value}"))
@@ -159,6 +159,7 @@ async fn long_form(permalinks: &str) {
         // WordPress writes it with three digits.
         "&#091;gallery] is a word",
         "&lt;script&gt;",
+        "☑ ticked",
         "<strong>two</strong> 👩‍👩‍👧",
         "<a href=\"https://acme.example/2.0?a=1&amp;b=2\">",
     ] {
@@ -166,11 +167,12 @@ async fn long_form(permalinks: &str) {
     }
     let shown = text(&post["content"]["rendered"]);
     assert!(!shown.contains("<script") && shown.contains("gallery] is a word"), "{shown}");
+    assert!(shown.contains("<p>One line of two.</p>"), "the end of a line is no break: {shown}");
     assert!(!raw.contains("A red square"), "the featured image stands above the post");
 
     // The picture in the post, and the featured one, with their alt texts, as readers get them.
     let featured = site.get(&format!("media/{}", post["featured_media"])).await;
-    assert_eq!(featured["alt_text"], "A red square &amp; \"more\"");
+    assert_eq!(featured["alt_text"], "A red square &amp; \"more\", 50&#37;ab");
     let inside = raw.split("src=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a picture");
     for (url, width) in [(text(&featured["source_url"]), 64), (inside, 300)] {
         let answer = http().call(Request::get(url)).await.expect("an answer");
