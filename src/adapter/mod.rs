@@ -244,6 +244,21 @@ pub struct Ending {
     pub help: &'static str,
 }
 
+impl Ending {
+    /// It is told unasked so many days before its last one.
+    const SOON: i64 = 60;
+
+    /// Days from the day of `at` to its last one; below 0: it has ended by then.
+    pub fn days_left(&self, at: DateTime<Utc>) -> i64 {
+        (self.on - at.date_naive()).num_days()
+    }
+
+    /// It has ended, or does so soon that people are to be told.
+    pub fn is_near(&self, now: DateTime<Utc>) -> bool {
+        self.days_left(now) <= Self::SOON
+    }
+}
+
 /// What a server says of a credential.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {

@@ -8,9 +8,10 @@ use chrono::{DateTime, Utc};
 use super::output::{self, Stream};
 use super::workspace::{CalendarArg, Workspace, block_on, last_sent};
 use super::{Exit, Failure, Global, older};
+use crate::compose;
 use crate::engine::compare;
 use crate::ledger::{Burst, OpenMode, Query};
-use crate::model::{Origin, Severity, Standings};
+use crate::model::{Account, Origin, Post, Problem, Severity, Standings};
 use crate::report::{Plan, Scope};
 use crate::time::{Clock as _, SystemClock, Zone, parse_human_in};
 
@@ -90,6 +91,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         Format::Markdown => output::machine(&plan.markdown()),
     }
     older::warn(&age, global);
+    if !global.quiet {
+        warn_of_endings(&compose::endings(calendar, now));
+    }
     let errors = workspace.loaded.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     if errors > 0 && !global.quiet {
         let hint = output::paint(Stream::Stderr, output::Style::Warning, "warning:");
@@ -99,6 +103,21 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// Says once for each account what its network takes no more when a post is due, or soon.
+fn warn_of_endings(endings: &[(&Post, &Account, Problem)]) {
+    let hint = output::paint(Stream::Stderr, output::Style::Warning, "warning:");
+    for of_one in endings.chunk_by(|(_, one, _), (_, other, _)| one.name == other.name) {
+        let [(post, account, problem), rest @ ..] = of_one else { continue };
+        let more = match rest.len() {
+            0 => String::new(),
+            1 => " (and 1 more post)".to_owned(),
+            more => format!(" (and {more} more posts)"),
+        };
+        let help = problem.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
+        output::stderr(&format!("{hint} `{}` to {}: {}{more}{help}\n", post.id, account.name, problem.message));
+    }
 }
 
 /// A time, or the end of a day.

@@ -18,6 +18,7 @@ use crate::model::{
 use crate::networks;
 use crate::text::{RELEASE_VARIABLES, release_variables};
 
+use super::ending::endings;
 use super::inspect::fallback_texts;
 use super::layers::Layers;
 use super::spacing::late_by_spacing;
@@ -96,6 +97,14 @@ impl<'a> Run<'a> {
 
     fn posts(mut self, loaded: &Loaded, now: DateTime<Utc>, diagnostics: &mut Vec<Diagnostic>) {
         let mut crowded = late_by_spacing(self.calendar, now);
+        let mut ending: HashMap<&PostId, Vec<Found<'a>>> = HashMap::new();
+        for (post, account, problem) in endings(self.calendar, now) {
+            let found = ending.entry(&post.id).or_default();
+            match found.iter_mut().find(|known| known.problem == problem) {
+                Some(known) => known.accounts.push(account),
+                None => found.push(Found { problem, accounts: vec![account] }),
+            }
+        }
         for post in &self.calendar.posts {
             let instant = match post.trigger {
                 Some(Trigger::At { instant, .. }) => Some(instant),
@@ -123,6 +132,7 @@ impl<'a> Run<'a> {
                 found
                     .extend(self.calendar.accounts.get(name).map(|account| Found { problem, accounts: vec![account] }));
             }
+            found.extend(ending.remove(&post.id).unwrap_or_default());
             diagnostics.extend(found.into_iter().map(|found| diagnose(loaded, &post.id, found)));
         }
     }

@@ -7,6 +7,7 @@
 
 mod campaign;
 mod check;
+mod ending;
 mod inspect;
 mod layers;
 mod media;
@@ -16,6 +17,7 @@ mod spacing;
 mod trace;
 
 pub use check::check;
+pub use ending::endings;
 pub use media::target;
 pub use release::{longest_release, released};
 

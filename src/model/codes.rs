@@ -37,6 +37,8 @@ codes! {
         "Say what matters in the picture first, and put long text into the post itself.\nA `media` of its own under `[posts.for.<account>]` may have a shorter one.";
     ANIMATION_TOO_LARGE = "animation-too-large", "An animation is more than the network takes",
         "Animations are sent as they are, since re-encoding would lose frames or movement.\nMake it smaller or shorter, or turn it into a video.";
+    API_ENDING = "api-ending", "The network ends a version of its API before a post is due, or soon",
+        "Some networks take each version of their API for a time only; then every call is refused, and posts are held.\nSet a later version in the account's table in `smm.toml`, or update smm. `smm doctor` tells the end of each account's.";
     BAD_ACCOUNT_NAME = "bad-account-name", "An account's name breaks the rule for names",
         "A name starts with a small letter and has only small letters, digits and `-`, at most 40: it names environment variables, too.\n`alert`, `calendar`, `config`, `ledger`, `media-host`, `vault` and the names of networks are taken.";
     BAD_BLACKOUT = "bad-blackout", "Blackout hours cannot be read, or leave no time to publish",

@@ -16,9 +16,6 @@ const EXACT: TimeDelta = TimeDelta::seconds(3);
 /// A clock that is further off than this is not believed by the daemon when it jumps; posts are as much early or late.
 const FAR_OFF: TimeDelta = TimeDelta::minutes(2);
 
-/// What a network takes only so long is told so many days before its end.
-const SOON: i64 = 60;
-
 /// What a network allows is looked up anew after so long.
 const STALE: TimeDelta = TimeDelta::days(180);
 
@@ -202,10 +199,9 @@ pub fn facts(profile: &Profile, now: DateTime<Utc>) -> Health {
 /// Something that a network takes only so long, by its last day.
 pub fn ending(ending: &Ending, now: DateTime<Utc>) -> Health {
     let Ending { what, on, help } = ending;
-    let days = (*on - now.date_naive()).num_days();
-    match days {
+    match ending.days_left(now) {
         ..0 => Health::error(format!("{what} ended on {on}"), *help),
-        0..=SOON => {
+        days if ending.is_near(now) => {
             let s = if days == 1 { "" } else { "s" };
             Health::warning(format!("{what} ends on {on}, in {days} day{s}"), *help)
         }

@@ -45,6 +45,7 @@ mod ci;
 mod daemon;
 mod doctor;
 mod documents;
+mod endings;
 #[cfg(unix)]
 mod evidence;
 mod exec;
