@@ -10,6 +10,7 @@ mod film;
 mod front;
 mod mail;
 mod memory;
+mod named;
 pub mod plans;
 mod tokens;
 
@@ -29,6 +30,7 @@ pub use film::Film;
 pub use front::{Act, Front, Rule, Seen, SeenAnswer};
 pub use mail::{MailFront, MailStage, MailTrouble, TakenMail};
 pub use memory::{FixedSecrets, HOST, MemoryFiles, MemoryMedia, NoHost, PICTURE, outside};
+pub use named::unnamed;
 pub use tokens::Tokens;
 
 /// A fake that is being started; `None`: the network has none.

@@ -225,7 +225,7 @@ impl Api for Client {
         let counts = self.read::<One<Post>>(&answer)?.data.public_metrics;
         Ok(counts.map_or_else(Metrics::default, |counts| Metrics {
             likes: counts.like_count,
-            reposts: counts.repost_count,
+            reposts: counts.reposts(),
             replies: counts.reply_count,
             quotes: counts.quote_count,
             views: counts.impression_count,
@@ -272,9 +272,13 @@ impl Api for Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::suite::{Bench, Fake, Rule};
+    use crate::adapter::suite::plans::{at, draft, file, prepare, text};
+    use crate::adapter::suite::{Bench, Fake, Rule, unnamed};
+    use crate::adapter::{DraftPart, Limits, Network};
+    use crate::model::{MediaKind, Poll};
     use crate::networks::x::X;
     use crate::networks::x::fake::Service;
+    use crate::networks::x::profile::PROFILE;
 
     async fn bench() -> Bench<Service> {
         Bench::new(&X, Service::start().await).await
@@ -347,5 +351,32 @@ mod tests {
         assert_eq!(bench.api.metrics(&receipt).await.expect("numbers").replies, Some(1));
         let replies = bench.api.replies(&receipt).await.expect("answers");
         assert_eq!((replies.len(), replies[0].text.as_str(), replies[0].author.as_str()), (1, "an <answer>", "@acme"));
+    }
+
+    #[tokio::test]
+    async fn the_readme_names_each_field() {
+        let bench = bench().await;
+        let account = bench.fake.account();
+        let limits = Limits::new(&PROFILE, &LimitOverrides::default());
+        let picture = file("a.png", MediaKind::Image, "image/png", 9, "What it shows");
+        let mut draft =
+            draft(&account, &limits, vec![text("Which one?"), DraftPart { media: vec![picture], ..text("Two") }]);
+        let options = vec!["This".to_owned(), "That".to_owned()];
+        draft.poll = Some(Poll { options, seconds: 3600, multiple: false, hide_totals: false });
+        let plan = X.plan(&draft).expect("a plan");
+        let mut progress = Progress::default();
+        prepare(&*bench.api, &plan, &mut progress).await.expect("prepared");
+        for part in 0..plan.parts() {
+            let step = plan.publish_step(part).expect("a part");
+            let frozen = bench.api.freeze(step, &progress, &bench.identity, at()).expect("a request");
+            progress.receipts.push(bench.api.publish(&frozen).await.expect("published"));
+            bench.api.reconcile(&frozen, Utc::now()).await.expect("a verdict");
+        }
+        let last = &progress.receipts[1];
+        bench.api.metrics(last).await.expect("numbers");
+        bench.api.replies(last).await.expect("answers");
+        bench.api.delete(last).await.expect("deleted");
+        let missing = unnamed(X.readme(), &bench.front().seen());
+        assert!(missing.is_empty(), "README.md does not name {missing:?}");
     }
 }

@@ -162,7 +162,7 @@ async fn create(State(world): Shared, headers: HeaderMap, Json(body): Json<Value
     allowed(&world, &headers)?;
     world.valid(&body)?;
     let id = world.id();
-    let answer = json!({"data": {"id": id, "text": body["text"], "edit_history_tweet_ids": [id]}});
+    let answer = json!({"data": {"id": id, "text": body["text"], "edit_history_post_ids": [id]}});
     world.posts.push(Held { id, body, at: DateTime::from(std::time::SystemTime::now()) });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }

@@ -71,7 +71,7 @@ impl Wanted {
 
 /// A post's text with its links as they were written, and without those of its files.
 pub(super) fn shown(post: &Post) -> String {
-    let (text, entities): (&str, &Entities) = match &post.note_tweet {
+    let (text, entities): (&str, &Entities) = match post.note() {
         Some(note) => (&note.text, &note.entities),
         None => (&post.text, &post.entities),
     };

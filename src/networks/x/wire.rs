@@ -13,15 +13,16 @@ pub(super) struct One<T> {
 /// An answer with a list in it; none at all when it is empty.
 #[derive(Debug, Deserialize)]
 pub(super) struct Many {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) data: Vec<Post>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) includes: Includes,
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) meta: Meta,
 }
 
 /// What a list is followed by.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Meta {
     pub(super) next_token: Option<String>,
 }
@@ -29,7 +30,7 @@ pub(super) struct Meta {
 /// What is told beside.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Includes {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) users: Vec<User>,
 }
 
@@ -60,22 +61,30 @@ pub(super) struct Post {
     pub(super) text: String,
     pub(super) created_at: Option<DateTime<Utc>>,
     pub(super) author_id: Option<Id>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) entities: Entities,
-    /// A text of more than 280: the whole of it.
-    #[serde(alias = "note_post")]
-    pub(super) note_tweet: Option<Note>,
-    #[serde(default, alias = "referenced_posts")]
-    pub(super) referenced_tweets: Vec<Reference>,
-    #[serde(default)]
+    // By the old name and by the new one: an answer may have either, or both.
+    note_tweet: Option<Note>,
+    note_post: Option<Note>,
+    #[serde(default, deserialize_with = "or_default")]
+    referenced_tweets: Vec<Reference>,
+    #[serde(default, deserialize_with = "or_default")]
+    referenced_posts: Vec<Reference>,
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) attachments: Attachments,
     pub(super) public_metrics: Option<Counts>,
 }
 
 impl Post {
+    /// A text of more than 280: the whole of it.
+    pub(super) fn note(&self) -> Option<&Note> {
+        self.note_tweet.as_ref().or(self.note_post.as_ref())
+    }
+
     /// The post that it answers.
     pub(super) fn parent(&self) -> Option<&Id> {
-        self.referenced_tweets.iter().find(|reference| reference.kind == "replied_to").map(|reference| &reference.id)
+        let mut about = self.referenced_tweets.iter().chain(&self.referenced_posts);
+        about.find(|reference| reference.kind == "replied_to").map(|reference| &reference.id)
     }
 }
 
@@ -83,14 +92,14 @@ impl Post {
 #[derive(Debug, Deserialize)]
 pub(super) struct Note {
     pub(super) text: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) entities: Entities,
 }
 
 /// What was found in a text.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Entities {
-    #[serde(default, deserialize_with = "or_none")]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) urls: Vec<Link>,
 }
 
@@ -114,9 +123,9 @@ pub(super) struct Reference {
 /// What is attached to a post.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Attachments {
-    #[serde(default, deserialize_with = "or_none")]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) media_keys: Vec<String>,
-    #[serde(default, deserialize_with = "or_none")]
+    #[serde(default, deserialize_with = "or_default")]
     pub(super) poll_ids: Vec<String>,
 }
 
@@ -125,11 +134,18 @@ pub(super) struct Attachments {
 #[expect(clippy::struct_field_names, reason = "they are the API's own")]
 pub(super) struct Counts {
     pub(super) like_count: Option<u64>,
-    #[serde(alias = "retweet_count")]
-    pub(super) repost_count: Option<u64>,
+    // By the new name and by the old one.
+    repost_count: Option<u64>,
+    retweet_count: Option<u64>,
     pub(super) reply_count: Option<u64>,
     pub(super) quote_count: Option<u64>,
     pub(super) impression_count: Option<u64>,
+}
+
+impl Counts {
+    pub(super) fn reposts(&self) -> Option<u64> {
+        self.repost_count.or(self.retweet_count)
+    }
 }
 
 /// An upload: begun, ended, or asked for.
@@ -142,6 +158,7 @@ pub(super) struct Upload {
 /// How far X is with a file.
 #[derive(Debug, Deserialize)]
 pub(super) struct Processing {
+    #[serde(default)]
     pub(super) state: String,
     pub(super) check_after_secs: Option<u64>,
     pub(super) error: Option<ProcessingError>,
@@ -154,14 +171,17 @@ pub(super) struct ProcessingError {
     pub(super) message: Option<String>,
 }
 
-/// A "no" in X's own words: a problem (`detail`), or a list of errors.
+/// A "no" in X's own words: a problem (`detail`), an error (`code`, `message`), or a list of errors.
 #[derive(Debug, Deserialize)]
 pub(super) struct ErrorBody {
+    /// Only X's own errors have a number beside their message.
+    code: Option<i64>,
+    message: Option<String>,
     detail: Option<String>,
     title: Option<String>,
     #[serde(rename = "type")]
     kind: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     errors: Vec<ErrorEntry>,
 }
 
@@ -174,7 +194,9 @@ struct ErrorEntry {
 impl ErrorBody {
     /// For people. `None`: nothing is said.
     pub(super) fn told(&self) -> Option<String> {
-        let mut said: Vec<&str> = self.detail.iter().chain(&self.title).take(1).map(String::as_str).collect();
+        let message = self.message.as_ref().filter(|_| self.code.is_some());
+        let first = self.detail.as_ref().or(self.title.as_ref()).or(message);
+        let mut said: Vec<&str> = first.into_iter().map(String::as_str).collect();
         said.extend(self.errors.iter().filter_map(|error| error.message.as_deref().or(error.detail.as_deref())));
         said.dedup();
         (!said.is_empty()).then(|| said.join("; "))
@@ -230,9 +252,9 @@ pub(super) fn post_id(text: &str) -> Option<Id> {
     Id::parse(id).filter(|_| matches!(status, "status" | "statuses"))
 }
 
-/// `null` where a list is empty.
-fn or_none<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    Ok(Option::<Vec<T>>::deserialize(deserializer)?.unwrap_or_default())
+/// `null` where there is nothing.
+fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -274,6 +296,35 @@ mod tests {
             Some("Rate limit exceeded")
         );
         assert!(read(r#"{"title":"CreditsDepleted","type":"https://api.x.com/2/problems/credits"}"#).is_spent());
-        assert_eq!(read(r#"{"error":"x"}"#).told(), None);
+        assert_eq!(
+            read(r#"{"code":32,"message":"Could not authenticate you"}"#).told().as_deref(),
+            Some("Could not authenticate you")
+        );
+        assert_eq!(read(r#"{"detail":"Odd","errors":null}"#).told().as_deref(), Some("Odd"));
+        for anybody in [r#"{"error":"x"}"#, r#"{"message":"Forbidden"}"#] {
+            assert_eq!(read(anybody).told(), None, "{anybody}");
+        }
+    }
+
+    #[test]
+    fn posts_are_read_by_old_names_and_new_ones() {
+        let read = |body: &str| serde_json::from_str::<Post>(body).expect("a post");
+        let both = read(
+            r#"{"id":"1","text":"a","lang":"en","entities":null,"attachments":null,
+                "note_tweet":{"text":"long"},"note_post":{"text":"long"},
+                "referenced_tweets":[{"type":"replied_to","id":"7"}],"referenced_posts":[{"type":"replied_to","id":"7"}],
+                "public_metrics":{"repost_count":2,"retweet_count":2,"bookmark_count":1}}"#,
+        );
+        assert_eq!(
+            (both.note().map(|note| note.text.as_str()), both.parent().map(Id::as_str)),
+            (Some("long"), Some("7"))
+        );
+        assert_eq!(both.public_metrics.expect("numbers").reposts(), Some(2));
+        let new = read(
+            r#"{"id":"1","referenced_tweets":null,"referenced_posts":[{"type":"quoted","id":"8"},{"type":"replied_to","id":"7"}]}"#,
+        );
+        assert_eq!(new.parent().map(Id::as_str), Some("7"));
+        let none: Many = serde_json::from_str(r#"{"meta":{"result_count":0}}"#).expect("an empty list");
+        assert_eq!((none.data.len(), none.meta.next_token), (0, None));
     }
 }
