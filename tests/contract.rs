@@ -67,6 +67,7 @@ const CASES: &[Case] = &[
     case!(driven::the_engine_settles_what_was_lost_before, over_http),
     case!(driven::the_engine_settles_a_lost_answer, over_something_else),
     case!(driven::the_engine_settles_a_lost_request, over_something_else),
+    case!(promises::a_document_goes_out_or_is_refused, always),
     case!(promises::a_plan_is_refused_only_where_check_says_why, always),
     case!(promises::a_post_goes_out_and_is_taken_back, always),
     case!(promises::a_thread_keeps_its_order, has_threads),

@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use crate::model::{MediaKind, Place, Poll, Problem, Visibility, codes};
 use crate::text::{Counting, MentionWeight, Overflow, Unit, measure, overflow};
 
-use super::{CardSupport, Draft, DraftMedia, DraftPart, Limits, PollRules, Profile, VideoRule, WarningSupport};
+use super::{
+    CardSupport, DocumentRule, Draft, DraftMedia, DraftPart, Limits, PollRules, Profile, VideoRule, WarningSupport,
+};
 
 pub use own::{files_together, question, with_warning};
 
@@ -27,7 +29,7 @@ pub fn check(profile: &Profile, draft: &Draft<'_>, problems: &mut Vec<Problem>) 
     let mut first = 0;
     for (index, part) in draft.parts.iter().enumerate() {
         let poll = if index == 0 { draft.poll.as_ref() } else { None };
-        media(profile, draft.limits, part, poll, first, problems);
+        media(profile, draft, part, poll, first, problems);
         first += part.media.len();
     }
     if profile.media.required && draft.parts.first().is_some_and(|part| part.media.is_empty()) {
@@ -218,18 +220,25 @@ fn threads(profile: &Profile, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
 
 fn media(
     profile: &Profile,
-    limits: &Limits,
+    draft: &Draft<'_>,
     part: &DraftPart,
     poll: Option<&Poll>,
     first: usize,
     problems: &mut Vec<Problem>,
 ) {
+    let limits = draft.limits;
     let at = |index: usize, key: &'static str| Place::Media { index: first + index, key };
     let is_video = |media: &DraftMedia| media.facts.kind == MediaKind::Video;
+    let is_document = |media: &DraftMedia| media.facts.kind == MediaKind::Document;
     let videos = part.media.iter().filter(|media| is_video(media)).count();
-    let images = part.media.len() - videos;
+    let documents = part.media.iter().filter(|media| is_document(media)).count();
+    let images = part.media.len() - videos - documents;
     let mut seen = (0_u32, 0_u32);
     for (index, media) in part.media.iter().enumerate() {
+        if is_document(media) {
+            document(limits.document, draft, media, |key| at(index, key), problems);
+            continue;
+        }
         let (count, max, what) = if is_video(media) {
             seen.0 += 1;
             (seen.0, limits.max_videos, ("video", "videos"))
@@ -259,6 +268,13 @@ fn media(
             );
         }
         one_file(limits, media, |key| at(index, key), problems);
+    }
+    if documents > 0 && part.media.len() > 1 && limits.document.is_some() {
+        let odd = part.media.iter().rposition(is_document).unwrap_or(0);
+        problems.push(
+            Problem::error(codes::MEDIA_MIXED, at(odd, ""), "a document goes alone: no other file stands beside it")
+                .help("take the others out, or send them in a post of their own"),
+        );
     }
     if images > 0 && videos > 0 && !profile.media.mixed && limits.max_videos > 0 {
         let odd = part.media.iter().position(is_video).unwrap_or(0);
@@ -318,7 +334,8 @@ fn one_file(limits: &Limits, media: &DraftMedia, at: impl Fn(&'static str) -> Pl
                 }
             }
         }
-        MediaKind::Image => {}
+        // Documents have rules of their own.
+        MediaKind::Image | MediaKind::Document => {}
     }
     if limits.alt.supported && limits.alt.max > 0 {
         // Bytes are never fewer than graphemes: most alt texts need no counting.
@@ -333,6 +350,53 @@ fn one_file(limits: &Limits, media: &DraftMedia, at: impl Fn(&'static str) -> Pl
                 .help("say what matters in the picture first; put long text into the post itself"),
             );
         }
+    }
+}
+
+/// What a document breaks, and that it is called something.
+fn document(
+    rule: Option<DocumentRule>,
+    draft: &Draft<'_>,
+    media: &DraftMedia,
+    at: impl Fn(&'static str) -> Place,
+    problems: &mut Vec<Problem>,
+) {
+    let facts = &media.facts;
+    let Some(rule) = rule else {
+        problems.push(
+            Problem::error(codes::MEDIA_UNSUPPORTED, at("file"), format!("the network takes no documents ({})", facts.mime))
+                .help("leave it out with a `media` of its own under `[posts.for.…]`, and link to it, or show its pages as pictures"),
+        );
+        return;
+    };
+    if !rule.mimes.contains(&facts.mime.as_str()) {
+        problems.push(
+            Problem::error(
+                codes::MEDIA_TYPE_UNSUITABLE,
+                at("file"),
+                format!("a document as {} is not taken, only {}", facts.mime, rule.mimes.join(", ")),
+            )
+            .help("documents are sent as they are: convert it first"),
+        );
+    } else if facts.bytes > rule.bytes {
+        problems.push(
+            Problem::error(
+                codes::DOCUMENT_TOO_LARGE,
+                at("file"),
+                format!("a document of {}, at most {}", size(facts.bytes), size(rule.bytes)),
+            )
+            .help("documents are sent as they are: save it smaller first"),
+        );
+    }
+    if !draft.titles.contains_key(&media.file) {
+        problems.push(
+            Problem::error(
+                codes::DOCUMENT_TITLE,
+                at(""),
+                "a document without a title: readers see one above its pages",
+            )
+            .help("write it beside the file: `title = \"…\"`"),
+        );
     }
 }
 
@@ -454,9 +518,11 @@ fn fields(profile: &Profile, draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     }
     if let Some(title) = draft.title.as_deref() {
         let length = characters(title);
-        if profile.title == 0 {
+        // A document may be called so.
+        let used = draft.titles.values().any(|known| known == title);
+        if profile.title == 0 && !used {
             problems.push(Problem::warning(codes::TITLE_UNSUPPORTED, key("title"), "the network has no titles"));
-        } else if length > u64::from(profile.title) {
+        } else if profile.title > 0 && length > u64::from(profile.title) {
             let place = Place::Text { key: "title", index: 0, start: 0, end: title.len() };
             problems.push(Problem::error(
                 codes::TITLE_TOO_LONG,
@@ -557,6 +623,7 @@ pub fn tag_length(tag: &str, problems: &mut Vec<Problem>) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use super::*;
@@ -592,6 +659,7 @@ mod tests {
             image: IMAGE,
             animation: Some(ImageRule { mimes: &["image/gif"], bytes: 1000, ..IMAGE }),
             video: Some(VideoRule { mimes: &["video/mp4"], bytes: 1_000_000 }),
+            document: Some(DocumentRule { mimes: &["application/pdf"], bytes: 1000 }),
             alt: AltRule { supported: true, max: 10 },
         },
         poll: Some(PollRules {
@@ -711,6 +779,7 @@ mod tests {
                 image: IMAGE,
                 animation: None,
                 video: None,
+                document: None,
                 alt: AltRule { supported: false, max: 0 },
             },
             poll: None,
@@ -759,6 +828,31 @@ mod tests {
         assert_eq!(of(&[DraftMedia { alt: "eleven char".to_owned(), ..picture() }]), ["alt-too-long"]);
         let problems = found(&LENIENT, |draft| draft.parts = vec![part("x", &[film()])]);
         assert_eq!(codes_of(&problems), ["media-unsupported"]);
+    }
+
+    #[test]
+    fn a_document_goes_alone_and_is_called_something() {
+        let pdf = || file(MediaKind::Document, "application/pdf", 1000);
+        let of = |profile: &Profile, media: &[DraftMedia], titled: bool| {
+            codes_of(&found(profile, |draft| {
+                draft.parts = vec![part("x", media)];
+                draft.titles.extend(titled.then(|| ("x".to_owned(), "Deck".to_owned())));
+            }))
+        };
+        assert_eq!(of(&STRICT, &[pdf()], true), [""; 0]);
+        assert_eq!(of(&STRICT, &[pdf()], false), ["document-title"]);
+        assert_eq!(of(&STRICT, &[pdf(), pdf()], true), ["media-mixed"]);
+        assert_eq!(of(&STRICT, &[picture(), pdf()], true), ["media-mixed"]);
+        assert_eq!(of(&STRICT, &[file(MediaKind::Document, "application/pdf", 1001)], true), ["document-too-large"]);
+        assert_eq!(of(&STRICT, &[file(MediaKind::Document, "text/rtf", 1)], true), ["media-type-unsuitable"]);
+        assert_eq!(of(&LENIENT, &[pdf()], true), ["media-unsupported"]);
+        // A title that a document takes is not one too many.
+        let problems = found(&STRICT, |draft| {
+            draft.parts = vec![part("x", &[pdf()])];
+            draft.title = Some("Deck".to_owned());
+            draft.titles = BTreeMap::from([("x".to_owned(), "Deck".to_owned())]);
+        });
+        assert_eq!(problems, []);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A draft: what one account is to receive for a post, before the network has made it a plan.
 
+use std::collections::BTreeMap;
+
 use crate::model::{Account, DeliveryId, MediaFacts, Place, Poll, Problem, Visibility, codes, hex};
 use crate::text::markup::{beginning, one_line, words};
 
@@ -41,6 +43,8 @@ pub struct Draft<'a> {
     pub quote: Option<String>,
     /// A poll, with the first part.
     pub poll: Option<Poll>,
+    /// What its documents are called, by file.
+    pub titles: BTreeMap<String, String>,
 }
 
 impl<'a> Draft<'a> {
@@ -70,6 +74,7 @@ impl<'a> Draft<'a> {
             reply_to: None,
             quote: None,
             poll: None,
+            titles: BTreeMap::new(),
         }
     }
 

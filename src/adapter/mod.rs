@@ -42,8 +42,8 @@ pub use outside::{Files, MediaBytes, MediaHost, MediaSource, Outside, Secrets};
 pub use plan::{Plan, Progress, Step, StepKind, refused, thawed};
 pub use price::Price;
 pub use profile::{
-    AltRule, CardSupport, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety, SecretField,
-    TextLimit, TextRules, VideoRule, WarningSupport,
+    AltRule, CardSupport, DocumentRule, Fact, ImageRule, Limits, MediaRules, PollRules, Profile, RepeatSafety,
+    SecretField, TextLimit, TextRules, VideoRule, WarningSupport,
 };
 pub use programs::{ProgramCall, ProgramEnd, Programs};
 pub use sign_in::{AuthServer, ClientId, Endpoints, LongLived, OAuth, Paste, Redirect, Scope, SignIn};

@@ -108,6 +108,8 @@ pub struct MediaRules {
     pub animation: Option<ImageRule>,
     /// Videos; `None`: no videos.
     pub video: Option<VideoRule>,
+    /// Documents, each alone in its part and with a title; `None`: no documents.
+    pub document: Option<DocumentRule>,
     /// Alt text.
     pub alt: AltRule,
 }
@@ -131,6 +133,15 @@ pub struct ImageRule {
 pub struct VideoRule {
     /// MIME types that it takes.
     #[serde(skip)]
+    pub mimes: &'static [&'static str],
+    /// At most, in bytes.
+    pub bytes: u64,
+}
+
+/// Rules for documents, which are passed through as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DocumentRule {
+    /// MIME types that it takes.
     pub mimes: &'static [&'static str],
     /// At most, in bytes.
     pub bytes: u64,
@@ -269,6 +280,8 @@ pub struct Limits {
     pub animation: Option<ImageRule>,
     /// Videos.
     pub video: Option<VideoRule>,
+    /// Documents.
+    pub document: Option<DocumentRule>,
     /// Alt text.
     pub alt: AltRule,
     /// Polls.
@@ -306,6 +319,7 @@ impl Limits {
             image: picture(profile.media.image),
             animation: profile.media.animation,
             video: profile.media.video.map(|rule| VideoRule { bytes: over.video_bytes.unwrap_or(rule.bytes), ..rule }),
+            document: profile.media.document,
             alt: AltRule { max: over.alt.unwrap_or(profile.media.alt.max), ..profile.media.alt },
             poll: profile.poll.map(|rule| PollRules {
                 options_max: over.poll_options.unwrap_or(rule.options_max),

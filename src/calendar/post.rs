@@ -442,7 +442,7 @@ fn languages(reader: &mut Reader<'_>, lang: OneOrMany) -> Vec<String> {
 }
 
 fn check_media(reader: &mut Reader<'_>, media: At<RawMedia>) -> Option<MediaRef> {
-    let RawMedia { file, alt, part, unreadable } = media.value;
+    let RawMedia { file, alt, title, part, unreadable } = media.value;
     let Some(file) = file else {
         if !unreadable.contains(&"file") && !reader.patchy {
             reader
@@ -463,7 +463,8 @@ fn check_media(reader: &mut Reader<'_>, media: At<RawMedia>) -> Option<MediaRef>
             }
         },
     };
-    Some(MediaRef { file: file.value, alt: alt.map(|alt| alt.value), part })
+    let title = title.map(|title| title.value);
+    Some(MediaRef { file: file.value, alt: alt.map(|alt| alt.value), title, part })
 }
 
 fn check_poll(reader: &mut Reader<'_>, poll: At<RawPoll>) -> Option<Poll> {

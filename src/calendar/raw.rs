@@ -105,7 +105,7 @@ table! {
         body: String,
         /// The link that the post is about: a card where the network has cards, else appended to the text.
         link: String,
-        /// Pictures and videos, relative to the calendar.
+        /// Pictures, videos and documents, relative to the calendar.
         media: Vec<At<RawMedia>>,
         /// Tags, without `#`.
         tags: OneOrMany,
@@ -139,13 +139,15 @@ table! {
 }
 
 table! {
-    /// A picture or video.
+    /// A picture, video or document.
     #[schemars(extend("required" = ["file"]))]
     struct RawMedia {
         /// Its path, relative to the calendar and inside its folder.
         file: String,
         /// What it shows, for those who cannot see it.
         alt: String,
+        /// What a document is called, above its pages; the post's `title` when absent.
+        title: String,
         /// The message of the thread that it goes with, from 1.
         part: u64,
     }

@@ -39,7 +39,7 @@ pub(super) struct Args {
     /// The accounts that it goes to
     #[arg(long, value_name = "ACCOUNT", value_delimiter = ',')]
     to: Vec<String>,
-    /// A picture or video; may be repeated
+    /// A picture, a video or a PDF; may be repeated
     #[arg(long, value_name = "FILE")]
     media: Vec<PathBuf>,
     /// What the picture shows; one for each --media, in their order
@@ -210,8 +210,14 @@ fn post(
     media: &[(String, &Path, Option<String>)],
 ) -> Post {
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
-    let media: Vec<MediaRef> =
-        media.iter().map(|(name, _, alt)| MediaRef { file: name.clone(), alt: alt.clone(), part: None }).collect();
+    // A document is called what the post is.
+    let file = |(name, _, alt): &(String, &Path, Option<String>)| MediaRef {
+        file: name.clone(),
+        alt: alt.clone(),
+        title: None,
+        part: None,
+    };
+    let media: Vec<MediaRef> = media.iter().map(file).collect();
     Post {
         name: id.clone(),
         id,

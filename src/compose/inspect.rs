@@ -30,6 +30,7 @@ pub(super) fn inspect(
         }
     }
     for (index, media) in content.media.iter().flatten().enumerate() {
+        hazards(media.title.as_deref().unwrap_or_default(), |_, _| Place::Media { index, key: "title" }, problems);
         alt(index, media, missing_alt_warns, &kind, problems);
     }
     for (index, option) in content.poll.iter().flat_map(|poll| &poll.options).enumerate() {
@@ -103,8 +104,11 @@ fn alt(
     problems: &mut Vec<Problem>,
 ) {
     let alt = media.alt.as_deref().unwrap_or_default().trim();
+    let kind = kind(&media.file);
     if alt.is_empty() {
-        let what = match kind(&media.file) {
+        let what = match kind {
+            // It is text itself, and its title is asked for where it goes.
+            Ok(MediaKind::Document) => return,
             Ok(MediaKind::Video) => "this video",
             Ok(MediaKind::Animation) => "this animation",
             _ => "this picture",
@@ -129,7 +133,7 @@ fn alt(
 
 /// `launch.png`, `img/launch.png`, `launch`, `LAUNCH.PNG`, or what looks like another file's name.
 fn is_file_name(alt: &str, file: &str) -> bool {
-    const ENDINGS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "gif", "mp4", "mov", "webm"];
+    const ENDINGS: [&str; 9] = ["png", "jpg", "jpeg", "webp", "gif", "mp4", "mov", "webm", "pdf"];
     let name = file.rsplit('/').next().unwrap_or(file);
     let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
     let any_file = !alt.contains(char::is_whitespace)

@@ -37,7 +37,7 @@ pub(super) fn unusable(error: &MediaError, index: usize, file: &str) -> Problem 
         MediaError::Missing(_) => "paths are relative to the calendar's folder; was the file added to git?",
         MediaError::Symlink(_) => "put the file itself there: links are not followed",
         MediaError::NotAFile(_) => "name the file itself",
-        MediaError::Unsupported(_) => "smm knows PNG, JPEG, WebP, GIF and common videos, by their content",
+        MediaError::Unsupported(_) => "smm knows PNG, JPEG, WebP, GIF, common videos and PDF, by their content",
         MediaError::TooLarge(_) => "make it smaller",
         MediaError::CannotFit(_) => "give the account a picture of its own under `[posts.for.…]`",
         MediaError::Unreadable(_) => "look at its permissions",
@@ -60,10 +60,10 @@ fn code(error: &MediaError) -> Code {
     }
 }
 
-/// What a file of this kind must come to for an account. `None` for videos, which are sent as they are.
+/// What a file of this kind must come to for an account. `None` for those that are sent as they are.
 pub fn target(kind: MediaKind, limits: &Limits) -> Option<Target> {
     let rule: ImageRule = match kind {
-        MediaKind::Video => return None,
+        MediaKind::Video | MediaKind::Document => return None,
         MediaKind::Animation => limits.animation.unwrap_or(limits.image),
         MediaKind::Image => limits.image,
     };
@@ -78,7 +78,7 @@ pub fn target(kind: MediaKind, limits: &Limits) -> Option<Target> {
 /// What fitting will do to a file: a line for people, nothing, or why it cannot be done.
 pub(super) fn fitting(facts: &MediaFacts, limits: &Limits) -> Result<Option<String>, MediaError> {
     let rule = match facts.kind {
-        MediaKind::Video => return Ok(None),
+        MediaKind::Video | MediaKind::Document => return Ok(None),
         // The profile's checks have looked at those with rules of their own.
         MediaKind::Animation if limits.animation.is_some() => return Ok(None),
         MediaKind::Animation | MediaKind::Image => limits.image,

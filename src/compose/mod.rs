@@ -21,12 +21,14 @@ pub use ending::endings;
 pub use media::target;
 pub use release::{longest_release, released};
 
+use std::collections::BTreeMap;
+
 use crate::adapter::check::{check as check_profile, room};
 use crate::adapter::{CardSupport, Draft, DraftMedia, DraftPart, Limits, Network, Plan, Price, Profile};
 use crate::calendar::Calendar;
 use crate::model::{
-    Account, Code, DeliveryId, MediaFacts, OccurrenceName, Place, Poll, Post, Problem, Severity, Trigger, Visibility,
-    codes,
+    Account, Code, DeliveryId, MediaFacts, MediaKind, OccurrenceName, Place, Poll, Post, Problem, Severity, Trigger,
+    Visibility, codes,
 };
 use crate::networks;
 use crate::text::{FoundKind, Unit, find, fit, measure};
@@ -67,6 +69,8 @@ pub struct Rendering {
     pub quote: Option<String>,
     /// Its poll, with the first part.
     pub poll: Option<Poll>,
+    /// What its documents are called, by file.
+    pub titles: BTreeMap<String, String>,
 }
 
 impl Rendering {
@@ -255,6 +259,7 @@ impl<'a> Composer<'a> {
             reply_to: layers.reply_to().map(str::to_owned),
             quote: layers.quote().map(str::to_owned),
             poll: layers.poll().cloned(),
+            titles: files.titles,
         };
         for (text, media) in made.texts.iter_mut().zip(files.draft) {
             draft.parts.push(DraftPart { text: std::mem::take(&mut text.text), media });
@@ -302,6 +307,7 @@ impl<'a> Composer<'a> {
         let mut files = Files {
             draft: vec![Vec::new(); count],
             shown: vec![Vec::new(); count],
+            titles: BTreeMap::new(),
             order: Vec::new(),
             notes: Vec::new(),
             whole: true,
@@ -336,6 +342,11 @@ impl<'a> Composer<'a> {
                 Ok(Some(line)) => files.notes.push(format!("{}: {line}", media.file)),
                 Err(error) => problems.push(unusable(&error, index, &media.file)),
             }
+            if facts.kind == MediaKind::Document {
+                let title = media.title.as_deref().or_else(|| layers.title()).map(str::trim);
+                let title = title.filter(|title| !title.is_empty()).map(str::to_owned);
+                files.titles.extend(title.map(|title| (media.file.clone(), title)));
+            }
             files.shown[part].push((media.file.clone(), alt.clone(), Some(facts.clone())));
             files.draft[part].push(DraftMedia { file: media.file.clone(), alt, facts });
             order[part].push(index);
@@ -360,6 +371,8 @@ struct Files {
     shown: Vec<Vec<(String, String, Option<MediaFacts>)>>,
     /// For the n-th file over all parts, its index in the post.
     order: Vec<usize>,
+    /// What documents are called.
+    titles: BTreeMap<String, String>,
     notes: Vec<String>,
     /// All of them could be read.
     whole: bool,
@@ -452,5 +465,6 @@ fn rendering(network: &dyn Network, composed: Composed<'_>) -> Rendering {
         reply_to: draft.reply_to,
         quote: draft.quote,
         poll: draft.poll,
+        titles: draft.titles,
     }
 }

@@ -11,9 +11,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tokio::sync::Mutex;
 
-use crate::adapter::{
-    DraftMedia, Fault, Files, ImageRule, Limits, MediaBytes, MediaHead, MediaSource, Refusal, VideoRule,
-};
+use crate::adapter::{DraftMedia, Fault, Files, ImageRule, Limits, MediaBytes, MediaHead, MediaSource, Refusal};
 use crate::media::{self, MediaError, Target};
 use crate::model::{MediaFacts, MediaKind};
 
@@ -287,7 +285,7 @@ impl MediaSource for FolderMedia {
         let (root, file) = (self.root.clone(), media.file.clone());
         let image = target(&limits.image);
         let animation = limits.animation.as_ref().map_or_else(|| image.clone(), target);
-        let video = limits.video;
+        let limits = limits.clone();
         let mut kept = self.kept.lock().await;
         let (facts, key) = blocking(move || {
             let facts = media::probe_file(&root, &file).map_err(|error| unusable(&file, &error))?;
@@ -296,11 +294,11 @@ impl MediaSource for FolderMedia {
             Ok((facts.clone(), Key { file, bytes: facts.bytes, changed, image, animation }))
         })
         .await?;
-        if facts.kind == MediaKind::Video {
-            // Videos may be large and need no work: they are not kept.
+        if facts.is_passed() {
+            // They may be large and need no work: they are not kept.
             drop(kept);
             let root = self.root.clone();
-            return blocking(move || passed(&root, &key.file, &facts, video)).await;
+            return blocking(move || passed(&root, &key.file, &facts, &limits)).await;
         }
         // Without a time of change nothing would tell that the file is another one.
         let keep = key.changed.is_some();
@@ -327,7 +325,7 @@ impl MediaSource for FolderMedia {
     }
 
     async fn chunk(&self, media: &DraftMedia, limits: &Limits, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
-        if media.facts.kind != MediaKind::Video {
+        if !media.facts.is_passed() {
             // Made to fit first: what is sent is not what lies on the disk.
             let whole = self.fetch(media, limits).await?.bytes;
             let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(whole.len());
@@ -342,10 +340,10 @@ impl MediaSource for FolderMedia {
     }
 
     async fn head(&self, media: &DraftMedia, limits: &Limits) -> Result<Option<MediaHead>, Fault> {
-        if media.facts.kind != MediaKind::Video {
+        if !media.facts.is_passed() {
             return Ok(None);
         }
-        let (root, media, rule) = (self.root.clone(), media.clone(), limits.video);
+        let (root, media, limits) = (self.root.clone(), media.clone(), limits.clone());
         blocking(move || {
             let file = &media.file;
             let found = media::walk(&root, file).map_err(|error| unusable(file, &error))?;
@@ -355,7 +353,7 @@ impl MediaSource for FolderMedia {
                 let why = format!("`{file}` is another file than when it was planned; publish again");
                 return Err(Fault::refused(Refusal::Invalid, why));
             }
-            allowed(file, &facts, rule)?;
+            allowed(file, &facts, &limits)?;
             let name = name(file, &facts.mime);
             Ok(Some(MediaHead { facts, name, mark }))
         })
@@ -387,9 +385,9 @@ fn target(rule: &ImageRule) -> Target {
     Target::new(rule.mimes, rule.bytes, rule.pixels, rule.side)
 }
 
-/// A video, as it is.
-fn passed(root: &Path, file: &str, facts: &MediaFacts, rule: Option<VideoRule>) -> Result<MediaBytes, Fault> {
-    let limit = allowed(file, facts, rule)?;
+/// A file that is sent as it is.
+fn passed(root: &Path, file: &str, facts: &MediaFacts, limits: &Limits) -> Result<MediaBytes, Fault> {
+    let limit = allowed(file, facts, limits)?;
     let bytes = media::read_file(root, file, limit).map_err(|error| unusable(file, &error))?;
     // It may have been replaced since its head was read.
     let facts = media::probe(&bytes).map_err(|error| unusable(file, &error))?;
@@ -397,15 +395,19 @@ fn passed(root: &Path, file: &str, facts: &MediaFacts, rule: Option<VideoRule>) 
     Ok(MediaBytes { bytes, facts, name })
 }
 
-/// Whether a video may be sent as it is; gives the most bytes that one may have.
-fn allowed(file: &str, facts: &MediaFacts, rule: Option<VideoRule>) -> Result<u64, Fault> {
-    let Some(rule) = rule else {
-        return Err(Fault::refused(Refusal::Invalid, format!("`{file}` is a video, and the network takes none")));
+/// Whether a file may be sent as it is; gives the most bytes that one may have.
+fn allowed(file: &str, facts: &MediaFacts, limits: &Limits) -> Result<u64, Fault> {
+    let (what, rule) = match facts.kind {
+        MediaKind::Document => ("document", limits.document.map(|rule| (rule.mimes, rule.bytes))),
+        _ => ("video", limits.video.map(|rule| (rule.mimes, rule.bytes))),
     };
-    // Videos have no rule for pixels: the same judgement as for pictures, with the sides left open.
-    let target = Target::new(rule.mimes, rule.bytes, u64::MAX, u32::MAX);
+    let Some((mimes, bytes)) = rule else {
+        return Err(Fault::refused(Refusal::Invalid, format!("`{file}` is a {what}, and the network takes none")));
+    };
+    // They have no rule for pixels: the same judgement as for pictures, with the sides left open.
+    let target = Target::new(mimes, bytes, u64::MAX, u32::MAX);
     media::foresee(facts, &target).map_err(|error| unusable(file, &error))?;
-    Ok(rule.bytes)
+    Ok(bytes)
 }
 
 /// A file that cannot be used is a matter of the content: the same file never can be.
@@ -424,7 +426,7 @@ fn name(file: &str, mime: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::AltRule;
+    use crate::adapter::{AltRule, DocumentRule, VideoRule};
     use crate::media::samples;
 
     fn folder() -> (tempfile::TempDir, FolderFiles) {
@@ -495,6 +497,7 @@ mod tests {
             image: RULE,
             animation: Some(ImageRule { mimes: &["image/gif"], bytes: 1_000_000, pixels: 10_000, side: 100 }),
             video: Some(VideoRule { mimes: &["video/mp4"], bytes: 300 }),
+            document: Some(DocumentRule { mimes: &["application/pdf"], bytes: 500 }),
             alt: AltRule { supported: true, max: 0 },
             poll: None,
         }
@@ -503,6 +506,18 @@ mod tests {
     fn media(file: &str) -> DraftMedia {
         let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 0, width: 0, height: 0 };
         DraftMedia { file: file.to_owned(), alt: String::new(), facts }
+    }
+
+    /// A document as it was planned.
+    fn deck() -> DraftMedia {
+        let facts = MediaFacts {
+            kind: MediaKind::Document,
+            mime: "application/pdf".to_owned(),
+            bytes: samples::pdf().len() as u64,
+            width: 0,
+            height: 0,
+        };
+        DraftMedia { facts, ..media("deck.pdf") }
     }
 
     #[tokio::test]
@@ -565,6 +580,13 @@ mod tests {
             let Fault::Refused { refusal: Refusal::Invalid, message, .. } = &fault else { panic!("{name}: {fault:?}") };
             assert!(message.contains(name), "{message}");
         }
+        write("deck.pdf", &samples::pdf());
+        let head = source.head(&deck(), &limits()).await.expect("it fits");
+        assert_eq!(head.expect("sent as it is").facts.mime, "application/pdf");
+        let got = source.fetch(&media("deck.pdf"), &limits()).await.expect("it fits");
+        assert_eq!((got.bytes, got.name.as_str()), (samples::pdf(), "deck.pdf"));
+        let no_document = Limits { document: None, ..limits() };
+        assert!(source.fetch(&media("deck.pdf"), &no_document).await.is_err());
         let no_video = Limits { video: None, ..limits() };
         assert!(source.fetch(&media("v.mp4"), &no_video).await.is_err());
     }

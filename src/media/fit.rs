@@ -50,7 +50,7 @@ pub fn foresee(facts: &MediaFacts, target: &Target) -> Result<Option<String>, Me
 }
 
 /// Makes a picture fit: orientation applied, metadata stripped, resized, re-encoded, quality lowered stepwise. One that
-/// fits only loses its metadata. Animations and videos are never changed: they fit or are refused.
+/// fits only loses its metadata. Animations, videos and documents are never changed: they fit or are refused.
 pub fn fit(bytes: &[u8], target: &Target) -> Result<Fitted, MediaError> {
     let Inspected { facts, orientation } = inspect_bytes(bytes)?;
     let stripped = strip(bytes, &facts.mime)?;
@@ -155,24 +155,25 @@ fn takes(target: &Target, mime: &str) -> bool {
 fn fits(facts: &MediaFacts, target: &Target) -> bool {
     takes(target, &facts.mime)
         && facts.bytes <= target.bytes
-        && (facts.kind == MediaKind::Video
-            || (facts.pixels() <= target.pixels && facts.width.max(facts.height) <= target.side))
+        && (facts.is_passed() || (facts.pixels() <= target.pixels && facts.width.max(facts.height) <= target.side))
 }
 
-/// Why an animation or a video that does not fit is refused: changing it would lose its movement or take a video encoder.
+/// Why a file that is no still picture and does not fit is refused: changing it would lose its movement, or take a program
+/// that makes such files.
 fn unchangeable(facts: &MediaFacts, target: &Target) -> MediaError {
-    let what = if facts.kind == MediaKind::Video { "a video" } else { "an animation" };
+    let (what, advice) = match facts.kind {
+        MediaKind::Video => ("a video", "videos are sent as they are: save it smaller, or as MP4"),
+        MediaKind::Document => ("a document", "documents are sent as they are: save it smaller, or as PDF"),
+        MediaKind::Image | MediaKind::Animation => {
+            ("an animation", "animations are never made still: save it smaller, as a video, or as one still picture")
+        }
+    };
     let why = if !takes(target, &facts.mime) {
         format!("is {} ({}), and only {} is taken", what, facts.mime, target.mimes.join(", "))
     } else if facts.bytes > target.bytes {
         format!("is {what} with {}; at most {} are taken", size(facts.bytes), size(target.bytes))
     } else {
         format!("is {what} of {}×{} pixels, more than is taken", facts.width, facts.height)
-    };
-    let advice = if facts.kind == MediaKind::Video {
-        "videos are sent as they are: save it smaller, or as MP4"
-    } else {
-        "animations are never made still: save it smaller, as a video, or as one still picture"
     };
     MediaError::CannotFit(format!("it {why}; {advice}"))
 }

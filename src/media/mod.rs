@@ -1,8 +1,9 @@
 //! Media: probing, fitting, stripping. Decoding is bounded in pixels and memory.
 //!
 //! A file is what its bytes say, never its name. Pictures and animations lose their metadata before they leave the
-//! machine; videos are passed through as they are, metadata included.
+//! machine; videos and documents are passed through as they are, metadata included.
 
+mod document;
 mod error;
 mod fit;
 mod open;
@@ -57,6 +58,7 @@ pub fn extension(mime: &str) -> &'static str {
         "video/quicktime" => "mov",
         "video/webm" => "webm",
         "video/ogg" => "ogv",
+        "application/pdf" => "pdf",
         _ => "bin",
     }
 }

@@ -8,7 +8,7 @@ use image::metadata::Orientation;
 use crate::model::{MediaFacts, MediaKind};
 
 use super::open::{Opened, open, read_up_to, unreadable};
-use super::{MAX_PIXELS, MediaError, video};
+use super::{MAX_PIXELS, MediaError, document, video};
 
 /// Blocks of one file that are looked at, at most.
 const MOST_BLOCKS: u32 = 1_000_000;
@@ -51,7 +51,10 @@ fn inspect<R: Read + Seek>(reader: R, length: u64) -> Result<Inspected, MediaErr
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => gif(&mut source)?,
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp(&mut source)?,
         _ => {
-            let facts = video::inspect(&mut source, head)?.ok_or_else(|| unknown(head))?;
+            let facts = match video::inspect(&mut source, head)? {
+                Some(video) => video,
+                None => document::inspect(&mut source, head)?.ok_or_else(|| unknown(head))?,
+            };
             return Ok(Inspected { facts, orientation: Orientation::NoTransforms });
         }
     };
@@ -95,8 +98,8 @@ fn unknown(head: &[u8]) -> MediaError {
         "Photoshop files are not read; save it as PNG or JPEG"
     } else if head.starts_with(b"\0\0\x01\0") {
         "icon files are not read; save it as PNG"
-    } else if head.starts_with(b"%PDF") {
-        "this is a PDF, not a picture; save the page as PNG"
+    } else if head.starts_with(b"PK\x03\x04") || head.starts_with(&[0xD0, 0xCF, 0x11, 0xE0]) {
+        "Word, PowerPoint and other office files are not read; save it as PDF"
     } else if [&b"<svg"[..], b"<?xml", b"<!DOCTYPE svg"].iter().any(|start| text.starts_with(start)) {
         "SVG drawings are not read; save it as PNG in the size it shall have"
     } else if head.starts_with(b"RIFF") && head.get(8..12) == Some(b"AVI ") {
@@ -104,12 +107,12 @@ fn unknown(head: &[u8]) -> MediaError {
     } else if head.starts_with(b"ID3") || head.starts_with(b"fLaC") || head.get(8..12) == Some(b"WAVE") {
         "this is sound without a picture; no network here takes it"
     } else {
-        "it is no PNG, JPEG, WebP or GIF picture and no MP4, QuickTime, WebM or Ogg video, whatever its name says"
+        "it is no PNG, JPEG, WebP or GIF picture, no MP4, QuickTime, WebM or Ogg video and no PDF, whatever its name says"
     };
     MediaError::Unsupported(message.to_owned())
 }
 
-fn broken(why: &str) -> MediaError {
+pub(super) fn broken(why: &str) -> MediaError {
     MediaError::Unsupported(format!("it is broken: {why}"))
 }
 
@@ -400,7 +403,8 @@ mod tests {
             (b"BM......", "BMP"),
             (b"  <svg xmlns=''>", "SVG"),
             (b"<?xml version='1.0'?><svg/>", "SVG"),
-            (b"%PDF-1.7", "PDF"),
+            (b"PK\x03\x04....", "save it as PDF"),
+            (b"\xD0\xCF\x11\xE0....", "save it as PDF"),
             (b"just text", "whatever its name says"),
         ] {
             let error = probe(bytes).expect_err(word);
@@ -429,14 +433,15 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_bytes_make_it_panic(start in 0_usize..12, tail: Vec<u8>, cut in 0_usize..800, change in 0_usize..800, to: u8) {
-            const STARTS: [&[u8]; 12] = [
+        fn no_bytes_make_it_panic(start in 0_usize..13, tail: Vec<u8>, cut in 0_usize..800, change in 0_usize..800, to: u8) {
+            const STARTS: [&[u8]; 13] = [
                 b"", b"\xFF\xD8\xFF", b"\x89PNG\r\n\x1A\n", b"GIF89a", b"RIFF\xFF\0\0\0WEBP", b"RIFF\xFF\xFF\xFF\xFFWEBPVP8X",
                 b"\0\0\0\x08ftypmp42", b"\0\0\0\x01ftypqt  ", b"\0\0\0\x08moov", b"OggS", b"\x1A\x45\xDF\xA3webm", b"BM",
+                b"%PDF-1.7\nstartxref\n",
             ];
             let _ = probe(&[STARTS[start], &tail].concat());
             let mut files: Vec<Vec<u8>> = samples::planted().into_iter().map(|(_, _, planted)| planted).collect();
-            files.extend([samples::mp4(4, 4), samples::animated_webp(), samples::apng()]);
+            files.extend([samples::mp4(4, 4), samples::pdf(), samples::animated_webp(), samples::apng()]);
             for mut file in files {
                 let place = change.min(file.len() - 1);
                 file[place] = to;

@@ -95,6 +95,24 @@ pub fn mp4(width: u16, height: u16) -> Vec<u8> {
     bytes
 }
 
+/// A PDF of one empty page.
+pub fn pdf() -> Vec<u8> {
+    let objects = [
+        "1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n",
+        "2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n",
+        "3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 200 100] >>\nendobj\n",
+    ];
+    let mut pdf = "%PDF-1.4\n".to_owned();
+    let mut table = "xref\n0 4\n0000000000 65535 f \n".to_owned();
+    for object in objects {
+        table += &format!("{:010} 00000 n \n", pdf.len());
+        pdf += object;
+    }
+    let at = pdf.len();
+    pdf += &format!("{table}trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n{at}\n%%EOF\n");
+    pdf.into_bytes()
+}
+
 /// One of each kind: its MIME type, the picture without metadata, and with a position and [`CANARY`] planted in every place
 /// that the kind has for metadata.
 pub fn planted() -> Vec<(&'static str, Vec<u8>, Vec<u8>)> {

@@ -69,6 +69,10 @@ codes! {
         "Leaving the warning away would show what was to be hidden, so the post is refused for that account.\nTake the account out of `to`, or set `content_warning = \"\"` under `[posts.for.<account>]` if that is meant.";
     CREDENTIALED_ACCOUNT = "credentialed-account", "A calendar declares an account that needs a credential",
         "Anybody may propose a change to a calendar. An account in it could send your token to somebody else's server, so those that need a credential stand in `smm.toml`.\nMove the account's table there; the name stays the same.";
+    DOCUMENT_TITLE = "document-title", "A document has no title",
+        "Readers see a title above a document's pages. Write it into the file's entry: `{ file = \"deck.pdf\", title = \"…\" }`. Without one the post's `title` is taken.";
+    DOCUMENT_TOO_LARGE = "document-too-large", "A document is larger than the network takes",
+        "Documents are sent as they are: save it smaller, for example with its pictures compressed.";
     DUPLICATE_ID = "duplicate-id", "Two posts have the same id",
         "The id names what was published: with one id for two posts, one of them would never go out.\nGive the newer one another id. Ids count over all files of a calendar.";
     DUPLICATE_KEY = "duplicate-key", "A key is given twice",
@@ -99,8 +103,8 @@ codes! {
         "Some networks take no uploads: they fetch pictures and videos from a public address. `[media_host]` in `smm.toml` names a place that smm puts them in: any S3-compatible bucket (`kind = \"s3\"`), or a folder that a web server shows (`kind = \"folder\"`).\nSet it up, or leave the media out with `media = []` under `[posts.for.<account>]`.";
     MEDIA_MISSING = "media-missing", "There is no such media file",
         "Paths are relative to the calendar's folder, with `/` between their parts, and case counts.\nOften the picture was not added to git.";
-    MEDIA_MIXED = "media-mixed", "Pictures and a video in one part",
-        "This network takes either pictures or one video. Move one kind to another part of a thread with `part = 2`, or take it out.";
+    MEDIA_MIXED = "media-mixed", "Files in one part that cannot go together",
+        "This network takes either pictures or one video in a part; a document goes alone everywhere. Move one kind to another part of a thread with `part = 2`, or take it out.";
     MEDIA_NOT_A_FILE = "media-not-a-file", "A media path is not a file",
         "It is a folder, a pipe or a device. Name the file itself.";
     MEDIA_OUTSIDE = "media-outside", "A media path leaves the calendar's folder",
@@ -116,9 +120,9 @@ codes! {
     MEDIA_TOO_MANY = "media-too-many", "More media than one part may have",
         "Spread them over a thread with `part = 2`, or set `media` under `[posts.for.<account>]`.";
     MEDIA_TYPE_UNSUITABLE = "media-type-unsuitable", "A kind of file that the network does not take",
-        "Videos are sent as they are. `smm networks <name>` shows the kinds that the network takes.";
-    MEDIA_UNKNOWN_TYPE = "media-unknown-type", "A media file is not a picture or video that smm knows",
-        "What counts is the content, not the name: PNG, JPEG, WebP, GIF, and common videos. The file may also be broken or cut off.";
+        "Videos and documents are sent as they are. `smm networks <name>` shows the kinds that the network takes.";
+    MEDIA_UNKNOWN_TYPE = "media-unknown-type", "A media file is of no kind that smm knows",
+        "What counts is the content, not the name: PNG, JPEG, WebP, GIF, common videos, and PDF. The file may also be broken or cut off.";
     MEDIA_UNREADABLE = "media-unreadable", "A media file cannot be read",
         "The operating system refused to read it. Look at its permissions.";
     MEDIA_UNSUPPORTED = "media-unsupported", "The network does not take this kind of media",

@@ -77,6 +77,9 @@ pub struct MediaRef {
     pub file: String,
     /// What it shows, for those who cannot see it.
     pub alt: Option<String>,
+    /// What a document is called, above its pages; without one the post's title is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// The part of the thread that it goes with, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<u16>,

@@ -12,6 +12,8 @@ pub enum MediaKind {
     Animation,
     /// A video.
     Video,
+    /// A document of pages, such as a PDF.
+    Document,
 }
 
 /// Facts about a media file, from its bytes and not from its name.
@@ -23,13 +25,18 @@ pub struct MediaFacts {
     pub mime: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// Width in pixels after orientation is applied; 0 where it is not known (some video).
+    /// Width in pixels after orientation is applied; 0 where it is not known (some video), and of documents.
     pub width: u32,
-    /// Height in pixels after orientation is applied; 0 where it is not known (some video).
+    /// Height in pixels after orientation is applied; 0 where it is not known (some video), and of documents.
     pub height: u32,
 }
 
 impl MediaFacts {
+    /// It is sent as it is: only pictures are fitted and freed of metadata.
+    pub fn is_passed(&self) -> bool {
+        matches!(self.kind, MediaKind::Video | MediaKind::Document)
+    }
+
     /// Width × height.
     pub fn pixels(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height)

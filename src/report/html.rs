@@ -213,7 +213,7 @@ impl Page<'_> {
         if !part.media.is_empty() {
             self.push("<div class=\"media\">\n");
             for (file, alt, facts) in &part.media {
-                self.figure(file, alt, facts.as_ref());
+                self.figure(file, alt, rendering.titles.get(file), facts.as_ref());
             }
             self.push("</div>\n");
         }
@@ -238,7 +238,7 @@ impl Page<'_> {
         let _ = writeln!(self.out, "<div class=\"counter{over}\">{}</div>\n</div></div>", escape(&counter(part)));
     }
 
-    fn figure(&mut self, file: &str, alt: &str, facts: Option<&MediaFacts>) {
+    fn figure(&mut self, file: &str, alt: &str, title: Option<&String>, facts: Option<&MediaFacts>) {
         self.push("<figure>");
         let thumbnail = facts.and_then(|facts| self.thumbnail(file, facts));
         match (thumbnail, facts) {
@@ -248,6 +248,7 @@ impl Page<'_> {
             (None, Some(facts)) => {
                 let what = match facts.kind {
                     MediaKind::Video => "video",
+                    MediaKind::Document => "document",
                     MediaKind::Animation => "animation",
                     MediaKind::Image => "picture",
                 };
@@ -262,16 +263,17 @@ impl Page<'_> {
                 let _ = write!(self.out, "<div class=\"blank\">{} cannot be read</div>", escape(file));
             }
         }
-        let caption = if alt.is_empty() { "<i>none</i>".to_owned() } else { escape(alt) };
+        let (tag, said) = title.map_or(("ALT", alt), |title| ("TITLE", title.as_str()));
+        let caption = if said.is_empty() { "<i>none</i>".to_owned() } else { escape(said) };
         let _ = writeln!(
             self.out,
-            "<figcaption dir=\"auto\"><span class=\"alt\">ALT</span>{caption}</figcaption></figure>"
+            "<figcaption dir=\"auto\"><span class=\"alt\">{tag}</span>{caption}</figcaption></figure>"
         );
     }
 
     /// A small picture in the page itself.
     fn thumbnail(&mut self, file: &str, facts: &MediaFacts) -> Option<String> {
-        if facts.kind == MediaKind::Video {
+        if facts.is_passed() {
             return None;
         }
         if let Some(known) = self.thumbnails.get(file) {

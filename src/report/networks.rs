@@ -86,6 +86,7 @@ struct MediaView {
     image: FileView,
     animation: Option<FileView>,
     video: Option<FileView>,
+    document: Option<FileView>,
     alt: Option<u64>,
 }
 
@@ -192,6 +193,12 @@ impl NetworkView {
                 image: file(media.image),
                 animation: media.animation.map(file),
                 video: media.video.map(|rule| FileView {
+                    mimes: rule.mimes,
+                    bytes: rule.bytes,
+                    pixels: None,
+                    side: None,
+                }),
+                document: media.document.map(|rule| FileView {
                     mimes: rule.mimes,
                     bytes: rule.bytes,
                     pixels: None,
@@ -376,6 +383,10 @@ pub fn detail(network: &'static dyn Network) -> String {
         }
         None => line("videos", "none"),
     }
+    match media.document {
+        Some(rule) => line("documents", &format!("1; {}, up to {}", rule.mimes.join(", "), size(rule.bytes))),
+        None => line("documents", "none"),
+    }
     line(
         "alt text",
         &match (media.alt.supported, media.alt.max) {
@@ -415,8 +426,8 @@ pub fn detail(network: &'static dyn Network) -> String {
 /// The table in the README.
 pub fn markdown(networks: &[&'static dyn Network]) -> String {
     let mut out = String::from(
-        "| network | text | pictures | videos | alt text | polls | threads | link card | a lost answer | verified |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
+        "| network | text | pictures | videos | documents | alt text | polls | threads | link card | a lost answer | verified |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     let cell = |text: &str| text.replace('|', "\\|").replace('\n', " ");
     for network in networks {
@@ -427,6 +438,7 @@ pub fn markdown(networks: &[&'static dyn Network]) -> String {
             text_line(profile),
             pictures(profile),
             if media.video.is_some() { media.max_videos.to_string() } else { "none".to_owned() },
+            if media.document.is_some() { "1".to_owned() } else { "none".to_owned() },
             yes(media.alt.supported).to_owned(),
             yes(profile.poll.is_some()).to_owned(),
             yes(profile.threads).to_owned(),

@@ -122,6 +122,9 @@ struct PartJson<'a> {
 struct MediaJson<'a> {
     file: &'a str,
     alt: &'a str,
+    /// Of a document: what it is called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
     mime: Option<&'a str>,
     bytes: Option<u64>,
     width: Option<u32>,
@@ -147,7 +150,7 @@ impl<'a> RenderingView<'a> {
             reason: preview.moved.as_ref(),
             draft: preview.post.draft,
             variation: preview.text.map(|(number, _)| number),
-            parts: rendering.parts.iter().map(PartJson::new).collect(),
+            parts: rendering.parts.iter().map(|part| PartJson::new(part, rendering)).collect(),
             title: rendering.title.as_deref(),
             body: rendering.body.as_deref(),
             content_warning: rendering.content_warning.as_deref(),
@@ -165,13 +168,14 @@ impl<'a> RenderingView<'a> {
 }
 
 impl<'a> PartJson<'a> {
-    fn new(part: &'a PartView) -> Self {
+    fn new(part: &'a PartView, rendering: &'a Rendering) -> Self {
         let media = part.media.iter().map(|(file, alt, facts)| {
-            // Of a video the size in pixels may not be known.
+            // Of a video the size in pixels may not be known; a document has none.
             let side = |of: fn(&MediaFacts) -> u32| facts.as_ref().map(of).filter(|&side| side > 0);
             MediaJson {
                 file,
                 alt,
+                title: rendering.titles.get(file).map(String::as_str),
                 mime: facts.as_ref().map(|facts| facts.mime.as_str()),
                 bytes: facts.as_ref().map(|facts| facts.bytes),
                 width: side(|facts| facts.width),
@@ -274,8 +278,12 @@ fn boxed(calendar: &Calendar, preview: &Preview<'_>, out: &mut String) {
                     if facts.width == 0 { bytes } else { format!("{}×{}, {bytes}", facts.width, facts.height) }
                 },
             );
-            let alt = if alt.is_empty() { "no alt text".to_owned() } else { format!("“{alt}”") };
-            line(out, &format!("▸ {file} ({facts}): {alt}"));
+            let called = match rendering.titles.get(file) {
+                Some(title) => format!("“{title}”"),
+                None if alt.is_empty() => "no alt text".to_owned(),
+                None => format!("“{alt}”"),
+            };
+            line(out, &format!("▸ {file} ({facts}): {called}"));
         }
         if let Some(poll) = rendering.poll.as_ref().filter(|_| index == 0) {
             line(out, &format!("▸ {}", poll_line(poll)));

@@ -2,6 +2,7 @@
 
 use smm::adapter::suite::Front;
 use smm::adapter::{Draft, Fault, Network, Plan, Refusal, StepKind, Verdict};
+use smm::model::{MediaKind, codes};
 use smm::text::Unit;
 
 use crate::stage::{Stage, created, picture, prepared};
@@ -72,6 +73,27 @@ pub(crate) fn secrets(stage: &Stage) -> Vec<String> {
     }
     secrets.retain(|secret| !secret.is_empty());
     secrets
+}
+
+/// A document goes out with its title, where the network takes any; elsewhere checking refuses it.
+pub(crate) async fn a_document_goes_out_or_is_refused(network: &'static dyn Network) {
+    let stage = Stage::new(network).await;
+    let mut draft = stage.draft("deck", &["Our deck"]);
+    let mut deck = picture("deck.pdf", "");
+    deck.facts.kind = MediaKind::Document;
+    "application/pdf".clone_into(&mut deck.facts.mime);
+    draft.parts[0].media = vec![deck];
+    draft.titles.insert("deck.pdf".to_owned(), "Acme in 12 slides".to_owned());
+    if network.profile().media.document.is_none() {
+        let errors = stage.errors(&draft);
+        assert!(errors.iter().any(|problem| problem.code == codes::MEDIA_UNSUPPORTED), "{errors:?}");
+        return;
+    }
+    assert_eq!(stage.errors(&draft), []);
+    stage.publish(&*stage.api(), &draft).await.expect("published");
+    let posts = stage.fake.posts().await;
+    assert_eq!((posts.len(), posts[0].text.as_str()), (1, "Our deck"));
+    assert_eq!(posts[0].alts, ["Acme in 12 slides"]);
 }
 
 /// Published, found again, counted, taken back, taken back again.

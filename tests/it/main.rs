@@ -68,6 +68,7 @@ mod login;
 mod mastodon_count;
 mod mistakes;
 mod operations;
+mod pdf;
 mod plan;
 mod post;
 mod publish;

@@ -90,6 +90,7 @@ mod tests {
             image: ImageRule { mimes: &[], bytes: 0, pixels: 0, side: 0 },
             animation: None,
             video: None,
+            document: None,
             alt: AltRule { supported: true, max: 0 },
             poll: None,
         }

@@ -54,6 +54,7 @@ pub(super) static PROFILE: Profile = Profile {
         },
         animation: None,
         video: Some(VideoRule { mimes: &["video/mp4"], bytes: 300_000_000 }),
+        document: None,
         alt: AltRule { supported: true, max: 2000 },
     },
     poll: None,

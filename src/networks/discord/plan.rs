@@ -155,7 +155,7 @@ fn files(draft: &Draft<'_>, media: &[DraftMedia], first: usize, problems: &mut V
     let most = draft.limits.video.map_or(0, |rule| rule.bytes).max(draft.limits.image.bytes).max(REQUEST);
     let bytes = |media: &DraftMedia| match media.facts.kind {
         MediaKind::Image => media.facts.bytes.min(draft.limits.image.bytes),
-        MediaKind::Animation | MediaKind::Video => media.facts.bytes,
+        MediaKind::Animation | MediaKind::Video | MediaKind::Document => media.facts.bytes,
     };
     let total: u64 = media.iter().map(bytes).sum();
     if total > most {

@@ -67,6 +67,7 @@ pub(super) static PROFILE: Profile = Profile {
             side: 16_383,
         }),
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime", "video/webm"], bytes: FILE }),
+        document: None,
         alt: AltRule { supported: true, max: 1024 },
     },
     poll: Some(PollRules {

@@ -43,6 +43,7 @@ pub(super) static PROFILE: Profile = Profile {
         },
         animation: Some(ImageRule { mimes: &["image/gif"], bytes: 2_000_000, pixels: 4_000_000, side: 2000 }),
         video: None,
+        document: None,
         alt: AltRule { supported: true, max: 1000 },
     },
     poll: None,

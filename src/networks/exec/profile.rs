@@ -47,6 +47,7 @@ pub(super) static PROFILE: Profile = Profile {
         image: PICTURE,
         animation: None,
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime", "video/webm"], bytes: 50_000_000 }),
+        document: None,
         alt: AltRule { supported: true, max: 0 },
     },
     poll: Some(PollRules {

@@ -81,7 +81,8 @@ fn figure(media: &EntryMedia, address: &dyn Fn(&str) -> String) -> String {
         MediaKind::Video => format!(
             "<video src=\"{source}\"{size} controls preload=\"metadata\" aria-label=\"{alt}\"><a href=\"{source}\">{alt}</a></video>"
         ),
-        MediaKind::Image | MediaKind::Animation => {
+        // There is no document: its profile takes none.
+        MediaKind::Image | MediaKind::Animation | MediaKind::Document => {
             format!("<img src=\"{source}\"{size} alt=\"{alt}\" loading=\"lazy\">")
         }
     };

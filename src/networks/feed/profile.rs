@@ -51,6 +51,7 @@ pub(super) static PROFILE: Profile = Profile {
             mimes: &["video/mp4", "video/ogg", "video/quicktime", "video/webm"],
             bytes: 500_000_000,
         }),
+        document: None,
         alt: AltRule { supported: true, max: 10_000 },
     },
     poll: None,

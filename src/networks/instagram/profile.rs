@@ -51,6 +51,7 @@ pub(super) static PROFILE: Profile = Profile {
         image: ImageRule { mimes: &["image/jpeg"], bytes: 8_000_000, pixels: 1440 * 1800, side: 1800 },
         animation: None,
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime"], bytes: 300_000_000 }),
+        document: None,
         alt: AltRule { supported: true, max: 1000 },
     },
     poll: None,

@@ -149,7 +149,9 @@ impl Client {
     /// An organization's own posts, the latest first.
     async fn recent(&self, author: &Urn) -> Result<Vec<Post>, Fault> {
         let path = format!("/rest/posts?author={}&q=author&count={PAGE}&sortBy=CREATED", author.escaped());
-        Ok(self.read::<Elements<Post>>(&self.get(&path).await?)?.elements)
+        let url = self.url(&path);
+        let answer = self.call(|| Request::get(url.as_str()).header("x-restli-method", "FINDER")).await?;
+        Ok(self.read::<Elements<Post>>(&answer)?.elements)
     }
 
     fn receipt(&self, part: u16, urn: &Urn) -> Receipt {
@@ -246,7 +248,13 @@ impl Api for Client {
             }
             Task::Await { finish } => {
                 let found: Found = progress.given(finish)?;
-                self.ready(&found.urn).await?;
+                self.video_ready(&found.urn).await?;
+                kept(found)
+            }
+            Task::Document { media } => kept(Found { urn: self.document(&media).await?.as_str().to_owned() }),
+            Task::Read { document } => {
+                let found: Found = progress.given(document)?;
+                self.document_ready(&found.urn).await?;
                 kept(found)
             }
             Task::Card { url, needed } => kept(self.article(&url, needed).await?),
@@ -341,7 +349,7 @@ impl Api for Client {
         let reply = |comment: Comment| Reply {
             id: comment.comment_urn.or(comment.id).unwrap_or_default(),
             author: comment.actor,
-            text: comment.message.text,
+            text: comment.message.map(|message| message.text).unwrap_or_default(),
             at: comment.created.and_then(|created| DateTime::from_timestamp_millis(created.time)),
             url: None,
         };
@@ -350,7 +358,7 @@ impl Api for Client {
 
     async fn delete(&self, receipt: &Receipt) -> Result<(), Fault> {
         let url = self.url(&format!("/rest/posts/{}", known(receipt)?.escaped()));
-        let answer = self.call(|| Request::delete(url.as_str())).await?;
+        let answer = self.call(|| Request::delete(url.as_str()).header("x-restli-method", "DELETE")).await?;
         match answer.status {
             200..300 | 404 | 410 => Ok(()),
             _ => Err(self.refusal(&answer, false)),
@@ -363,9 +371,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::adapter::suite::plans::{draft, text};
-    use crate::adapter::suite::{Bench, Fake, Rule};
+    use crate::adapter::suite::plans::{at, draft, file, prepare, text};
+    use crate::adapter::suite::{Bench, Fake, Film, Rule, unnamed};
     use crate::adapter::{Network, StepKind};
+    use crate::model::{MediaKind, Poll};
     use crate::networks::linkedin::LinkedIn;
     use crate::networks::linkedin::fake::Service;
 
@@ -461,5 +470,46 @@ mod tests {
         assert_eq!((metrics.likes, metrics.views), (Some(3), Some(40)));
         let replies = bench.api.replies(&receipt).await.expect("comments");
         assert_eq!((replies.len(), replies[0].text.as_str()), (1, "Well done (all of you)"));
+    }
+
+    #[tokio::test]
+    async fn the_readme_names_each_field() {
+        let bench = bench(false).await;
+        let account = bench.fake.account();
+        let limits = Limits::new(&PROFILE, &LimitOverrides::default());
+        let picture = |name: &str| file(name, MediaKind::Image, "image/png", 9, "What it shows");
+        let mut pictures = draft(&account, &limits, vec![text("Two")]);
+        pictures.parts[0].media = vec![picture("a.png"), picture("b.png")];
+        let mut one = draft(&account, &limits, vec![text("One")]);
+        one.parts[0].media = vec![picture("a.png")];
+        let mut deck = draft(&account, &limits, vec![text("Deck")]);
+        deck.parts[0].media = vec![file("a.pdf", MediaKind::Document, "application/pdf", 9, "")];
+        deck.titles.insert("a.pdf".to_owned(), "Acme 2.0".to_owned());
+        let mut link = draft(&account, &limits, vec![text("Out now")]);
+        link.link = Some(format!("{}/page", bench.front().url()));
+        let mut poll = draft(&account, &limits, vec![text("Which one?")]);
+        let options = vec!["This".to_owned(), "That".to_owned()];
+        poll.poll = Some(Poll { options, seconds: 86_400, multiple: false, hide_totals: false });
+        let mut share = draft(&account, &limits, vec![text("Read this")]);
+        share.quote = Some("urn:li:share:42".to_owned());
+        for draft in [pictures, one, deck, link, poll, share] {
+            let plan = LinkedIn.plan(&draft).expect("a plan");
+            let mut progress = Progress::default();
+            prepare(&*bench.api, &plan, &mut progress).await.expect("prepared");
+            let step = plan.publish_step(0).expect("a part");
+            let frozen = bench.api.freeze(step, &progress, &bench.identity, at()).expect("a request");
+            let receipt = bench.api.publish(&frozen).await.expect("published");
+            bench.api.reconcile(&frozen, Utc::now()).await.expect("a verdict");
+            bench.api.metrics(&receipt).await.expect("numbers");
+            bench.api.delete(&receipt).await.expect("deleted");
+        }
+        let film = Film::new(5 * 1024 * 1024);
+        let api = LinkedIn.connect(&account, Outside { media: film, ..bench.fake.outside() });
+        let mut moving = draft(&account, &limits, vec![text("Film")]);
+        moving.parts[0].media = vec![file("a.mp4", MediaKind::Video, "video/mp4", 5 * 1024 * 1024, "")];
+        let plan = LinkedIn.plan(&moving).expect("a plan");
+        prepare(&*api, &plan, &mut Progress::default()).await.expect("prepared");
+        let missing = unnamed(LinkedIn.readme(), &bench.front().seen());
+        assert!(missing.is_empty(), "README.md does not name {missing:?}");
     }
 }

@@ -39,6 +39,7 @@ struct World {
     /// Pictures that have arrived.
     images: BTreeMap<String, usize>,
     videos: BTreeMap<String, Video>,
+    documents: BTreeMap<String, Document>,
     posts: Vec<Held>,
 }
 
@@ -47,6 +48,13 @@ struct Video {
     total: u64,
     parts: BTreeMap<usize, Bytes>,
     ended: bool,
+    /// How many more looks find it unready.
+    looks: u32,
+}
+
+#[derive(Default)]
+struct Document {
+    bytes: Bytes,
     /// How many more looks find it unready.
     looks: u32,
 }
@@ -74,6 +82,7 @@ impl Service {
             next: 0,
             images: BTreeMap::new(),
             videos: BTreeMap::new(),
+            documents: BTreeMap::new(),
             posts: Vec::new(),
         }));
         let router = Router::new()
@@ -83,9 +92,12 @@ impl Service {
             .route("/rest/images", post(images))
             .route("/rest/videos", post(videos))
             .route("/rest/videos/{urn}", get(video))
+            .route("/rest/documents", post(documents))
+            .route("/rest/documents/{urn}", get(document))
             .route("/rest/organizationalEntityShareStatistics", get(statistics))
             .route("/rest/socialActions/{urn}/comments", get(comments))
             .route("/dms-images/{id}", put(image_bytes))
+            .route("/dms-documents/{id}", put(document_bytes))
             .route("/dms/{id}/{part}", put(video_bytes))
             .route("/page", get(page))
             .route("/shot.png", get(|| async { ([(header::CONTENT_TYPE, "image/png")], PICTURE) }))
@@ -94,6 +106,12 @@ impl Service {
         front.url().clone_into(&mut held(&world).url);
         let author = (!member).then(|| held(&world).organization.clone());
         Self { front, tokens, author, world }
+    }
+
+    /// The bytes of a document.
+    #[cfg(test)]
+    pub(super) fn document(&self, urn: &str) -> Vec<u8> {
+        held(&self.world).documents.get(urn).map(|document| document.bytes.to_vec()).unwrap_or_default()
     }
 
     /// The bytes of a video, in order.
@@ -132,11 +150,13 @@ impl Fake for Service {
             let content = &post.body["content"];
             let images = content["multiImage"]["images"].as_array().cloned().unwrap_or_default();
             let files = images.into_iter().chain(content["media"].is_object().then(|| content["media"].clone()));
+            // What is said of a document is its title.
+            let said = |file: Value| file["altText"].as_str().or(file["title"].as_str()).unwrap_or_default().to_owned();
             FakePost {
                 id: post.urn.clone(),
                 text: from_little(post.body["commentary"].as_str().unwrap_or_default()),
                 parent: None,
-                alts: files.map(|file| file["altText"].as_str().unwrap_or_default().to_owned()).collect(),
+                alts: files.map(said).collect(),
                 key: None,
             }
         };
@@ -171,6 +191,12 @@ fn versioned(world: &World, headers: &HeaderMap) -> Result<(), Response> {
     Ok(())
 }
 
+/// What the documentation asks for where the verb does not tell it all.
+fn method(headers: &HeaderMap, wanted: &str) -> Result<(), Response> {
+    let named = headers.get("x-restli-method").is_some_and(|method| method == wanted);
+    if named { Ok(()) } else { Err(error(400, "INVALID", "X-RestLi-Method is missing")) }
+}
+
 async fn userinfo(State(world): Shared, headers: HeaderMap) -> Answered {
     let world = held(&world);
     allowed(&world, &headers)?;
@@ -193,6 +219,7 @@ async fn create(State(world): Shared, headers: HeaderMap, Json(body): Json<Value
 async fn list(State(world): Shared, headers: HeaderMap, Query(query): Asked) -> Answered {
     let world = held(&world);
     versioned(&world, &headers)?;
+    method(&headers, "FINDER")?;
     let author = query.get("author").map_or("", String::as_str);
     if query.get("q").map(String::as_str) != Some("author") || author != world.organization {
         return Err(error(403, "ACCESS_DENIED", "Not enough permissions to access: partnerApiPosts.FINDER-author"));
@@ -214,6 +241,7 @@ async fn list(State(world): Shared, headers: HeaderMap, Query(query): Asked) -> 
 async fn remove(State(world): Shared, headers: HeaderMap, Path(urn): Path<String>) -> Result<Response, Response> {
     let mut world = held(&world);
     versioned(&world, &headers)?;
+    method(&headers, "DELETE")?;
     let before = world.posts.len();
     world.posts.retain(|post| post.urn != urn);
     if world.posts.len() == before {
@@ -324,6 +352,51 @@ async fn video(State(world): Shared, headers: HeaderMap, Path(urn): Path<String>
     Ok(Json(json!({"id": urn, "status": status})))
 }
 
+async fn documents(State(world): Shared, headers: HeaderMap, Query(query): Asked, Json(body): Json<Value>) -> Answered {
+    let mut world = held(&world);
+    versioned(&world, &headers)?;
+    let owner = body["initializeUploadRequest"]["owner"].as_str().unwrap_or_default();
+    if query.get("action").map(String::as_str) != Some("initializeUpload") || !world.is_author(owner) {
+        return Err(error(400, "INVALID", "owner is wrong"));
+    }
+    world.next += 1;
+    let id = format!("D{}", world.next);
+    world.documents.insert(format!("urn:li:document:{id}"), Document::default());
+    Ok(Json(json!({"value": {
+        "uploadUrlExpiresAt": 1_800_000_000_000_i64,
+        "uploadUrl": format!("{}/dms-documents/{id}", world.url),
+        "document": format!("urn:li:document:{id}"),
+    }})))
+}
+
+async fn document_bytes(
+    State(world): Shared,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Response, Response> {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    let document = world.documents.get_mut(&format!("urn:li:document:{id}"));
+    let document = document.ok_or_else(|| error(404, "NOT_FOUND", "no such upload"))?;
+    *document = Document { bytes, looks: 1 };
+    Ok(StatusCode::CREATED.into_response())
+}
+
+async fn document(State(world): Shared, headers: HeaderMap, Path(urn): Path<String>) -> Answered {
+    let mut world = held(&world);
+    versioned(&world, &headers)?;
+    let owner = world.organization.clone();
+    let document = world.documents.get_mut(&urn).ok_or_else(|| error(404, "NOT_FOUND", "no such document"))?;
+    let status = match (document.bytes.is_empty(), document.looks) {
+        (true, _) => "WAITING_UPLOAD",
+        (false, 0) => "AVAILABLE",
+        (false, _) => "PROCESSING",
+    };
+    document.looks = document.looks.saturating_sub(1);
+    Ok(Json(json!({"id": urn, "owner": owner, "status": status})))
+}
+
 async fn statistics(State(world): Shared, headers: HeaderMap) -> Answered {
     versioned(&held(&world), &headers)?;
     let totals = json!({"likeCount": 3, "shareCount": 1, "commentCount": 1, "impressionCount": 40, "engagement": 0.1});
@@ -369,10 +442,15 @@ impl World {
         let files = images.into_iter().flatten().chain(content["media"].is_object().then_some(&content["media"]));
         for urn in files.filter_map(|file| file["id"].as_str()) {
             let ready = self.images.contains_key(urn)
+                || self.documents.get(urn).is_some_and(|document| !document.bytes.is_empty() && document.looks == 0)
                 || self.videos.get(urn).is_some_and(|video| video.ended && video.looks == 0);
             if !ready {
                 return Err(error(400, "MEDIA_ASSET_WAITING_UPLOAD", "the asset has not been uploaded"));
             }
+        }
+        let named = content["media"]["id"].as_str().is_some_and(|urn| urn.starts_with("urn:li:document:"));
+        if named && content["media"]["title"].as_str().is_none_or(str::is_empty) {
+            return Err(error(422, "MISSING_FIELD", "a document has a title"));
         }
         let same = |post: &&Held| {
             post.body["commentary"] == commentary

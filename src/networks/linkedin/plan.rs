@@ -50,6 +50,16 @@ pub(super) enum Task {
         /// The step that put it together.
         finish: usize,
     },
+    /// Uploads a document; gives a [`Found`].
+    Document {
+        /// The file.
+        media: DraftMedia,
+    },
+    /// Waits until `LinkedIn` is done with a document; gives a [`Found`].
+    Read {
+        /// The step that uploaded it.
+        document: usize,
+    },
     /// Makes a link card; gives a [`Card`].
     Card {
         /// The link.
@@ -100,6 +110,9 @@ pub(super) struct Message {
     commentary: String,
     /// Indexes of the steps that upload its files, with their alt texts.
     files: Vec<(usize, String)>,
+    /// What its document is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     card: Option<usize>,
     poll: Option<Value>,
     /// The post that is shared.
@@ -218,6 +231,10 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         for media in &part.media {
             let upload = match media.facts.kind {
                 MediaKind::Video => video(&mut plan, number, media),
+                MediaKind::Document => {
+                    let document = plan.prepare(number, &Task::Document { media: media.unsaid() });
+                    plan.prepare(number, &Task::Read { document })
+                }
                 MediaKind::Image | MediaKind::Animation => {
                     plan.prepare(number, &Task::Image { media: media.unsaid(), limits: draft.limits.of_pictures() })
                 }
@@ -238,6 +255,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             key: hex(&draft.delivery.derive_bytes("linkedin post", number, draft.generation)[..16]),
             commentary,
             files,
+            title: part.media.iter().find_map(|media| draft.titles.get(&media.file)).cloned(),
             card,
             poll,
             quote: draft.quote.as_deref().filter(|_| first).and_then(post_urn).map(|urn| urn.as_str().to_owned()),
@@ -313,9 +331,12 @@ impl Message {
             let urn = Urn::parse(&progress.given::<Found>(*step)?.urn)
                 .ok_or_else(|| Fault::NotSent(format!("step {step} gave no name")))?;
             let mut file = Map::from_iter([("id".to_owned(), json!(urn.as_str()))]);
-            // Videos have no place for one.
+            // Videos and documents have no place for one; of documents readers see the title.
             if !alt.is_empty() && urn.kind() == "image" {
                 file.insert("altText".to_owned(), json!(alt));
+            }
+            if let Some(title) = self.title.as_ref().filter(|_| urn.kind() == "document") {
+                file.insert("title".to_owned(), json!(title));
             }
             files.push(Value::Object(file));
         }
@@ -329,6 +350,8 @@ impl Message {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::adapter::suite::plans::{self, Gave, at, file, rehearse, text};
     use crate::adapter::{DraftPart, Limits};
@@ -359,6 +382,7 @@ mod tests {
                 Task::Begin { .. } => json!({"urn": "urn:li:video:C9", "token": "", "parts": []}),
                 Task::Append { .. } => json!({"ids": ["etag"]}),
                 Task::Finish { .. } | Task::Await { .. } => json!({"urn": "urn:li:video:C9"}),
+                Task::Document { .. } | Task::Read { .. } => json!({"urn": "urn:li:document:D9"}),
                 Task::Card { url, .. } => json!({"article": {"source": url, "title": "Acme 2.0"}, "why": null}),
                 Task::Publish(_) => {
                     requests.push(freeze(step, progress, &identity, at()).expect("all is prepared"));
@@ -388,6 +412,16 @@ mod tests {
         let mut part = text("Look");
         part.media = vec![file("v.mp4", MediaKind::Video, "video/mp4", 6 * PART + 1, "A film")];
         insta::assert_json_snapshot!(shown(&draft(&account, &limits, part)));
+    }
+
+    #[test]
+    fn a_document_goes_with_its_title() {
+        let (account, limits) = account();
+        let mut part = text("Our *deck*");
+        part.media = vec![file("deck.pdf", MediaKind::Document, "application/pdf", 9, "Twelve slides")];
+        let mut draft = draft(&account, &limits, part);
+        draft.titles = BTreeMap::from([("deck.pdf".to_owned(), "Acme [2.0] in \"12\" slides".to_owned())]);
+        insta::assert_json_snapshot!(shown(&draft));
     }
 
     #[test]

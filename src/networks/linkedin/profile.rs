@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::adapter::{
-    AltRule, AuthServer, CardSupport, ClientId, Endpoints, Fact, ImageRule, MediaRules, OAuth, Paste, PollRules,
-    Profile, Redirect, RepeatSafety, Scope, SecretField, SignIn, TextLimit, TextRules, VideoRule, WarningSupport,
+    AltRule, AuthServer, CardSupport, ClientId, DocumentRule, Endpoints, Fact, ImageRule, MediaRules, OAuth, Paste,
+    PollRules, Profile, Redirect, RepeatSafety, Scope, SecretField, SignIn, TextLimit, TextRules, VideoRule,
+    WarningSupport,
 };
 use crate::text::{MentionWeight, Unit};
 
@@ -58,6 +59,7 @@ pub(super) static PROFILE: Profile = Profile {
         image: ImageRule { mimes: &["image/jpeg", "image/png"], bytes: 10_000_000, pixels: 36_152_319, side: 12_000 },
         animation: Some(ImageRule { mimes: &["image/gif"], bytes: 10_000_000, pixels: 36_152_319, side: 12_000 }),
         video: Some(VideoRule { mimes: &["video/mp4"], bytes: 500 * 1024 * 1024 }),
+        document: Some(DocumentRule { mimes: &["application/pdf"], bytes: 100_000_000 }),
         alt: AltRule { supported: true, max: 4086 },
     },
     poll: Some(PollRules {
@@ -94,7 +96,7 @@ pub(super) static PROFILE: Profile = Profile {
         },
         Fact {
             what: "files",
-            says: "1 picture, or 2 to 20, or 1 video",
+            says: "1 picture, or 2 to 20, or 1 video, or 1 document",
             source: "learn.microsoft.com linkedin …/shares/multiimage-post-api (li-lms-2024-11), videos-api",
             verified: VERIFIED,
         },
@@ -108,6 +110,12 @@ pub(super) static PROFILE: Profile = Profile {
             what: "video",
             says: "MP4, 75 KB to 500 MB, 3 seconds to 30 minutes (the length is not looked at)",
             source: "learn.microsoft.com linkedin …/shares/videos-api",
+            verified: VERIFIED,
+        },
+        Fact {
+            what: "document",
+            says: "PDF (and DOC, DOCX, PPT, PPTX, which smm does not send), 100 MB, 300 pages (not counted here), with a title",
+            source: "learn.microsoft.com linkedin …/shares/documents-api (li-lms-2024-11)",
             verified: VERIFIED,
         },
         Fact {

@@ -1,16 +1,16 @@
-//! Uploads: an address is asked for, the bytes go there, and `LinkedIn` works on a video until it can be posted.
+//! Uploads: an address is asked for, the bytes go there, and `LinkedIn` works on a video or a document until it can be posted.
 
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::adapter::http::{Body, Request};
-use crate::adapter::{DraftMedia, Fault, Limits, Looks, Refusal};
+use crate::adapter::{Content, DraftMedia, Fault, Limits, Looks, Refusal};
 
 use super::api::Client;
 use super::plan::{Begun, Parts};
 use super::profile::PROFILE;
-use super::wire::{ImageUpload, Urn, Value as Wrapped, VideoAnswer, VideoUpload};
+use super::wire::{AssetAnswer, DocumentUpload, ImageUpload, Urn, Value as Wrapped, VideoUpload};
 
 /// Total time of one upload over a slow line.
 const UPLOAD_TIMEOUT: Duration = Duration::from_mins(5);
@@ -35,13 +35,28 @@ impl Client {
 
     /// A picture, whole.
     pub(super) async fn image(&self, bytes: Vec<u8>, mime: &str) -> Result<Urn, Fault> {
-        let owner = self.author().await?.as_str();
-        let body = json!({"initializeUploadRequest": {"owner": owner}});
+        let body = json!({"initializeUploadRequest": {"owner": self.author().await?.as_str()}});
         let begun: Wrapped<ImageUpload> = self.read(&self.act("/rest/images?action=initializeUpload", &body).await?)?;
-        let url = self.upload_url(&begun.value.upload_url)?;
-        let body = Body::Bytes { bytes: bytes.into(), mime: mime.to_owned() };
+        self.put(&begun.value.upload_url, bytes.into(), mime).await?;
+        Ok(begun.value.image)
+    }
+
+    /// A document, whole, read while it is sent.
+    pub(super) async fn document(&self, media: &DraftMedia) -> Result<Urn, Fault> {
+        let file = self.outside.file(media, &Limits::as_planned(&PROFILE, media)).await?;
+        let body = json!({"initializeUploadRequest": {"owner": self.author().await?.as_str()}});
+        let path = "/rest/documents?action=initializeUpload";
+        let begun: Wrapped<DocumentUpload> = self.read(&self.act(path, &body).await?)?;
+        self.put(&begun.value.upload_url, file.content, &file.facts.mime).await?;
+        Ok(begun.value.document)
+    }
+
+    /// Sends the bytes of a picture or a document, with the token.
+    async fn put(&self, url: &str, bytes: Content, mime: &str) -> Result<(), Fault> {
+        let url = self.upload_url(url)?;
+        let body = Body::Bytes { bytes, mime: mime.to_owned() };
         let answer = self.call(|| Request::put(url).body(body.clone()).timeout(UPLOAD_TIMEOUT)).await?;
-        if answer.is_success() { Ok(begun.value.image) } else { Err(self.refusal(&answer, false)) }
+        if answer.is_success() { Ok(()) } else { Err(self.refusal(&answer, false)) }
     }
 
     /// Begins the upload of a video.
@@ -106,23 +121,41 @@ impl Client {
         Err(fault)
     }
 
-    async fn video(&self, urn: &str) -> Result<VideoAnswer, Fault> {
+    async fn video(&self, urn: &str) -> Result<AssetAnswer, Fault> {
+        self.asset("videos", urn).await
+    }
+
+    /// How far `LinkedIn` is with a file.
+    async fn asset(&self, list: &str, urn: &str) -> Result<AssetAnswer, Fault> {
         let urn = Urn::parse(urn).ok_or_else(|| Fault::NotSent(format!("`{urn}` is no name")))?;
-        self.read(&self.get(&format!("/rest/videos/{}", urn.escaped())).await?)
+        self.read(&self.get(&format!("/rest/{list}/{}", urn.escaped())).await?)
     }
 
     /// Waits until a video can be posted.
-    pub(super) async fn ready(&self, urn: &str) -> Result<(), Fault> {
+    pub(super) async fn video_ready(&self, urn: &str) -> Result<(), Fault> {
+        self.ready("videos", urn, "video").await
+    }
+
+    /// Waits until a document can be posted. An app of a member's may not be allowed to look: then a post that comes too
+    /// early is refused, and sent again later.
+    pub(super) async fn document_ready(&self, urn: &str) -> Result<(), Fault> {
+        match self.ready("documents", urn, "document").await {
+            Err(Fault::Refused { refusal: Refusal::Forbidden, .. }) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn ready(&self, list: &str, urn: &str, what: &str) -> Result<(), Fault> {
         let mut looks = LOOKS;
         loop {
-            let video = self.video(urn).await?;
-            match video.status.as_str() {
+            let asset = self.asset(list, urn).await?;
+            match asset.status.as_str() {
                 "AVAILABLE" => return Ok(()),
                 "PROCESSING_FAILED" => {
-                    let why = video.processing_failure_reason.unwrap_or_else(|| "it does not say why".to_owned());
-                    return Err(Fault::refused(Refusal::Invalid, format!("LinkedIn cannot use the video: {why}")));
+                    let why = asset.processing_failure_reason.unwrap_or_else(|| "it does not say why".to_owned());
+                    return Err(Fault::refused(Refusal::Invalid, format!("LinkedIn cannot use the {what}: {why}")));
                 }
-                _ => looks.pause("LinkedIn is still working on the video").await?,
+                _ => looks.pause(&format!("LinkedIn is still working on the {what}")).await?,
             }
         }
     }
@@ -133,7 +166,7 @@ mod tests {
     use super::*;
     use crate::adapter::suite::plans::{at, draft, file, prepare, text};
     use crate::adapter::suite::{Bench, Fake, Film, Rule};
-    use crate::adapter::{DraftPart, Network, Outside, Plan, Progress};
+    use crate::adapter::{DraftPart, Network, Outside, Plan, Progress, Step, StepKind};
     use crate::model::{LimitOverrides, MediaKind};
     use crate::networks::linkedin::LinkedIn;
     use crate::networks::linkedin::fake::Service;
@@ -177,5 +210,46 @@ mod tests {
         let frozen = api.freeze(step, &progress, &bench.identity, at()).expect("a request");
         assert_eq!(frozen.request["body"]["content"], json!({"media": {"id": "urn:li:video:C1"}}));
         api.publish(&frozen).await.expect("published");
+    }
+
+    #[tokio::test]
+    async fn a_document_is_uploaded_and_waited_for() {
+        let bench = bench().await;
+        let bytes = 3 * PART + 1;
+        let film = Film::new(bytes);
+        let api = LinkedIn.connect(&bench.fake.account(), Outside { media: film.clone(), ..bench.fake.outside() });
+        let account = bench.fake.account();
+        let limits = Limits::new(&PROFILE, &LimitOverrides::default());
+        let media = vec![file("deck.pdf", MediaKind::Document, "application/pdf", bytes, "")];
+        let mut draft = draft(&account, &limits, vec![DraftPart { media, ..text("Read this") }]);
+        draft.titles.insert("deck.pdf".to_owned(), "Acme 2.0".to_owned());
+        let plan = LinkedIn.plan(&draft).expect("a plan");
+        let mut progress = Progress::default();
+        prepare(&*api, &plan, &mut progress).await.expect("prepared");
+        assert_eq!(bench.fake.document("urn:li:document:D1"), film.bytes(), "every byte");
+        assert_eq!(
+            bench.front().count("GET", "/rest/documents/urn%3Ali%3Adocument%3AD1"),
+            2,
+            "asked until it was ready"
+        );
+        let step = plan.publish_step(0).expect("a part");
+        let frozen = api.freeze(step, &progress, &bench.identity, at()).expect("a request");
+        assert_eq!(
+            frozen.request["body"]["content"],
+            json!({"media": {"id": "urn:li:document:D1", "title": "Acme 2.0"}})
+        );
+        api.publish(&frozen).await.expect("published");
+        // What cannot be used is refused before anything is out, and who may not look goes on.
+        let look = Step { index: 1, part: 0, kind: StepKind::Prepare, payload: json!({"do": "read", "document": 0}) };
+        let failed = r#"{"status":"PROCESSING_FAILED","processingFailureReason":"more than 300 pages"}"#;
+        bench.rule(Rule::answer(200, failed).on("GET", "/rest/documents/*"));
+        let fault = api.prepare(&look, &progress).await.expect_err("refused");
+        assert!(
+            matches!(&fault, Fault::Refused { refusal: Refusal::Invalid, message, .. } if message.contains("300 pages")),
+            "{fault:?}"
+        );
+        let forbidden = r#"{"message":"Accessing this document resource is forbidden.","status":403}"#;
+        bench.rule(Rule::answer(403, forbidden).on("GET", "/rest/documents/*"));
+        api.prepare(&look, &progress).await.expect("LinkedIn is not asked then");
     }
 }

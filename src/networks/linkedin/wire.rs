@@ -24,6 +24,14 @@ pub(super) struct ImageUpload {
     pub(super) image: Urn,
 }
 
+/// A document's upload, begun.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DocumentUpload {
+    pub(super) upload_url: String,
+    pub(super) document: Urn,
+}
+
 /// A video's upload, begun.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -43,10 +51,10 @@ pub(super) struct Instruction {
     pub(super) last_byte: u64,
 }
 
-/// `GET /rest/videos/{urn}`.
+/// `GET /rest/videos/{urn}` and `GET /rest/documents/{urn}`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct VideoAnswer {
+pub(super) struct AssetAnswer {
     pub(super) status: String,
     pub(super) processing_failure_reason: Option<String>,
 }
@@ -103,7 +111,8 @@ pub(super) struct Comment {
     pub(super) id: Option<String>,
     #[serde(default)]
     pub(super) actor: String,
-    pub(super) message: Message,
+    /// A picture alone has none.
+    pub(super) message: Option<Message>,
     pub(super) created: Option<Created>,
 }
 

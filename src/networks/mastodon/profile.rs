@@ -50,6 +50,7 @@ pub(super) static PROFILE: Profile = Profile {
         },
         animation: Some(ImageRule { mimes: &["image/gif"], bytes: 16 * 1024 * 1024, pixels: 921_600, side: SIDE }),
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime", "video/webm"], bytes: 99 * 1024 * 1024 }),
+        document: None,
         alt: AltRule { supported: true, max: 1500 },
     },
     poll: Some(PollRules {

@@ -64,6 +64,7 @@ pub(super) static PROFILE: Profile = Profile {
             side: SIDE,
         }),
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime", "video/webm"], bytes: UPLOAD_BYTES }),
+        document: None,
         alt: AltRule { supported: true, max: 0 },
     },
     poll: None,

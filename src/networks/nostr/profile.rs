@@ -54,6 +54,7 @@ pub(super) static PROFILE: Profile = Profile {
             side: SIDE,
         }),
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime", "video/webm"], bytes: 100 * 1024 * 1024 }),
+        document: None,
         alt: AltRule { supported: true, max: 1000 },
     },
     poll: None,

@@ -295,7 +295,8 @@ fn one(kind: MediaKind) -> (&'static str, &'static str) {
     match kind {
         MediaKind::Image => ("sendPhoto", "photo"),
         MediaKind::Animation => ("sendAnimation", "animation"),
-        MediaKind::Video => ("sendVideo", "video"),
+        // There is none: its profile takes no documents.
+        MediaKind::Video | MediaKind::Document => ("sendVideo", "video"),
     }
 }
 
@@ -352,6 +353,7 @@ mod tests {
             MediaKind::Image => ("a.png", "image/png"),
             MediaKind::Animation => ("a.gif", "image/gif"),
             MediaKind::Video => ("a.mp4", "video/mp4"),
+            MediaKind::Document => ("a.pdf", "application/pdf"),
         };
         let mut media = plans::file(file, kind, mime, 9, "not sent");
         (media.facts.width, media.facts.height) = (width, height);

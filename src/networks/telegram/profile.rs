@@ -54,6 +54,7 @@ pub(super) static PROFILE: Profile = Profile {
         image: ImageRule { mimes: &["image/jpeg", "image/png"], bytes: 10_000_000, pixels: 25_000_000, side: 5_000 },
         animation: Some(ImageRule { mimes: &["image/gif"], bytes: 50_000_000, pixels: 25_000_000, side: 5_000 }),
         video: Some(VideoRule { mimes: &["video/mp4"], bytes: 50_000_000 }),
+        document: None,
         alt: AltRule { supported: false, max: 0 },
     },
     poll: Some(PollRules {

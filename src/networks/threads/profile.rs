@@ -52,6 +52,7 @@ pub(super) static PROFILE: Profile = Profile {
         image: ImageRule { mimes: &["image/jpeg", "image/png"], bytes: 8_000_000, pixels: 40_000_000, side: 14_400 },
         animation: None,
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime"], bytes: 1_000_000_000 }),
+        document: None,
         alt: AltRule { supported: true, max: 1000 },
     },
     // How long a poll is open cannot be said: it is a day.

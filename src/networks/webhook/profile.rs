@@ -39,6 +39,7 @@ pub(super) static PROFILE: Profile = Profile {
         image: ImageRule { mimes: &[], bytes: 0, pixels: 0, side: 0 },
         animation: None,
         video: None,
+        document: None,
         alt: AltRule { supported: false, max: 0 },
     },
     poll: None,

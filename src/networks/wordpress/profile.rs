@@ -48,6 +48,7 @@ pub(super) static PROFILE: Profile = Profile {
             side: 2560,
         }),
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime", "video/webm"], bytes: 64_000_000 }),
+        document: None,
         alt: AltRule { supported: true, max: 2000 },
     },
     poll: None,

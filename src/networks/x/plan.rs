@@ -96,7 +96,7 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         for media in &part.media {
             let upload = match media.facts.kind {
                 MediaKind::Video => video(&mut plan, number, media),
-                MediaKind::Image | MediaKind::Animation => {
+                MediaKind::Image | MediaKind::Animation | MediaKind::Document => {
                     plan.prepare(number, &Task::Upload { media: media.unsaid(), limits: draft.limits.of_pictures() })
                 }
             };

@@ -62,6 +62,7 @@ pub(super) static PROFILE: Profile = Profile {
         },
         animation: Some(ImageRule { mimes: &["image/gif"], bytes: 15_000_000, pixels: 1280 * 1080, side: 1280 }),
         video: Some(VideoRule { mimes: &["video/mp4", "video/quicktime"], bytes: SEGMENTS * SEGMENT }),
+        document: None,
         alt: AltRule { supported: true, max: 1000 },
     },
     poll: Some(PollRules {

@@ -26,6 +26,7 @@ impl Client {
             MediaKind::Image => "tweet_image",
             MediaKind::Animation => "tweet_gif",
             MediaKind::Video => "tweet_video",
+            MediaKind::Document => return Err(Fault::refused(Refusal::Invalid, "X takes no documents")),
         };
         let body = json!({"media_type": facts.mime, "total_bytes": facts.bytes, "media_category": category});
         let answer = self.post("/2/media/upload/initialize", &Body::Json(body), None).await?;

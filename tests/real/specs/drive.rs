@@ -59,6 +59,7 @@ fn file(kind: MediaKind, alt: &str) -> DraftMedia {
         MediaKind::Image => ("a.png", "image/png"),
         MediaKind::Animation => ("a.gif", "image/gif"),
         MediaKind::Video => ("a.mp4", "video/mp4"),
+        MediaKind::Document => ("a.pdf", "application/pdf"),
     };
     let facts = MediaFacts { kind, mime: mime.to_owned(), bytes: PICTURE.len() as u64, width: 4, height: 3 };
     DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
