@@ -15,7 +15,7 @@ use crate::model::{Account, Frozen, Receipt};
 use super::Settings;
 use super::plan::{self, Call};
 use super::profile::{PROFILE, SERVER};
-use super::reference::{self, Reference};
+use super::reference::{self, LATER, Reference};
 use super::wire::{ChatAnswer, Envelope, ErrorBody, Kept, Message, Sent, User};
 
 /// One account's connection.
@@ -231,6 +231,10 @@ impl Api for Client {
             (None, Some(named)) => (json!(named.chat.map_or_else(|| self.chat(), Ok)?), vec![named.message]),
             (None, None) => return Err(Fault::NotSent(format!("`{}` is no message's number", receipt.id))),
         };
+        if messages.contains(&LATER) {
+            let why = "Telegram had not yet given the message a number when it took it: take it back by hand";
+            return Err(Fault::refused(Refusal::Forbidden, why));
+        }
         for message in messages {
             match self.call::<bool>("deleteMessage", json!({"chat_id": chat, "message_id": message})).await {
                 Ok(_) => {}
@@ -325,6 +329,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_lost_answer_is_for_a_person() {
+        let (fake, api, identity) = bench().await;
+        assert_eq!(Telegram.repeat(&fake.account()), crate::adapter::RepeatSafety::None);
+        fake.front().expect("it has one").rule(Rule::answer(502, "<h1>Bad gateway"));
+        let lost = frozen(&identity, "x");
+        let fault = api.publish(&lost).await.expect_err("the answer was lost");
+        assert!(matches!(fault, Fault::Unknown(_)), "{fault:?}");
+        let looked = api.reconcile(&lost, DateTime::UNIX_EPOCH).await.expect("an answer");
+        assert!(matches!(&looked, Verdict::CannotTell { why } if why.contains("smm resolve")), "{looked:?}");
+    }
+
+    #[tokio::test]
     async fn a_token_that_is_none_goes_nowhere() {
         let (fake, _, _) = bench().await;
         let seen = fake.front().expect("it has one").seen().len();
@@ -362,6 +378,9 @@ mod tests {
         assert_eq!(api.delete(&written).await, Ok(()));
         assert_eq!(api.delete(&receipt).await, Ok(()));
         assert_eq!(fake.posts().await, []);
+        let later = Receipt { data: json!(Kept { chat: 1, messages: vec![LATER] }), ..receipt.clone() };
+        let fault = api.delete(&later).await.expect_err("it has no number");
+        assert!(matches!(fault, Fault::Refused { refusal: Refusal::Forbidden, .. }), "{fault:?}");
         let old = r#"{"ok":false,"error_code":400,"description":"Bad Request: message can't be deleted"}"#;
         fake.front().expect("it has one").rule(Rule::answer(400, old));
         let fault = api.delete(&receipt).await.expect_err("too old");

@@ -12,7 +12,7 @@ use crate::model::{Frozen, MediaKind, Place, Poll, Problem, codes};
 use crate::text::{Counting, MentionWeight, Unit, measure};
 
 use super::profile::{ALBUM, CAPTION, QUESTION, RATIO};
-use super::reference::Reference;
+use super::reference::{LATER, Reference};
 use super::{Preview, Settings};
 
 /// A part, but for what only the chat knows.
@@ -272,6 +272,9 @@ impl Message {
 
     fn reply(&self, part: u16, progress: &Progress, chat: i64, handle: &str) -> Result<Option<Value>, Fault> {
         if let Some(receipt) = progress.before(part)? {
+            if receipt.id == LATER.to_string() {
+                return Ok(None);
+            }
             let id = Reference::parse(&receipt.id);
             let id = id.ok_or_else(|| Fault::NotSent(format!("`{}` is no message's number", receipt.id)))?;
             return Ok(Some(json!({"message_id": id.message})));
@@ -485,6 +488,18 @@ mod tests {
         assert_eq!(problems(&draft), Vec::<&str>::new());
         draft.parts[0].text.push('x');
         assert_eq!(problems(&draft), ["text-too-long"]);
+    }
+
+    #[test]
+    fn what_is_sent_later_cannot_be_answered() {
+        let (account, limits) = (account(), limits());
+        let plan = plan(&draft(&account, &limits, vec![text("One"), text("Two")])).expect("a plan");
+        let identity = plans::identity("7/-1", "https://api.telegram.org");
+        rehearse(&plan, |step, progress| {
+            let request = freeze(step, progress, &identity, &Settings::default()).expect("a request").request;
+            assert_eq!(request["fields"].get("reply_parameters"), None, "{request}");
+            Gave::Receipt(LATER.to_string(), Value::Null)
+        });
     }
 
     #[test]

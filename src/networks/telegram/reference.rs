@@ -43,9 +43,16 @@ fn number(text: &str) -> Option<i64> {
     digits.then(|| text.parse().ok()).flatten().filter(|number| *number > 0)
 }
 
+/// The number of a message that Telegram has taken and sends later, such as one with a film in a large chat: it is of no use
+/// until then, and nobody is told of it (Bot API 10.1, `Message`, 2026-11-23).
+pub(super) const LATER: i64 = 0;
+
 /// Where people see a message: in a public chat by its name, in a private supergroup or channel by its number. `None`: it
-/// has no address (a plain group).
+/// has no address (a plain group, or a message that is sent later).
 pub(super) fn address(name: Option<&str>, chat: i64, message: i64) -> Option<String> {
+    if message == LATER {
+        return None;
+    }
     match (name, chat.to_string().strip_prefix("-100")) {
         (Some(name), _) => Some(format!("https://t.me/{name}/{message}")),
         (None, Some(id)) => Some(format!("https://t.me/c/{id}/{message}")),
@@ -80,5 +87,6 @@ mod tests {
         let made = address(None, -1_001_234_567_890, 17).expect("an address");
         assert_eq!(Reference::parse(&made), Some(Reference { chat: Some("-1001234567890".to_owned()), message: 17 }));
         assert_eq!(address(None, -4711, 17), None);
+        assert_eq!(address(Some("acme"), -1_001_234_567_890, LATER), None);
     }
 }

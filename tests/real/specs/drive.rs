@@ -97,6 +97,12 @@ const POSTS: &[(&str, Change)] = &[
         draft.labels = vec!["nudity".to_owned()];
         draft.parts[0].media = vec![file(MediaKind::Image, "A dot")];
     }),
+    ("covered thread", |draft| {
+        draft.content_warning = Some("Spoilers".to_owned());
+        let files = [MediaKind::Image, MediaKind::Animation, MediaKind::Video].map(|kind| vec![file(kind, "It")]);
+        let files = files.into_iter().chain([vec![file(MediaKind::Image, "A dot"), file(MediaKind::Image, "")]]);
+        draft.parts.extend(files.map(|media| DraftPart { media, ..part("More") }));
+    }),
     ("poll", |draft| draft.poll = Some(poll(true))),
     ("simple poll", |draft| draft.poll = Some(poll(false))),
     ("unlisted", |draft| draft.visibility = Some(Visibility::Unlisted)),
