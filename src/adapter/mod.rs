@@ -52,6 +52,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Account, Frozen, LimitOverrides, Problem, Receipt};
@@ -116,6 +117,18 @@ pub trait Network: Send + Sync + 'static {
     /// An account of it runs a program of the operator's: only a trusted `smm.toml` may have one.
     fn runs_programs(&self) -> bool {
         false
+    }
+
+    /// What is safe to repeat for an account with these settings, before its server was asked ([`Identity::repeat`]).
+    fn repeat(&self, account: &Account) -> RepeatSafety {
+        let _ = account;
+        self.profile().repeat
+    }
+
+    /// A new value of a secret that nobody else makes, of these random bytes. `None`: it comes from elsewhere.
+    fn new_secret(&self, field: &str, random: [u8; 32]) -> Option<SecretString> {
+        let _ = (field, random);
+        None
     }
 
     /// Whether a post may have one comment of its author's (`first_comment`), as one more part, though there are no threads.

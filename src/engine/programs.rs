@@ -190,6 +190,56 @@ mod tests {
         assert_eq!(sh("kill -9 $$").await.expect("run").status, None);
     }
 
+    /// Time passes here as soon as nothing else is to be done.
+    #[tokio::test(start_paused = true)]
+    async fn its_time_is_bounded() {
+        let fault = sh("sleep 60").await.expect_err("it does not end in time");
+        assert_eq!(fault, Fault::Unknown("it took longer than 300 s".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_longer_waited_for_is_ended_with_all_that_it_has_started() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pid");
+        let script = format!("sleep 60 & echo $! > {0}.new; mv {0}.new {0}; wait", file.display());
+        let started = async {
+            loop {
+                if let Ok(text) = std::fs::read_to_string(&file) {
+                    return text.trim().parse().ok().and_then(Pid::from_raw).expect("a number");
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let child = tokio::select! {
+            end = sh(&script) => panic!("it ended: {end:?}"),
+            child = started => child,
+        };
+        for _ in 0..1000 {
+            // One that has ended, and that nobody has waited for, is a zombie.
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.as_raw_nonzero())).unwrap_or_default();
+            if stat.is_empty() || stat.contains(") Z ") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("what it has started still runs");
+    }
+
+    #[tokio::test]
+    async fn what_it_leaves_running_holds_nothing_up() {
+        let end = sh("sleep 1 & echo done").await.expect("run");
+        assert_eq!((end.status, end.output.as_slice()), (Some(0), b"done\n".as_slice()));
+    }
+
+    #[tokio::test]
+    async fn it_need_not_read() {
+        let command = ["sh", "-c", "echo done"].map(str::to_owned).to_vec();
+        let publishers = Publishers::new(vec![("PATH".into(), std::env::var_os("PATH").unwrap_or_default())]);
+        let call = ProgramCall { command, input: "x".repeat(5_000_000), variables: vec![] };
+        let end = publishers.run(call).await.expect("run");
+        assert_eq!((end.status, end.output.as_slice()), (Some(0), b"done\n".as_slice()));
+    }
+
     #[tokio::test]
     async fn what_it_writes_is_bounded() {
         let fault = sh("head -c 2000000 /dev/zero").await.expect_err("too much");

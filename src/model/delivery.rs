@@ -221,6 +221,17 @@ pub struct Receipt {
     pub data: serde_json::Value,
 }
 
+impl Receipt {
+    /// What a program or a server of the operator's own says of a part that is out. `None`: that is no id: it is empty, longer
+    /// than 500 bytes, or has control characters in it. An address that is none is left out.
+    pub fn told(part: u16, id: &str, url: Option<&str>, at: DateTime<Utc>) -> Option<Self> {
+        let plain = |text: &str, most: usize| (1..=most).contains(&text.len()) && !text.contains(char::is_control);
+        let web = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
+        let url = url.filter(web).filter(|url| plain(url, 2000)).map(str::to_owned);
+        plain(id, 500).then(|| Self { part, id: id.to_owned(), url, at, data: serde_json::Value::Null })
+    }
+}
+
 /// What is known of an unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unknown {

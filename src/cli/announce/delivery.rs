@@ -178,7 +178,7 @@ async fn say_safety(
     for row in open {
         let Some(account) = calendar.accounts.get(&row.account) else { continue };
         let Some(network) = networks::find(&account.network) else { continue };
-        let class = network.profile().repeat;
+        let class = network.repeat(account);
         if said.insert(account.name.clone()) && !global.quiet {
             output::stderr(&(safety::line(&account.name, witness, class) + "\n"));
         }

@@ -8,14 +8,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Field, Request};
-use crate::adapter::{
-    Api, Fault, Identity, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Sealed, Step, Verdict, thawed,
-};
+use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Sealed, Step, Verdict, thawed};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
 use super::Settings;
 use super::plan::{self, Call, Who};
-use super::profile::{NONCE_WINDOW, PROFILE, SERVER};
+use super::profile::{PROFILE, SERVER};
 use super::way::{self, Way};
 use super::wire::{Channel, ErrorBody, Kept, Limited, Message, Snowflake, User, Webhook};
 
@@ -228,13 +226,12 @@ impl Api for Client {
                 (who, hook.name.unwrap_or_else(|| "a webhook".to_owned()))
             }
         };
-        let repeat = if who.bot { RepeatSafety::Key { window_seconds: NONCE_WINDOW } } else { RepeatSafety::None };
         Ok(Identity {
             uid: who.uid(),
             handle,
             host: self.origin(),
             limits: LimitOverrides::default(),
-            repeat: Some(repeat),
+            repeat: Some(super::repeat(who.bot)),
         })
     }
 
@@ -349,7 +346,7 @@ impl Api for Client {
 mod tests {
     use super::*;
     use crate::adapter::suite::{Act, Fake, Rule};
-    use crate::adapter::{Draft, DraftPart, Limits, Network as _};
+    use crate::adapter::{Draft, DraftPart, Limits, Network as _, RepeatSafety};
     use crate::model::{AccountName, CalendarName, DeliveryId, OccurrenceName, PostId};
     use crate::networks::discord::Discord;
     use crate::networks::discord::fake::Server;
@@ -393,10 +390,12 @@ mod tests {
         assert!(identity.uid.starts_with("bot:8") && identity.uid.ends_with("@800000000000000001/800000000000000002"));
         assert_eq!(identity.handle, "acme-bot in #news");
         assert_eq!(identity.repeat, Some(RepeatSafety::Key { window_seconds: 120 }));
+        assert_eq!(Discord.repeat(&bot.account), RepeatSafety::Key { window_seconds: 120 }, "its settings say it");
         let hook = bench(true, &[]).await;
         let identity = hook.api.whoami().await.expect("somebody");
         assert_eq!(identity.uid, "webhook:800000000000000003@800000000000000001");
         assert_eq!((identity.handle.as_str(), identity.repeat), ("Acme", Some(RepeatSafety::None)));
+        assert_eq!(Discord.repeat(&hook.account), RepeatSafety::None);
         assert_eq!(Some(identity.host), hook.api.host().await.expect("a host"));
     }
 

@@ -13,7 +13,7 @@ mod wire;
 
 use serde::Deserialize;
 
-use crate::adapter::{Api, Draft, Network, Outside, Plan, Profile};
+use crate::adapter::{Api, Draft, Network, Outside, Plan, Profile, RepeatSafety};
 use crate::model::{Account, Place, Problem, codes};
 
 use wire::Snowflake;
@@ -62,6 +62,11 @@ impl Mention {
     }
 }
 
+/// What is safe to repeat: a bot has a nonce, a webhook has none.
+fn repeat(bot: bool) -> RepeatSafety {
+    if bot { RepeatSafety::Key { window_seconds: profile::NONCE_WINDOW } } else { RepeatSafety::None }
+}
+
 impl Network for Discord {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
@@ -108,6 +113,11 @@ impl Network for Discord {
                 "with `thread` all posts go into that one; with `forum` each opens its own",
             );
         }
+    }
+
+    fn repeat(&self, account: &Account) -> RepeatSafety {
+        // Without a channel it is a webhook's.
+        repeat(account.setting("channel").is_some())
     }
 
     fn settings_schema(&self) -> schemars::Schema {

@@ -22,7 +22,7 @@ use super::plan::{self, Call};
 use super::profile::PROFILE;
 use super::wire::{CREDENTIALS, ErrorBody, LATER, Looked, Published, REFUSED, VERSION, Who};
 
-/// Longest id, in bytes.
+/// Longest id, in bytes, and longest name or message, in characters.
 const LONGEST: usize = 500;
 
 /// One account's connection.
@@ -34,8 +34,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
-        // What cannot be read is refused by the schema before.
-        Self { account: account.name.to_string(), settings: account.read_settings().unwrap_or_default(), outside }
+        Self { account: account.name.to_string(), settings: Settings::of(account), outside }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -78,7 +77,7 @@ impl Client {
             });
         }
         let body: ErrorBody = serde_json::from_slice(&end.output).unwrap_or_default();
-        let said = body.error.unwrap_or(end.said);
+        let said = body.error.as_deref().map(shortened).unwrap_or(end.said);
         let how = end.status.map_or_else(|| "a signal".to_owned(), |status| format!("exit status {status}"));
         let message = if said.is_empty() { format!("the program ended with {how}") } else { said };
         let retry_at = body.retry_after.map(|seconds| self.now() + TimeDelta::seconds(i64::from(seconds)));
@@ -92,11 +91,15 @@ impl Client {
         })
     }
 
-    fn receipt(&self, part: u16, published: Published) -> Option<Receipt> {
-        let url = published.url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
-        let good = (1..=LONGEST).contains(&published.id.len()) && !published.id.contains(char::is_control);
-        good.then(|| Receipt { part, id: published.id, url, at: self.now(), data: Value::Null })
+    fn receipt(&self, part: u16, published: &Published) -> Option<Receipt> {
+        Receipt::told(part, &published.id, published.url.as_deref(), self.now())
     }
+}
+
+/// A text of the program's for people: on one line, without control characters, not longer than they read.
+fn shortened(text: &str) -> String {
+    let words: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    words.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }
 
 #[async_trait]
@@ -111,12 +114,13 @@ impl Api for Client {
         if who.uid.is_empty() || who.uid.len() > LONGEST || who.uid.contains(char::is_control) {
             return Err(Fault::refused(Refusal::Busy, "the program does not say who the account is"));
         }
+        let name = shortened(&who.name);
         let command = self.settings.command.first().map_or("", String::as_str);
         let program = Path::new(command).file_name().map_or(command.into(), |name| name.to_string_lossy());
         Ok(Identity {
             // What one program says is unique for that program alone.
             uid: format!("{program}:{}", who.uid),
-            handle: if who.name.is_empty() { self.account.clone() } else { who.name },
+            handle: if name.is_empty() { self.account.clone() } else { name },
             host: "program".to_owned(),
             limits: LimitOverrides::default(),
             repeat: Some(self.settings.repeat.safety()),
@@ -154,7 +158,7 @@ impl Api for Client {
         }
         rendering["media"] = Value::Array(media);
         let published: Published = self.ask("publish", json!({"id": call.id, "rendering": rendering}), true).await?;
-        self.receipt(frozen.part, published)
+        self.receipt(frozen.part, &published)
             .ok_or_else(|| Fault::Unknown("the program published, but its answer has no id".to_owned()))
     }
 
@@ -169,7 +173,7 @@ impl Api for Client {
         };
         Ok(match looked.found {
             Some(None) => Verdict::NotDone,
-            Some(Some(published)) => match self.receipt(frozen.part, published) {
+            Some(Some(published)) => match self.receipt(frozen.part, &published) {
                 Some(receipt) => Verdict::Done(receipt),
                 None => Verdict::CannotTell { why: "what the program found has no id".to_owned() },
             },
@@ -243,6 +247,8 @@ mod tests {
         }
         let fault = publish(ends(Some(75), r#"{"error": "later", "retry_after": 60}"#)).await;
         assert!(matches!(&fault, Fault::Refused { refusal: Refusal::RateLimited, retry_at: Some(_), .. }), "{fault:?}");
+        let fault = publish(ends(Some(65), &json!({"error": "no\n".repeat(9000)}).to_string())).await;
+        assert!(matches!(&fault, Fault::Refused { message, .. } if message.len() <= LONGEST), "{fault:?}");
         for unclear in [
             ends(Some(1), ""),
             ends(None, ""),
@@ -276,5 +282,8 @@ mod tests {
         let who = api(ends(Some(0), r#"{"uid": "1"}"#)).whoami().await.expect("somebody");
         assert_eq!((who.uid.as_str(), who.handle.as_str()), ("publish:1", "own"));
         assert!(api(ends(Some(0), r#"{"uid": ""}"#)).whoami().await.is_err());
+        let long = json!({"uid": "1", "name": format!("\u{1b}[2J{}", "x".repeat(9000))}).to_string();
+        let who = api(ends(Some(0), &long)).whoami().await.expect("somebody");
+        assert!(who.handle.chars().count() == LONGEST && !who.handle.contains('\u{1b}'), "{}", who.handle);
     }
 }

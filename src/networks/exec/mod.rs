@@ -51,6 +51,13 @@ impl Repeat {
     }
 }
 
+impl Settings {
+    fn of(account: &Account) -> Self {
+        // What cannot be read is refused by the schema before.
+        account.read_settings().unwrap_or_default()
+    }
+}
+
 impl Network for Exec {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
@@ -69,13 +76,17 @@ impl Network for Exec {
     }
 
     fn check_account(&self, account: &Account, problems: &mut Vec<Problem>) {
-        if account.read_settings::<Settings>().unwrap_or_default().command.first().is_none_or(String::is_empty) {
+        if Settings::of(account).command.first().is_none_or(String::is_empty) {
             let place = Place::Key { key: "command" };
             problems.push(
                 Problem::error(codes::ACCOUNT_SETTING, place, "an `exec` account needs the `command` that it runs")
                     .help("add `command = [\"/usr/local/bin/publish\", \"--verbose\"]`: a program and its arguments"),
             );
         }
+    }
+
+    fn repeat(&self, account: &Account) -> RepeatSafety {
+        Settings::of(account).repeat.safety()
     }
 
     fn settings_schema(&self) -> schemars::Schema {

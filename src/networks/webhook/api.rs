@@ -8,9 +8,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::adapter::http::{Answer, Body, Request, is_loopback};
-use crate::adapter::{
-    Api, Fault, Identity, Metrics, Outside, Progress, Refusal, RepeatSafety, Reply, Step, Verdict, thawed,
-};
+use crate::adapter::{Api, Fault, Identity, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed};
 use crate::model::{Account, Frozen, LimitOverrides, Receipt, hex};
 
 use super::Settings;
@@ -27,8 +25,7 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(account: &Account, outside: Outside) -> Self {
-        // What cannot be read is refused by the schema before.
-        Self { server: account.server.clone(), settings: account.read_settings().unwrap_or_default(), outside }
+        Self { server: account.server.clone(), settings: Settings::of(account), outside }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -78,7 +75,7 @@ impl Client {
     }
 
     fn refusal(&self, answer: &Answer, irreversible: bool) -> Fault {
-        let own = answer.json::<ErrorBody>().ok().map(|body| body.error);
+        let own = answer.json::<ErrorBody>().ok().and_then(ErrorBody::told);
         answer.fault(irreversible, own, self.now())
     }
 }
@@ -104,13 +101,12 @@ impl Api for Client {
         // Else a key that is none would be found when the first post is due.
         let keys = self.outside.secrets.secret("key").await?;
         sign::signature(&keys, "", 0, "").map_err(|why| Fault::refused(Refusal::Secret, why))?;
-        let repeat = if self.settings.idempotent { RepeatSafety::ChosenId } else { RepeatSafety::None };
         Ok(Identity {
             uid: hex(&Sha256::digest(url.as_str())[..16]),
             handle: url.host_str().unwrap_or("a webhook").to_owned(),
             host: url.origin().ascii_serialization(),
             limits: LimitOverrides::default(),
-            repeat: Some(repeat),
+            repeat: Some(self.settings.repeat()),
         })
     }
 
@@ -135,15 +131,11 @@ impl Api for Client {
             return Err(self.refusal(&answer, true));
         }
         // The status is the answer; what else is said helps people to find the post.
-        let told: Receipted = answer.json().unwrap_or_default();
-        let shown = told.url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
-        Ok(Receipt {
-            part: frozen.part,
-            id: told.id.filter(|id| (1..=200).contains(&id.len())).unwrap_or_else(|| call.id.clone()),
-            url: shown,
-            at: self.now(),
-            data: json!({"event": call.id}),
-        })
+        let Receipted { id, url } = answer.json().unwrap_or_default();
+        let told = |id: &str| Receipt::told(frozen.part, id, url.as_deref(), self.now());
+        let receipt = id.as_deref().and_then(told).or_else(|| told(&call.id));
+        let receipt = receipt.ok_or_else(|| Fault::Unknown("the event has no id".to_owned()))?;
+        Ok(Receipt { data: json!({"event": call.id}), ..receipt })
     }
 
     async fn reconcile(&self, _frozen: &Frozen, _started: DateTime<Utc>) -> Result<Verdict, Fault> {
@@ -173,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::adapter::suite::{MemoryFiles, Rule, outside};
-    use crate::adapter::{Draft, DraftPart, Limits, Network as _};
+    use crate::adapter::{Draft, DraftPart, Limits, Network as _, RepeatSafety};
     use crate::model::{AccountName, CalendarName, DeliveryId, OccurrenceName, PostId};
     use crate::networks::webhook::Webhook;
     use crate::networks::webhook::profile::PROFILE;
@@ -209,6 +201,13 @@ mod tests {
         // A receiver that says nothing has still said yes.
         front.rule(Rule::answer(204, ""));
         assert_eq!(api.publish(&frozen).await.expect("yes").id, frozen.key);
+        // Some servers say both.
+        front.rule(Rule::answer(400, r#"{"error": "Bad Request", "message": ["too long", 7], "statusCode": 400}"#));
+        let fault = api.publish(&frozen).await.expect_err("refused");
+        assert!(matches!(&fault, Fault::Refused { message, .. } if message.contains("Bad Request")), "{fault:?}");
+        front.rule(Rule::answer(200, r#"{"id": "a\nb", "url": "https://acme.example/\u001b[2J"}"#));
+        let receipt = api.publish(&frozen).await.expect("yes");
+        assert_eq!((receipt.id, receipt.url), (frozen.key.clone(), None), "what is odd is left out");
         for (status, body) in [(404, "<h1>Not found"), (500, "{\"error\": \"oops\"}"), (410, "")] {
             front.rule(Rule::answer(status, body));
             let fault = api.publish(&frozen).await.expect_err("unclear");

@@ -10,9 +10,10 @@ mod profile;
 mod sign;
 mod wire;
 
+use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::adapter::{Api, Draft, Network, Outside, Plan, Profile};
+use crate::adapter::{Api, Draft, Network, Outside, Plan, Profile, RepeatSafety};
 use crate::model::{Account, Problem};
 
 /// A webhook.
@@ -27,6 +28,17 @@ struct Settings {
     idempotent: bool,
 }
 
+impl Settings {
+    fn of(account: &Account) -> Self {
+        // What cannot be read is refused by the schema before.
+        account.read_settings().unwrap_or_default()
+    }
+
+    fn repeat(self) -> RepeatSafety {
+        if self.idempotent { RepeatSafety::ChosenId } else { RepeatSafety::None }
+    }
+}
+
 impl Network for Webhook {
     fn profile(&self) -> &'static Profile {
         &profile::PROFILE
@@ -38,6 +50,14 @@ impl Network for Webhook {
 
     /// Nothing that the schema does not say.
     fn check_account(&self, _account: &Account, _problems: &mut Vec<Problem>) {}
+
+    fn repeat(&self, account: &Account) -> RepeatSafety {
+        Settings::of(account).repeat()
+    }
+
+    fn new_secret(&self, field: &str, random: [u8; 32]) -> Option<SecretString> {
+        (field == "key").then(|| sign::new_key(random))
+    }
 
     fn settings_schema(&self) -> schemars::Schema {
         schemars::schema_for!(Settings)

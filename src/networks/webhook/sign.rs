@@ -27,6 +27,11 @@ pub(super) fn signature(keys: &SecretString, id: &str, seconds: i64, body: &str)
     if signed.is_empty() { Err("the key is empty") } else { Ok(signed.join(" ")) }
 }
 
+/// A new key of these bytes: the standard asks for 24 to 64 random ones.
+pub(super) fn new_key(random: [u8; 32]) -> SecretString {
+    SecretString::from(format!("{PREFIX}{}", STANDARD.encode(random)))
+}
+
 fn bytes(key: &str) -> Result<Vec<u8>, &'static str> {
     let text = key.strip_prefix(PREFIX).ok_or("the key does not begin with `whsec_`")?;
     let bytes = STANDARD.decode(text).map_err(|_| "what follows `whsec_` in the key is not base64")?;
@@ -53,6 +58,13 @@ mod tests {
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
         let both = of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").expect("two");
         assert!(both.starts_with(&format!("{signed} v1,")), "{both}");
+    }
+
+    #[test]
+    fn a_new_key_is_one() {
+        let key = new_key([0xfb; 32]);
+        assert_eq!(key.expose_secret(), "whsec_+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/v7+/s=");
+        assert!(of(key.expose_secret()).is_ok());
     }
 
     #[test]

@@ -30,6 +30,16 @@ pub(super) struct Receipted {
 /// What a receiver says of a "no".
 #[derive(Debug, Deserialize)]
 pub(super) struct ErrorBody {
-    #[serde(alias = "message")]
-    pub(super) error: String,
+    #[serde(default)]
+    error: Value,
+    #[serde(default)]
+    message: Value,
+}
+
+impl ErrorBody {
+    /// For people. `None`: it says nothing.
+    pub(super) fn told(self) -> Option<String> {
+        let text = |value: Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        text(self.error).or_else(|| text(self.message))
+    }
 }
