@@ -53,7 +53,8 @@ pub struct Profile {
     pub repeat: RepeatSafety,
     /// How long it takes until what was posted is surely seen by a look-up.
     pub settle: Duration,
-    /// How one signs in, the best way first. Empty: there is nothing to sign in to.
+    /// How one signs in, the best way first. Secrets to paste belong together: all of them are asked for. Empty: there is
+    /// nothing to sign in to.
     pub sign_in: &'static [SignIn],
     /// Secret fields of an account.
     pub secrets: &'static [SecretField],

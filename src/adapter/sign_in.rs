@@ -21,6 +21,14 @@ impl SignIn {
         }
     }
 
+    /// What is pasted.
+    pub fn paste(self) -> Option<&'static Paste> {
+        match self {
+            Self::Paste(paste) => Some(paste),
+            Self::OAuth(_) => None,
+        }
+    }
+
     /// The secret field that an adapter asks for.
     pub fn field(self) -> &'static str {
         match self {

@@ -190,8 +190,15 @@ async fn keep(desk: &Desk<'_>, ledger: &dyn Ledger, gained: &Gained, seen: &Seen
     }
     let into = desk.args.store.map(Store::name);
     let kept = match gained {
-        Gained::Secret { field, secret } => {
-            desk.tools.secrets.store(&Owner::account(desk.account), field, secret, into).await
+        Gained::Secret { field, secret, more } => {
+            let (secrets, owner) = (&desk.tools.secrets, Owner::account(desk.account));
+            let mut kept = secrets.store(&owner, field, secret, into).await;
+            for (field, secret) in more {
+                if kept.is_ok() {
+                    kept = secrets.store(&owner, field, secret, into).await;
+                }
+            }
+            kept
         }
         Gained::Grant { grant, .. } => Keeper::new(desk.tools.clone(), desk.account).keep(grant, into).await,
     };
@@ -265,7 +272,8 @@ async fn forget_others(desk: &Desk<'_>, gained: &Gained) -> String {
     let mut text = String::new();
     // Of the ways' own fields: an app's secret, for one, belongs to no single way.
     let mut others: Vec<&str> = desk.profile.sign_in.iter().map(|way| way.field()).chain([oauth::FIELD]).collect();
-    others.retain(|field| *field != gained.kept_as());
+    let kept = gained.kept();
+    others.retain(|field| !kept.contains(field));
     others.dedup();
     for field in others {
         let old = match secrets.stored(&owner, field).await {

@@ -24,22 +24,54 @@ pub(super) fn is_attended() -> bool {
 /// What a person types or pastes after `prompt`, without spaces around it and without showing it; without a terminal, all
 /// that comes on stdin.
 pub(super) async fn secret(prompt: &str) -> Result<SecretString, Failure> {
-    let text = if is_attended() {
-        let prompt = prompt.to_owned();
-        on_a_thread(move || rpassword::prompt_password(prompt)).await?
-    } else {
-        on_a_thread(read_stdin).await?
-    };
+    if !is_attended() {
+        return one(&on_a_thread(read_stdin).await?);
+    }
+    secret_or_none(prompt).await?.ok_or_else(nothing)
+}
+
+/// The same, of a person alone, who may press Enter without giving any.
+pub(super) async fn secret_or_none(prompt: &str) -> Result<Option<SecretString>, Failure> {
+    let prompt = prompt.to_owned();
+    let text = on_a_thread(move || rpassword::prompt_password(prompt)).await?;
+    if text.trim().is_empty() { Ok(None) } else { one(&text).map(Some) }
+}
+
+/// What comes on stdin, where nobody sits at a terminal: a line for each of these fields.
+pub(super) async fn lines(fields: &[&str]) -> Result<Vec<SecretString>, Failure> {
+    let text = on_a_thread(read_stdin).await?;
+    if let [_] = fields {
+        return one(&text).map(|secret| vec![secret]);
+    }
+    let given: Vec<SecretString> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(SecretString::from).collect();
+    if given.is_empty() {
+        return Err(nothing());
+    }
+    if given.len() != fields.len() {
+        let (given, wanted) = (given.len(), fields.len());
+        return Err(Failure::new(format!("{given} of {wanted} lines were given, and nothing was stored"))
+            .hint(format!("give each in a line of its own, in this order: {}", fields.join(", "))));
+    }
+    Ok(given)
+}
+
+/// A secret in a text of one line.
+fn one(text: &str) -> Result<SecretString, Failure> {
     match text.trim() {
-        "" => Err(Failure::new("nothing was given, and nothing was stored").hint(if is_attended() {
-            "run it again, and paste it when it is asked for"
-        } else {
-            "stdin is no terminal and has nothing in it: `smm login ACCOUNT --with paste < FILE`"
-        })),
+        "" => Err(nothing()),
         text if text.contains('\n') => Err(Failure::new("more than one line was given, and nothing was stored")
             .hint("give the secret alone, without a name or a comment")),
         text => Ok(SecretString::from(text)),
     }
+}
+
+fn nothing() -> Failure {
+    Failure::new("nothing was given, and nothing was stored").hint(if is_attended() {
+        "run it again, and paste it when it is asked for"
+    } else {
+        "stdin is no terminal and has nothing in it: `smm login ACCOUNT --with paste < FILE`"
+    })
 }
 
 /// Waits for something, or until Ctrl-C.

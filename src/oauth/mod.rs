@@ -25,5 +25,6 @@ pub use client::{Client, ClientAuth};
 pub use device::Device;
 pub use grant::{Begun, FIELD, Grant, GrantInfo};
 pub use keeper::{Keeper, Tools};
+pub use pkce::random_bytes;
 pub use revoke::revoke;
 pub use signing_in::{SigningIn, Way};

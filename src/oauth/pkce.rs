@@ -30,9 +30,14 @@ impl Proof {
 
 /// A text that nobody can guess.
 pub(super) fn random() -> Result<String, Fault> {
+    Ok(base64url(&random_bytes()?))
+}
+
+/// Bytes that nobody can guess.
+pub fn random_bytes() -> Result<[u8; BYTES], Fault> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|error| Fault::NotSent(format!("no random numbers: {error}")))?;
-    Ok(base64url(&bytes))
+    Ok(bytes)
 }
 
 /// Base 64 for addresses, without padding (RFC 4648, section 5).

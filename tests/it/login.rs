@@ -170,6 +170,28 @@ fn an_app_password_is_kept_for_the_account_that_it_opens() {
 }
 
 #[test]
+fn secrets_that_belong_together_are_given_together() {
+    let site = Site::new("webhook");
+    let secrets = site.fake.secrets();
+    let run = site.smm_with(&["login", "hook"], &secrets["url"]).expect(1);
+    assert!(run.stderr.contains("1 of 2 lines") && run.stderr.contains("url, key"), "{}", run.stderr);
+    assert!(!site.keeps());
+    let run = site.smm_with(&["login", "hook"], &format!("{}\n{}\n", secrets["url"], secrets["key"])).expect(0);
+    assert!(secrets.values().all(|secret| !format!("{run:?}").contains(secret)), "{run:?}");
+    site.post("hello");
+    site.smm(&["publish"]).expect(0);
+    assert_eq!(wait(site.fake.posts()).len(), 1);
+    // A key that nobody has made yet.
+    let typed = format!("{}\r\r", secrets["url"]);
+    let Some((status, out, _)) = on_a_terminal(&site, &["login", "hook"], &typed) else { return };
+    assert_eq!(status, 0, "{out}");
+    assert!(out.contains("The new key") && out.contains("whsec_") && !out.contains(&secrets["url"]), "{out}");
+    site.post("again");
+    site.smm(&["publish"]).expect(1);
+    assert_eq!(wait(site.fake.posts()).len(), 1, "the receiver does not know it yet");
+}
+
+#[test]
 fn what_is_refused_leaves_nothing_behind() {
     let site = Site::new("mastodon");
     let run = site.smm_with(&["login", "fedi", "--with", "paste"], "not-the-token").expect(1);

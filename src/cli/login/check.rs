@@ -1,10 +1,11 @@
 //! Who it is that was signed in to, whether it is the account that is meant, and whether what was granted is enough. All of
 //! it before anything is stored.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::super::{Failure, prompt, workspace};
 use super::Desk;
@@ -35,16 +36,18 @@ pub(super) async fn host(desk: &Desk<'_>, bound: Option<&Binding>) -> Result<(),
     let api = connect(desk, &Chain::new(|_| None, None))?;
     match prompt::or_cancelled(api.host()).await? {
         Ok(Some(host)) if host != bound.host => Err(other(desk, bound, &format!("leads to {host} now"))),
-        Ok(_) => Ok(()),
+        // Where the secret itself leads there, who it is tells later.
+        Ok(_) | Err(Fault::Refused { refusal: Refusal::Secret, .. }) => Ok(()),
         Err(fault) => Err(refused(desk, &fault)),
     }
 }
 
 /// Who it is, with what was gained alone: whatever else is set or stored does not count.
 pub(super) async fn who(desk: &Desk<'_>, gained: &Gained, bound: Option<&Binding>) -> Result<Seen, Failure> {
-    let (field, secret) = gained.token();
-    let (variable, secret) = (desk.variable(field), secret.clone());
-    let candidate = Chain::new(move |name| (name == variable).then(|| secret.expose_secret().to_owned()), None);
+    let (field, _) = gained.token();
+    let given: HashMap<String, SecretString> =
+        gained.secrets().into_iter().map(|(field, secret)| (desk.variable(field), secret.clone())).collect();
+    let candidate = Chain::new(move |name| given.get(name).map(|secret| secret.expose_secret().to_owned()), None);
     let api = connect(desk, &candidate)?;
     let asked = async {
         let identity = api.whoami().await?;

@@ -22,6 +22,8 @@ pub(super) enum Gained {
         field: &'static str,
         /// The secret.
         secret: SecretString,
+        /// Those that belong to it.
+        more: Vec<(&'static str, SecretString)>,
     },
     /// A grant, by OAuth.
     Grant {
@@ -36,12 +38,26 @@ impl Gained {
     /// The field that an adapter asks for, and its value now.
     pub(super) fn token(&self) -> (&'static str, &SecretString) {
         match self {
-            Self::Secret { field, secret } => (field, secret),
+            Self::Secret { field, secret, .. } => (field, secret),
             Self::Grant { field, grant } => (field, &grant.access),
         }
     }
 
-    /// The field that it is kept in.
+    /// All that an adapter asks for.
+    pub(super) fn secrets(&self) -> Vec<(&'static str, &SecretString)> {
+        let more = if let Self::Secret { more, .. } = self { more.as_slice() } else { &[] };
+        std::iter::once(self.token()).chain(more.iter().map(|(field, secret)| (*field, secret))).collect()
+    }
+
+    /// All fields that it is kept in.
+    pub(super) fn kept(&self) -> Vec<&'static str> {
+        match self {
+            Self::Secret { .. } => self.secrets().into_iter().map(|(field, _)| field).collect(),
+            Self::Grant { .. } => vec![oauth::FIELD],
+        }
+    }
+
+    /// The field that it is kept in; of several, the first.
     pub(super) fn kept_as(&self) -> &'static str {
         match self {
             Self::Secret { field, .. } => field,
@@ -80,23 +96,54 @@ pub(super) async fn gain(desk: &Desk<'_>, way: SignIn) -> Result<Gained, Failure
     }
 }
 
-async fn pasted(desk: &Desk<'_>, paste: &'static Paste) -> Result<Gained, Failure> {
-    if prompt::is_attended() {
-        desk.can_keep(paste.field).await?;
-        let server = desk.account.server.as_deref();
-        let mut text = format!("Signing in to {} with {}:\n\n", desk.name(), paste.what);
-        steps(&mut text, &SignIn::Paste(paste).steps(server));
-        let page = paste.page(server);
-        if let Some(page) = &page {
-            let _ = writeln!(text, "\n  {page}");
-        }
-        output::stderr(&(output::printable(&text) + "\n"));
-        if let Some(page) = page {
-            desk.open(&page);
-        }
+/// Asks for a secret, and for those that belong to it.
+async fn pasted(desk: &Desk<'_>, first: &'static Paste) -> Result<Gained, Failure> {
+    let pastes: Vec<&'static Paste> = desk.profile.sign_in.iter().filter_map(|way| way.paste()).collect();
+    let more: Vec<&'static Paste> = pastes.into_iter().filter(|paste| paste.field != first.field).collect();
+    if !prompt::is_attended() {
+        let fields: Vec<&str> = std::iter::once(first).chain(more.iter().copied()).map(|paste| paste.field).collect();
+        let mut lines = prompt::lines(&fields).await?.into_iter();
+        let secret = lines.next().unwrap_or_default();
+        let more = more.iter().map(|paste| paste.field).zip(lines).collect();
+        return Ok(Gained::Secret { field: first.field, secret, more });
     }
-    let secret = prompt::secret("Paste it here and press Enter; it is not shown: ").await?;
-    Ok(Gained::Secret { field: paste.field, secret })
+    desk.can_keep(first.field).await?;
+    let secret = asked(desk, first).await?;
+    let mut given = Vec::new();
+    for paste in more {
+        given.push((paste.field, asked(desk, paste).await?));
+    }
+    Ok(Gained::Secret { field: first.field, secret, more: given })
+}
+
+/// Says what to make where, and takes it. Where it can be made here, Enter alone makes a new one.
+async fn asked(desk: &Desk<'_>, paste: &'static Paste) -> Result<SecretString, Failure> {
+    let server = desk.account.server.as_deref();
+    let mut text = format!("Signing in to {} with {}:\n\n", desk.name(), paste.what);
+    steps(&mut text, &SignIn::Paste(paste).steps(server));
+    let page = paste.page(server);
+    if let Some(page) = &page {
+        let _ = writeln!(text, "\n  {page}");
+    }
+    output::stderr(&(output::printable(&text) + "\n"));
+    if let Some(page) = page {
+        desk.open(&page);
+    }
+    let random = oauth::random_bytes().map_err(|fault| Failure::new(fault.to_string()))?;
+    let Some(new) = super::network(desk.account)?.new_secret(paste.field, random) else {
+        return prompt::secret("Paste it here and press Enter; it is not shown: ").await;
+    };
+    let question = "Paste it here and press Enter, or press Enter alone for a new one; it is not shown: ";
+    if let Some(given) = prompt::secret_or_none(question).await? {
+        return Ok(given);
+    }
+    // The one time that it is shown: whoever is at the other end needs it, too.
+    output::stderr(&format!(
+        "\nThe new {}, to be given to the other end; it is not shown again:\n\n  {}\n\n",
+        paste.field,
+        new.expose_secret()
+    ));
+    Ok(new)
 }
 
 /// Numbered.

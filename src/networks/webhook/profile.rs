@@ -89,10 +89,7 @@ const ADDRESS: Paste = Paste {
     what: "the address of a webhook",
     field: "url",
     page: None,
-    steps: &[
-        "Make an address where events can be sent to, and a secret that they are signed with (whsec_ and base64 of 24 to 64 random bytes).",
-        "Give the address here; the secret is the account's `key`.",
-    ],
+    steps: &["Make an address where events can be sent to, and give it here."],
     undo: "take the address back where you made it",
 };
 
@@ -100,6 +97,6 @@ const KEY: Paste = Paste {
     what: "what events are signed with",
     field: "key",
     page: None,
-    steps: &["Give the secret that the receiver checks signatures with: whsec_ and base64."],
+    steps: &["Give the secret that the receiver checks signatures with: whsec_ and base64 of 24 to 64 random bytes."],
     undo: "make another one where you made it",
 };
