@@ -24,6 +24,18 @@ impl Content {
             Self::Unread(file) => file.length(),
         }
     }
+
+    /// At most so many bytes from `offset` on, and at least one; none at the end.
+    pub async fn piece(&self, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
+        match self {
+            Self::Unread(file) if offset < file.length() => file.piece(offset, length).await,
+            Self::Unread(_) => Ok(Vec::new()),
+            Self::Held(bytes) => {
+                let at = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                Ok(bytes[at(offset)..at(offset.saturating_add(length))].to_vec())
+            }
+        }
+    }
 }
 
 impl From<Vec<u8>> for Content {

@@ -10,7 +10,7 @@ use crate::model::MediaFacts;
 
 use super::http::Http;
 use super::mail::Mailer;
-use super::{DraftMedia, Fault, Limits, MediaHead, Programs};
+use super::{DraftMedia, Fault, Limits, MediaFile, MediaHead, Programs};
 
 /// Everything of the outside that an adapter may use.
 #[derive(Clone)]
@@ -114,7 +114,7 @@ pub trait MediaHost: Send + Sync {
     /// Puts a file there and gives the address at which everybody may fetch it: it has been fetched from there before this
     /// returns. The same bytes of the same kind have the same address, which nobody can guess who does not have them. They
     /// stay for as long as any network needs to fetch them, and go by themselves.
-    async fn put(&self, file: &MediaBytes) -> Result<String, Fault>;
+    async fn put(&self, file: &MediaFile) -> Result<String, Fault>;
 }
 
 /// Files below one folder. Paths are relative, with `/`; a path that leaves the folder is refused.

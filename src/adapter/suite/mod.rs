@@ -8,10 +8,13 @@
 mod bench;
 mod film;
 mod front;
+pub mod graph;
 mod mail;
 mod memory;
 mod named;
 pub mod plans;
+#[cfg(test)]
+pub(crate) mod sent;
 mod tokens;
 
 use std::collections::BTreeMap;

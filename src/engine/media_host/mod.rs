@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
 use crate::adapter::http::{Answer, Http};
-use crate::adapter::{Fault, MediaBytes, MediaHost};
+use crate::adapter::{Fault, MediaFile, MediaHost};
 use crate::calendar::{MediaHostSettings, MediaPlace};
 use crate::media::extension;
 use crate::model::hex;
@@ -27,6 +27,9 @@ use s3::Bucket;
 
 /// So much of a file is fetched to see that it is served.
 const LOOK: usize = 64 * 1024;
+
+/// So much of a file is read at once, in bytes: large ones are never in memory as a whole.
+const PIECE: u64 = 1024 * 1024;
 
 /// Old files are looked for once in this time.
 const SWEEP_EVERY: TimeDelta = TimeDelta::hours(6);
@@ -41,7 +44,7 @@ trait Place: Send + Sync {
     fn below(&self) -> String;
 
     /// Puts a file there, in the place of the same one; it is as good as new then.
-    async fn put(&self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Fault>;
+    async fn put(&self, name: &str, file: &MediaFile) -> Result<(), Fault>;
 
     /// Some of the files, with the time at which they were put there last.
     async fn files(&self) -> Result<Vec<(String, DateTime<Utc>)>, Fault>;
@@ -80,7 +83,7 @@ impl Host {
     }
 
     /// Fetches the file as a network will.
-    async fn look(&self, address: &str, file: &MediaBytes) -> Result<(), Fault> {
+    async fn look(&self, address: &str, file: &MediaFile) -> Result<(), Fault> {
         let not_served = |why: String| {
             Fault::NotSent(format!(
                 "the file was put on the media host, and {address} does not show it: {why}; see that `url` in \
@@ -88,7 +91,8 @@ impl Host {
             ))
         };
         let answer = self.http.page(address, LOOK).await.map_err(|fault| not_served(fault.to_string()))?;
-        wrong(&answer, file).map_or(Ok(()), |why| Err(not_served(why)))
+        let start = file.content.piece(0, LOOK as u64).await?;
+        wrong(&answer, file, &start).map_or(Ok(()), |why| Err(not_served(why)))
     }
 
     /// Removes files that nobody has needed for long. What goes wrong with it is no matter of the post at hand.
@@ -117,10 +121,10 @@ impl Host {
 
 #[async_trait]
 impl MediaHost for Host {
-    async fn put(&self, file: &MediaBytes) -> Result<String, Fault> {
-        let name = name(file);
+    async fn put(&self, file: &MediaFile) -> Result<String, Fault> {
+        let name = name(file).await?;
         let address = format!("{}/{}{name}", self.url, self.place.below());
-        self.place.put(&name, &file.facts.mime, &file.bytes).await?;
+        self.place.put(&name, file).await?;
         self.look(&address, file).await?;
         self.sweep().await;
         Ok(address)
@@ -128,22 +132,28 @@ impl MediaHost for Host {
 }
 
 /// The name of a file with these bytes.
-fn name(file: &MediaBytes) -> String {
-    format!("{}.{}", hex(&Sha256::digest(&file.bytes)), extension(&file.facts.mime))
+async fn name(file: &MediaFile) -> Result<String, Fault> {
+    let (mut hash, mut read) = (Sha256::new(), 0);
+    while read < file.content.length() {
+        let piece = file.content.piece(read, PIECE).await?;
+        read += piece.len() as u64;
+        hash.update(&piece);
+    }
+    Ok(format!("{}.{}", hex(&hash.finalize()), extension(&file.facts.mime)))
 }
 
-/// Whether a name is one that [`name`] gives: nothing else is ever removed.
+/// Whether a name is one that [`name`] gives, or of a file that was not written to its end: nothing else is ever removed.
 fn is_ours(name: &str) -> bool {
     name.split_once('.').is_some_and(|(digits, ending)| {
         digits.len() == 64
             && digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
-            && (2..=4).contains(&ending.len())
+            && (2..=8).contains(&ending.len())
             && ending.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
 }
 
-/// What is wrong with an answer that should be the file.
-fn wrong(answer: &Answer, file: &MediaBytes) -> Option<String> {
+/// What is wrong with an answer that should be the file, which begins with `start`.
+fn wrong(answer: &Answer, file: &MediaFile, start: &[u8]) -> Option<String> {
     if !answer.is_success() {
         return Some(format!("HTTP {}", answer.status));
     }
@@ -152,8 +162,8 @@ fn wrong(answer: &Answer, file: &MediaBytes) -> Option<String> {
         let kind = if kind.is_empty() { "nothing" } else { kind };
         return Some(format!("it says that it is `{kind}`, and it is `{}`", file.facts.mime));
     }
-    let expected = file.bytes.get(..answer.body.len());
-    let whole = answer.cut || answer.body.len() == file.bytes.len();
+    let expected = start.get(..answer.body.len());
+    let whole = answer.cut || answer.body.len() as u64 == file.content.length();
     (expected != Some(&answer.body[..]) || !whole).then(|| "it is another file".to_owned())
 }
 

@@ -14,16 +14,13 @@ use url::Url;
 
 use super::Place;
 use crate::adapter::http::{Answer, Body, Http, Request};
-use crate::adapter::{Fault, Refusal, Secrets};
+use crate::adapter::{Fault, MediaFile, Refusal, Secrets};
 use crate::oauth::Tools;
 use crate::secrets::Owner;
 use crate::time::{Clock, timestamp};
 
 /// A signed address is good for so long.
 const SIGNED: Duration = Duration::from_mins(15);
-
-/// Total time of an upload: a large video over a slow line.
-const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// A bucket.
 pub(super) struct Bucket {
@@ -107,14 +104,7 @@ impl Bucket {
         let message = format!("the media host says HTTP {} {code}", answer.status);
         let message = answer.without_secrets(message.trim_end().to_owned());
         Err(match answer.status {
-            401 | 403 => Fault::refused(
-                Refusal::Secret,
-                format!(
-                    "{message}: see SMM_MEDIA_HOST_KEY and SMM_MEDIA_HOST_SECRET, the `region`, and that the key may \
-                     write, list and delete in the bucket `{}`",
-                    self.name
-                ),
-            ),
+            401 | 403 => Fault::refused(Refusal::Secret, format!("{message}: {}", self.advice(&code))),
             404 => Fault::NotSent(format!("{message}: see `bucket` and `endpoint` in `[media_host]`")),
             429 | 500.. => {
                 let retry_at = answer.retry_after(self.clock.now());
@@ -122,6 +112,24 @@ impl Bucket {
             }
             _ => Fault::NotSent(message),
         })
+    }
+
+    /// What to do about a refusal (Amazon S3 API Reference, error responses, read 2026-11-23).
+    fn advice(&self, code: &str) -> String {
+        match code {
+            "SignatureDoesNotMatch" => "SMM_MEDIA_HOST_SECRET is not the one that belongs to SMM_MEDIA_HOST_KEY, or \
+                                        `region` is not the bucket's"
+                .to_owned(),
+            "InvalidAccessKeyId" => {
+                "SMM_MEDIA_HOST_KEY is none of its keys; see that `endpoint` is right, too".to_owned()
+            }
+            "RequestTimeTooSkewed" => "this machine's clock is wrong; set it".to_owned(),
+            _ => format!(
+                "see SMM_MEDIA_HOST_KEY and SMM_MEDIA_HOST_SECRET, the `region`, and that the key may write, list and \
+                 delete in the bucket `{}`",
+                self.name
+            ),
+        }
     }
 
     fn key(&self, name: &str) -> String {
@@ -135,12 +143,13 @@ impl Place for Bucket {
         if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) }
     }
 
-    async fn put(&self, name: &str, mime: &str, bytes: &[u8]) -> Result<(), Fault> {
+    async fn put(&self, name: &str, file: &MediaFile) -> Result<(), Fault> {
         let keys = self.keys().await?;
+        let mime = &file.facts.mime;
         let url = self.bucket()?.object_url(&self.key(name));
         let url = self.sign(&keys, Method::Put, url, &[], &[("content-type", mime)]);
-        let body = Body::Bytes { bytes: bytes.to_vec().into(), mime: mime.to_owned() };
-        self.call(keys, Request::put(url).body(body).timeout(UPLOAD_TIMEOUT), false).await.map(drop)
+        let body = Body::Bytes { bytes: file.content.clone(), mime: mime.clone() };
+        self.call(keys, Request::put(url).body(body), false).await.map(drop)
     }
 
     async fn files(&self) -> Result<Vec<(String, DateTime<Utc>)>, Fault> {

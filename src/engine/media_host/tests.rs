@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, put};
 
 use super::*;
-use crate::adapter::Refusal;
 use crate::adapter::http::HttpSettings;
-use crate::adapter::suite::{Front, PICTURE, Rule};
-use crate::model::{MediaFacts, MediaKind};
+use crate::adapter::suite::{Film, Front, MemoryFiles, PICTURE, Rule, outside, plans};
+use crate::adapter::{Limits, Outside, Refusal};
+use crate::model::{LimitOverrides, MediaFacts, MediaKind};
 use crate::secrets::Chain;
 use crate::time::ManualClock;
 
@@ -20,7 +20,7 @@ fn start() -> DateTime<Utc> {
     "2026-11-23T09:00:00Z".parse().expect("a time")
 }
 
-fn file(bytes: &[u8]) -> MediaBytes {
+fn file(bytes: &[u8]) -> MediaFile {
     let facts = MediaFacts {
         kind: MediaKind::Image,
         mime: "image/png".to_owned(),
@@ -28,7 +28,18 @@ fn file(bytes: &[u8]) -> MediaBytes {
         width: 1,
         height: 1,
     };
-    MediaBytes { bytes: bytes.to_vec(), facts, name: "dot.png".to_owned() }
+    MediaFile { content: bytes.to_vec().into(), facts, name: "dot.png".to_owned() }
+}
+
+/// A video that nobody may read as a whole.
+async fn film(film: &Arc<Film>) -> MediaFile {
+    let outside = outside(BTreeMap::new(), Arc::new(MemoryFiles::default()));
+    let outside = Outside { media: Arc::clone(film) as Arc<_>, ..outside };
+    let mut networks = crate::networks::ALL.iter();
+    let network = networks.find(|network| network.needs_media_host()).expect("one fetches its media");
+    let limits = Limits::new(network.profile(), &LimitOverrides::default());
+    let media = plans::file("film.mp4", MediaKind::Video, "video/mp4", film.length(), "");
+    outside.file(&media, &limits).await.expect("it is there")
 }
 
 /// A bucket in memory that shows what it holds to everybody, and checks that calls are signed at all: whether they are
@@ -162,7 +173,12 @@ async fn what_is_not_shown_is_not_given_to_a_network() {
 async fn a_refusal_says_what_to_see_and_shows_no_key() {
     let bench = bench().await;
     let path = format!("/acme/smm/{}.png", hex(&Sha256::digest(PICTURE)));
-    for (status, body) in [(403, "<Code>SignatureDoesNotMatch</Code><K>AKIA-TEST</K>"), (403, ""), (401, "AKIA-TEST")] {
+    for (status, body) in [
+        (403, "<Code>SignatureDoesNotMatch</Code><K>AKIA-TEST</K>"),
+        (403, "<Code>InvalidAccessKeyId</Code>"),
+        (403, ""),
+        (401, "AKIA-TEST"),
+    ] {
         bench.front.rule(Rule::answer(status, body).on("PUT", &path));
         let fault = bench.host.put(&file(PICTURE)).await.expect_err("refused");
         assert!(matches!(&fault, Fault::Refused { refusal: Refusal::Secret, .. }), "{fault:?}");
@@ -238,9 +254,34 @@ async fn a_folder_is_written_and_swept() {
     assert!(root.join("index.html").exists());
 }
 
-#[test]
-fn only_names_of_ours_are_ours() {
-    assert!(is_ours(&name(&file(PICTURE))));
+#[tokio::test]
+async fn a_large_video_is_never_in_memory_as_a_whole() {
+    let bench = bench().await;
+    let video = Film::new(5 * PIECE / 2);
+    let address = bench.host.put(&film(&video).await).await.expect("put");
+    let name = format!("{}.mp4", hex(&Sha256::digest(video.bytes())));
+    assert!(address.ends_with(&name), "{address}");
+    let (mime, bytes, _) = held(&bench.world).objects[&format!("smm/{name}")].clone();
+    assert_eq!((mime.as_str(), bytes == video.bytes()), ("video/mp4", true));
+    assert!(video.most() <= PIECE, "{} bytes at once", video.most());
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = Folder::new(folder.path());
+    place.put(&name, &film(&video).await).await.expect("written");
+    assert!(std::fs::read(folder.path().join(&name)).expect("a file") == video.bytes());
+    // Another one of the same length is not what it is called after: nothing of it stays.
+    let begun = film(&video).await;
+    video.change();
+    let fault = place.put(&name, &begun).await.expect_err("it was changed");
+    assert!(matches!(fault, Fault::Refused { refusal: Refusal::Invalid, .. }), "{fault:?}");
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[tokio::test]
+async fn only_names_of_ours_are_ours() {
+    assert!(is_ours(&name(&file(PICTURE)).await.expect("a name")));
+    assert!(is_ours(&format!("{}.p3fffff", "a".repeat(64))), "not written to its end");
     for other in ["notes.txt", "index.html", "", ".", &"a".repeat(64), &format!("{}.p/g", "a".repeat(64))] {
         assert!(!is_ours(other), "{other}");
     }

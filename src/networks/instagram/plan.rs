@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::profile::{CAROUSEL, HASHTAGS, MENTIONS, SHAPES};
-use crate::adapter::graph::Fields;
-use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
-use crate::model::{Frozen, LimitOverrides, MediaFacts, MediaKind, Place, Problem, Severity, codes, hex};
+use crate::adapter::check::files_together;
+use crate::adapter::graph::{Container, Fields, File, Hosting, Id, Shown};
+use crate::adapter::{Draft, Fault, Identity, Plan, Progress, Step, refused};
+use crate::model::{Frozen, MediaFacts, MediaKind, Place, Problem, codes};
 use crate::text::{FoundKind, find};
 
 /// What a step does.
@@ -15,16 +16,11 @@ use crate::text::{FoundKind, find};
 pub(super) enum Task {
     /// Sees that the account's quota has room; gives nothing.
     Quota,
-    /// Puts a file where the network can fetch it; gives a [`Hosted`].
-    Host {
-        /// The file.
-        media: DraftMedia,
-        /// What it is fitted to.
-        limits: LimitOverrides,
-    },
-    /// Makes the container of a carousel's file and waits until it is ready; gives a [`Container`].
+    /// Puts a file where the network can fetch it.
+    Host(Hosting),
+    /// Makes the container of a carousel's file and waits until it is ready.
     Item(File),
-    /// Makes the post's container and waits until it is ready; gives a [`Container`].
+    /// Makes the post's container and waits until it is ready.
     Container(Message),
     /// Publishes a container.
     Publish {
@@ -44,35 +40,12 @@ pub(super) enum Task {
     },
 }
 
-/// Where a file lies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Hosted {
-    pub(super) url: String,
-}
-
-/// A container that is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Container {
-    pub(super) container: String,
-}
-
-/// A file of a post.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct File {
-    /// The step that puts it where it can be fetched.
-    host: usize,
-    video: bool,
-    alt: String,
-}
-
 /// A post, but for what is known only when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Message {
     caption: String,
-    /// Its only file.
-    file: Option<File>,
-    /// The steps that make a carousel's containers.
-    items: Vec<usize>,
+    #[serde(flatten)]
+    shown: Shown,
 }
 
 /// What data cannot say.
@@ -94,11 +67,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
         }
     }
     let Some(post) = draft.parts.first() else { return };
-    let videos = post.media.iter().filter(|media| media.facts.kind == MediaKind::Video).count();
-    if post.media.len() > CAROUSEL && videos > 0 && videos < post.media.len() {
-        let message = format!("{} files, {} too many", post.media.len(), post.media.len() - CAROUSEL);
-        problems.push(Problem::error(codes::MEDIA_TOO_MANY, Place::Media { index: CAROUSEL, key: "" }, message));
-    }
+    files_together(&post.media, CAROUSEL, 0, problems);
     for (index, media) in post.media.iter().enumerate() {
         if let Some((why, help)) = wrong_shape(&media.facts) {
             let place = Place::Media { index, key: "file" };
@@ -155,110 +124,56 @@ fn wrong_shape(facts: &MediaFacts) -> Option<(String, String)> {
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == Severity::Error);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let mut steps = Steps::default();
-    steps.push(0, StepKind::Prepare, &Task::Quota);
-    let limits = LimitOverrides {
-        image_bytes: Some(draft.limits.image.bytes),
-        image_pixels: Some(draft.limits.image.pixels),
-        video_bytes: draft.limits.video.map(|rule| rule.bytes),
-        ..LimitOverrides::default()
-    };
+    refused(problems)?;
+    let mut plan = Plan::default();
+    plan.prepare(0, &Task::Quota);
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
-        let bytes = draft.delivery.derive_bytes("instagram part", number, draft.generation);
-        let (half, _) = bytes.split_at(16);
-        let key = hex(half);
+        let key = draft.key("instagram part", number);
         if index > 0 {
-            steps.push(number, StepKind::Publish, &Task::Comment { key, message: part.text.clone() });
+            plan.publish(number, &Task::Comment { key, message: part.text.clone() });
             continue;
         }
-        let mut files: Vec<File> = part
-            .media
-            .iter()
-            .map(|media| {
-                let task = Task::Host { media: media.clone(), limits: limits.clone() };
-                let host = steps.push(number, StepKind::Prepare, &task);
-                File { host, video: media.facts.kind == MediaKind::Video, alt: media.alt.clone() }
-            })
-            .collect();
-        let mut items = Vec::new();
-        if files.len() > 1 {
-            items.extend(files.drain(..).map(|file| steps.push(number, StepKind::Prepare, &Task::Item(file))));
-        }
-        let message = Message { caption: part.text.clone(), file: files.pop(), items };
-        let container = steps.push(number, StepKind::Prepare, &Task::Container(message));
-        steps.push(number, StepKind::Publish, &Task::Publish { key, container, caption: part.text.clone() });
+        let shown = Shown::plan(&mut plan, number, (draft, &part.media), Task::Host, Task::Item);
+        let container = plan.prepare(number, &Task::Container(Message { caption: part.text.clone(), shown }));
+        plan.publish(number, &Task::Publish { key, container, caption: part.text.clone() });
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
-    }
+/// The request for the container of a carousel's file.
+pub(super) fn item(file: &File, progress: &Progress) -> Result<Fields, Fault> {
+    let mut fields = if file.video {
+        vec![("media_type", "VIDEO".to_owned()), ("video_url", file.url(progress)?)]
+    } else {
+        picture(file, progress)?
+    };
+    fields.push(("is_carousel_item", "true".to_owned()));
+    Ok(fields)
 }
 
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
-}
-
-/// What an earlier step gave.
-fn given<T: serde::de::DeserializeOwned>(progress: &Progress, step: usize) -> Result<T, Fault> {
-    let value = progress.value(step).and_then(|value| serde_json::from_value(value.clone()).ok());
-    value.ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-}
-
-impl File {
-    fn put(&self, alone: bool, progress: &Progress, fields: &mut Fields) -> Result<(), Fault> {
-        let Hosted { url } = given(progress, self.host)?;
-        if self.video {
-            fields.push(("media_type", if alone { "REELS" } else { "VIDEO" }.to_owned()));
-            fields.push(("video_url", url));
-            if alone {
-                fields.push(("share_to_feed", "true".to_owned()));
-            }
-        } else {
-            fields.push(("image_url", url));
-            if !self.alt.is_empty() {
-                fields.push(("alt_text", self.alt.clone()));
-            }
-        }
-        Ok(())
+/// What a picture is shown with. A `media_type` is for all else.
+fn picture(file: &File, progress: &Progress) -> Result<Fields, Fault> {
+    let mut fields = vec![("image_url", file.url(progress)?)];
+    if !file.alt.is_empty() {
+        fields.push(("alt_text", file.alt.clone()));
     }
-
-    /// The request for the container of a carousel's file.
-    pub(super) fn item(&self, progress: &Progress) -> Result<Fields, Fault> {
-        let mut fields = Fields::new();
-        self.put(false, progress, &mut fields)?;
-        fields.push(("is_carousel_item", "true".to_owned()));
-        Ok(fields)
-    }
+    Ok(fields)
 }
 
 impl Message {
     /// The request for the post's container.
     pub(super) fn fields(&self, progress: &Progress) -> Result<Fields, Fault> {
-        let mut fields = Fields::new();
-        if let Some(file) = &self.file {
-            file.put(true, progress, &mut fields)?;
-        } else {
-            let items = self.items.iter().map(|step| Ok(given::<Container>(progress, *step)?.container));
-            let items: Vec<String> = items.collect::<Result<_, Fault>>()?;
-            fields.push(("media_type", "CAROUSEL".to_owned()));
-            fields.push(("children", items.join(",")));
-        }
+        let mut fields = match (self.shown.children(progress)?, &self.shown.file) {
+            (Some(children), _) => vec![("media_type", "CAROUSEL".to_owned()), ("children", children)],
+            (None, Some(file)) if file.video => vec![
+                ("media_type", "REELS".to_owned()),
+                ("video_url", file.url(progress)?),
+                ("share_to_feed", "true".to_owned()),
+            ],
+            (None, Some(file)) => picture(file, progress)?,
+            (None, None) => return Err(Fault::NotSent("a post without a picture or a video".to_owned())),
+        };
         if !self.caption.is_empty() {
             fields.push(("caption", self.caption.clone()));
         }
@@ -266,44 +181,55 @@ impl Message {
     }
 }
 
+/// The request of a part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Request {
+    /// A container to publish, and what its post is known again by.
+    Publish {
+        /// Whose it is.
+        account: Id,
+        /// The container.
+        creation_id: Id,
+        /// The post's text.
+        caption: String,
+    },
+    /// A comment.
+    Comment {
+        /// Whose it is.
+        account: Id,
+        /// The post.
+        media: Id,
+        /// What it says.
+        message: String,
+    },
+}
+
 /// Puts the request of a part together: a container to publish, or a comment on the post.
 pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> Result<Frozen, Fault> {
-    let (key, request) = match task(step)? {
+    let account = Id::parse(&identity.uid).ok_or_else(|| Fault::NotSent(format!("`{}` is no id", identity.uid)))?;
+    let (key, request) = match step.task()? {
         Task::Publish { key, container, caption } => {
-            let Container { container } = given(progress, container)?;
-            (key, json!({"account": identity.uid, "creation_id": container, "caption": caption}))
+            let Container { container } = progress.given(container)?;
+            (key, Request::Publish { account, creation_id: container, caption })
         }
         Task::Comment { key, message } => {
             let post = progress.receipts.iter().find(|receipt| receipt.part == 0);
             let post = post.ok_or_else(|| Fault::NotSent("there is no post to comment on".to_owned()))?;
-            (key, json!({"account": identity.uid, "media": post.id, "message": message}))
+            (key, Request::Comment { account, media: Id::of(post)?, message })
         }
         _ => return Err(Fault::NotSent(format!("step {} publishes nothing", step.index))),
     };
-    Ok(Frozen { part: step.part, key, request })
+    Ok(Frozen { part: step.part, key, request: json!(request) })
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::super::profile::PROFILE;
     use super::*;
-    use crate::adapter::{DraftPart, Limits};
-    use crate::model::{Account, AccountName, CalendarName, DeliveryId, OccurrenceName, PostId, Prepared, Receipt};
-
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
-    }
-
-    fn draft<'a>(account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("ig"),
-        );
-        Draft::new(delivery, account, limits, parts)
-    }
+    use crate::adapter::suite::plans::{Gave, account, draft, identity, rehearse};
+    use crate::adapter::{DraftMedia, DraftPart, Limits};
+    use crate::model::LimitOverrides;
 
     fn file(file: &str, alt: &str, kind: MediaKind, sides: (u32, u32)) -> DraftMedia {
         let mime = if kind == MediaKind::Video { "video/mp4" } else { "image/png" };
@@ -315,55 +241,40 @@ mod tests {
         DraftPart { text: text.to_owned(), media }
     }
 
-    fn identity() -> Identity {
-        Identity {
-            uid: "17841400000000000".to_owned(),
-            handle: "@acme".to_owned(),
-            host: "https://graph.instagram.com".to_owned(),
-            limits: LimitOverrides::default(),
-            repeat: None,
-        }
-    }
-
     /// What every step of a plan sends, with ids one after the other.
     fn requests(plan: &Plan) -> Vec<serde_json::Value> {
-        let mut progress = Progress::default();
         let mut sent = Vec::new();
-        for step in &plan.steps {
+        rehearse(plan, |step, progress| {
             let id = format!("{}", 100 + step.index);
-            let value = match task(step).expect("a task") {
-                Task::Quota => json!(null),
-                Task::Host { media, .. } => json!({"url": format!("https://media.example/{}", media.file)}),
-                Task::Item(file) => {
-                    sent.push(json!(file.item(&progress).expect("hosted")));
-                    json!({"container": id})
+            match step.task().expect("a task") {
+                Task::Quota => return Gave::Value(json!(null)),
+                Task::Host(_) => {
+                    let file = step.payload["media"]["file"].as_str().expect("a file");
+                    return Gave::Value(json!({"url": format!("https://media.example/{file}")}));
                 }
-                Task::Container(message) => {
-                    sent.push(json!(message.fields(&progress).expect("all is there")));
-                    json!({"container": id})
-                }
+                Task::Item(file) => sent.push(json!(item(&file, progress).expect("hosted"))),
+                Task::Container(message) => sent.push(json!(message.fields(progress).expect("all is there"))),
                 Task::Publish { .. } | Task::Comment { .. } => {
-                    sent.push(json!(freeze(step, &progress, &identity()).expect("all is there")));
-                    let receipt = Receipt { part: step.part, id, url: None, at: at(), data: serde_json::Value::Null };
-                    progress.receipts.push(receipt);
-                    continue;
+                    let identity = identity("17841400000000000", "https://graph.instagram.com");
+                    sent.push(json!(freeze(step, progress, &identity).expect("all is there")));
+                    return Gave::Receipt(id, json!(null));
                 }
-            };
-            progress.prepared.push(Prepared { step: step.index, value, at: at() });
-        }
+            }
+            Gave::Value(json!({"container": id}))
+        });
         sent
     }
 
     #[test]
     fn a_nasty_carousel_with_a_comment() {
-        let account = Account::new(AccountName::new("ig"), "instagram");
+        let acme = account("ig", "instagram");
         let limits = Limits::new(&PROFILE, &LimitOverrides { image_bytes: Some(1000), ..LimitOverrides::default() });
         let media = vec![
             file("img/a.png", "a \"quoted\" alt", MediaKind::Image, (4, 5)),
             file("b.mp4", "not sent", MediaKind::Video, (0, 0)),
         ];
         let text = "👩‍👩‍👧 \"مرحبا\" @bob\n\n<b>https://acme.example/ä?x=1&y=2#z</b> #tag";
-        let draft = draft(&account, &limits, vec![part(text, media), part("First! &  so on", vec![])]);
+        let draft = draft(&acme, &limits, vec![part(text, media), part("First! &  so on", vec![])]);
         let plan = plan(&draft).expect("a plan");
         assert_eq!(plan, super::plan(&draft).expect("the same plan"));
         insta::assert_json_snapshot!(json!({"plan": plan, "requests": requests(&plan)}));
@@ -371,9 +282,9 @@ mod tests {
 
     #[test]
     fn one_picture_and_one_reel() {
-        let account = Account::new(AccountName::new("ig"), "instagram");
+        let acme = account("ig", "instagram");
         let limits = Limits::new(&PROFILE, &LimitOverrides::default());
-        let of = |media| requests(&plan(&draft(&account, &limits, vec![part("Hi", vec![media])])).expect("a plan"));
+        let of = |media| requests(&plan(&draft(&acme, &limits, vec![part("Hi", vec![media])])).expect("a plan"));
         assert_eq!(
             of(file("a.png", "A dot", MediaKind::Image, (9, 9)))[0],
             json!([["image_url", "https://media.example/a.png"], ["alt_text", "A dot"], ["caption", "Hi"]])
@@ -391,12 +302,12 @@ mod tests {
 
     #[test]
     fn what_data_cannot_say() {
-        let account = Account::new(AccountName::new("ig"), "instagram");
+        let acme = account("ig", "instagram");
         let limits = Limits::new(&PROFILE, &LimitOverrides::default());
         let shape = |sides| file("a.png", "A dot", MediaKind::Image, sides);
         let codes_of = |parts: Vec<DraftPart>| {
             let mut problems = Vec::new();
-            check(&draft(&account, &limits, parts), &mut problems);
+            check(&draft(&acme, &limits, parts), &mut problems);
             problems.iter().map(|problem| problem.code).collect::<Vec<_>>()
         };
         for good in [(1, 1), (400, 500), (1910, 1000)] {

@@ -1,49 +1,35 @@
-//! What goes over the wire. Fields are those of facebook/facebook-business-sdk-codegen, `api_specs/specs`:
-//! `IGUserForIGOnlyAPI.json`, `IGMediaForIGOnlyAPI.json`, `ContentPublishingLimitResponse.json` (read 2026-11-23).
+//! What goes over the wire, beside what all of the family do. Fields are those of facebook/facebook-business-sdk-codegen,
+//! `api_specs/specs`: `IGUserForIGOnlyAPI.json`, `IGMediaForIGOnlyAPI.json` (read 2026-11-23).
 
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-use crate::adapter::graph::{Id, Quota};
+use crate::adapter::graph::Id;
 
-/// `GET me?fields=user_id,username`.
+/// `GET me?fields=user_id,username`. The guide "Get started" puts the account into a list (read 2026-11-23); the reference of
+/// `me` says that it is the same as asking for the account by its id, which has no list around it.
 #[derive(Debug, Deserialize)]
-pub(super) struct MeAnswer {
+#[serde(untagged)]
+pub(super) enum MeAnswer {
+    Listed { data: [Me; 1] },
+    Alone(Me),
+}
+
+/// The account.
+#[derive(Debug, Deserialize)]
+pub(super) struct Me {
     pub(super) user_id: Id,
     #[serde(default)]
     pub(super) username: String,
 }
 
-/// `GET {user}/content_publishing_limit`.
-#[derive(Debug, Deserialize)]
-pub(super) struct LimitAnswer {
-    quota_usage: Option<u64>,
-    config: Option<Config>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Config {
-    quota_total: u64,
-}
-
-impl LimitAnswer {
-    /// `None`: it does not say.
-    pub(super) fn quota(&self) -> Option<Quota> {
-        Some(Quota { used: self.quota_usage?, total: self.config.as_ref()?.quota_total })
+impl MeAnswer {
+    pub(super) fn account(self) -> Me {
+        let (Self::Listed { data: [me] } | Self::Alone(me)) = self;
+        me
     }
 }
 
-/// A post, in `GET {user}/media`.
-#[derive(Debug, Deserialize)]
-pub(super) struct MediaAnswer {
-    pub(super) id: Id,
-    pub(super) caption: Option<String>,
-    pub(super) permalink: Option<String>,
-    #[serde(default, deserialize_with = "date")]
-    pub(super) timestamp: Option<DateTime<Utc>>,
-}
-
-/// Its numbers.
+/// A post's numbers.
 #[derive(Debug, Deserialize)]
 pub(super) struct NumbersAnswer {
     /// It is an answer of Instagram's at all.
@@ -53,21 +39,20 @@ pub(super) struct NumbersAnswer {
     pub(super) comments_count: Option<u64>,
 }
 
-/// A comment.
-#[derive(Debug, Deserialize)]
-pub(super) struct CommentAnswer {
-    pub(super) id: Id,
-    pub(super) text: Option<String>,
-    pub(super) username: Option<String>,
-    #[serde(default, deserialize_with = "date")]
-    pub(super) timestamp: Option<DateTime<Utc>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// `2026-11-23T09:00:00+0000`. A date that cannot be read is none.
-fn date<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
-    let text = Option::<String>::deserialize(deserializer)?;
-    let parse = |text: &str| {
-        DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z").or_else(|_| DateTime::parse_from_rfc3339(text)).ok()
-    };
-    Ok(text.as_deref().and_then(parse).map(|at| at.with_timezone(&Utc)))
+    #[test]
+    fn the_account_stands_in_a_list_or_alone() {
+        let listed = r#"{"data": [{"user_id": "178414", "username": "acme"}]}"#;
+        let alone = r#"{"user_id": 178414, "username": "acme", "id": "24"}"#;
+        for text in [listed, alone] {
+            let me = serde_json::from_str::<MeAnswer>(text).expect(text).account();
+            assert_eq!((me.user_id.as_str(), me.username.as_str()), ("178414", "acme"), "{text}");
+        }
+        for wrong in [r#"{"data": []}"#, r#"{"id": "24"}"#, "[]"] {
+            assert!(serde_json::from_str::<MeAnswer>(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -60,6 +60,8 @@ impl Network for Threads {
 
     #[cfg(feature = "testing")]
     fn fake(&self) -> crate::adapter::suite::Starting {
-        Box::pin(async { Some(Box::new(fake::Server::start().await) as Box<dyn crate::adapter::suite::Fake>) })
+        use crate::adapter::suite::{Fake, graph::Server};
+
+        Box::pin(async { Some(Box::new(Server::start(&fake::KIND).await) as Box<dyn Fake>) })
     }
 }

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::profile::{CAROUSEL, LINKS, RATIO, TOPIC};
-use crate::adapter::graph::{Fields, Id};
-use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
-use crate::model::{Frozen, LimitOverrides, MediaKind, Place, Problem, Severity, codes, hex};
+use crate::adapter::check::files_together;
+use crate::adapter::graph::{Container, Fields, File, Hosting, Id, Shown};
+use crate::adapter::{Draft, Fault, Identity, Plan, Progress, Step, refused};
+use crate::model::{Frozen, MediaKind, Place, Problem, codes};
 use crate::text::{FoundKind, find};
 
 /// What a step does.
@@ -22,16 +23,11 @@ pub(super) enum Task {
         /// Posts that answer one.
         replies: u64,
     },
-    /// Puts a file where the network can fetch it; gives a [`Hosted`].
-    Host {
-        /// The file.
-        media: DraftMedia,
-        /// What it is fitted to.
-        limits: LimitOverrides,
-    },
-    /// Makes the container of a carousel's file and waits until it is ready; gives a [`Container`].
+    /// Puts a file where the network can fetch it.
+    Host(Hosting),
+    /// Makes the container of a carousel's file and waits until it is ready.
     Item(File),
-    /// Makes a part's container and waits until it is ready; gives a [`Container`].
+    /// Makes a part's container and waits until it is ready.
     Container(Message),
     /// Publishes a container.
     Publish {
@@ -46,35 +42,12 @@ pub(super) enum Task {
     },
 }
 
-/// Where a file lies.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Hosted {
-    pub(super) url: String,
-}
-
-/// A container that is ready.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Container {
-    pub(super) container: String,
-}
-
-/// A file of a post.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct File {
-    /// The step that puts it where it can be fetched.
-    host: usize,
-    video: bool,
-    alt: String,
-}
-
 /// A part, but for what is known only when it is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Message {
     text: String,
-    /// Its only file.
-    file: Option<File>,
-    /// The steps that make a carousel's containers.
-    items: Vec<usize>,
+    #[serde(flatten)]
+    shown: Shown,
     /// It answers the part before it.
     pub(super) follows: bool,
     /// The post that it answers.
@@ -121,17 +94,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
                 Problem::error(codes::LINKS_TOO_MANY, place, message).help("leave some out, or make it a thread"),
             );
         }
-        if part.media.len() > CAROUSEL
-            && part.media.iter().any(|media| media.facts.kind == MediaKind::Video)
-            && part.media.iter().any(|media| media.facts.kind != MediaKind::Video)
-        {
-            let message = format!("{} files, {} too many", part.media.len(), part.media.len() - CAROUSEL);
-            problems.push(Problem::error(
-                codes::MEDIA_TOO_MANY,
-                Place::Media { index: first + CAROUSEL, key: "" },
-                message,
-            ));
-        }
+        files_together(&part.media, CAROUSEL, first, problems);
         for (index, media) in part.media.iter().enumerate() {
             let (long, short) = (media.facts.width.max(media.facts.height), media.facts.width.min(media.facts.height));
             if media.facts.kind == MediaKind::Image && long > short.saturating_mul(RATIO) {
@@ -151,130 +114,63 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == Severity::Error);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let mut steps = Steps::default();
+    refused(problems)?;
+    let mut plan = Plan::default();
     let total = draft.parts.len() as u64;
     let posts = u64::from(draft.reply_to.is_none() && total > 0);
-    steps.push(0, StepKind::Prepare, &Task::Quota { posts, replies: total - posts });
-    let limits = LimitOverrides {
-        image_bytes: Some(draft.limits.image.bytes),
-        image_pixels: Some(draft.limits.image.pixels),
-        video_bytes: draft.limits.video.map(|rule| rule.bytes),
-        ..LimitOverrides::default()
-    };
+    plan.prepare(0, &Task::Quota { posts, replies: total - posts });
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         let first = index == 0;
-        let mut files: Vec<File> = part
-            .media
-            .iter()
-            .map(|media| {
-                let task = Task::Host { media: media.clone(), limits: limits.clone() };
-                let host = steps.push(number, StepKind::Prepare, &task);
-                File { host, video: media.facts.kind == MediaKind::Video, alt: media.alt.clone() }
-            })
-            .collect();
-        let mut items = Vec::new();
-        if files.len() > 1 {
-            items.extend(files.drain(..).map(|file| steps.push(number, StepKind::Prepare, &Task::Item(file))));
-        }
+        let shown = Shown::plan(&mut plan, number, (draft, &part.media), Task::Host, Task::Item);
         let reply = draft.reply_to.clone().filter(|_| first);
         let replies = !first || reply.is_some();
         let message = Message {
             text: part.text.clone(),
-            file: files.pop(),
-            items,
+            shown,
             follows: !first,
             reply,
             quote: draft.quote.clone().filter(|_| first),
             topic: draft.tags.first().cloned().filter(|_| first),
             poll: draft.poll.iter().filter(|_| first).flat_map(|poll| poll.options.clone()).collect(),
         };
-        let container = steps.push(number, StepKind::Prepare, &Task::Container(message));
-        let bytes = draft.delivery.derive_bytes("threads part", number, draft.generation);
-        let (half, _) = bytes.split_at(16);
-        let publish = Task::Publish { key: hex(half), container, text: part.text.clone(), reply: replies };
-        steps.push(number, StepKind::Publish, &publish);
+        let container = plan.prepare(number, &Task::Container(message));
+        let key = draft.key("threads part", number);
+        plan.publish(number, &Task::Publish { key, container, text: part.text.clone(), reply: replies });
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
+/// What a container is made of that shows this file.
+fn shows(file: &File, progress: &Progress) -> Result<Fields, Fault> {
+    let (kind, key) = if file.video { ("VIDEO", "video_url") } else { ("IMAGE", "image_url") };
+    let mut fields = vec![("media_type", kind.to_owned()), (key, file.url(progress)?)];
+    if !file.alt.is_empty() {
+        fields.push(("alt_text", file.alt.clone()));
     }
+    Ok(fields)
 }
 
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
-}
-
-/// What an earlier step gave.
-fn given<T: serde::de::DeserializeOwned>(progress: &Progress, step: usize) -> Result<T, Fault> {
-    let value = progress.value(step).and_then(|value| serde_json::from_value(value.clone()).ok());
-    value.ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
-}
-
-impl File {
-    fn put(&self, progress: &Progress, fields: &mut Fields) -> Result<(), Fault> {
-        let Hosted { url } = given(progress, self.host)?;
-        let (kind, key) = if self.video { ("VIDEO", "video_url") } else { ("IMAGE", "image_url") };
-        fields.push(("media_type", kind.to_owned()));
-        fields.push((key, url));
-        if !self.alt.is_empty() {
-            fields.push(("alt_text", self.alt.clone()));
-        }
-        Ok(())
-    }
-
-    /// The request for the container of a carousel's file.
-    pub(super) fn item(&self, progress: &Progress) -> Result<Fields, Fault> {
-        let mut fields = Fields::new();
-        self.put(progress, &mut fields)?;
-        fields.push(("is_carousel_item", "true".to_owned()));
-        Ok(fields)
-    }
+/// The request for the container of a carousel's file.
+pub(super) fn item(file: &File, progress: &Progress) -> Result<Fields, Fault> {
+    let mut fields = shows(file, progress)?;
+    fields.push(("is_carousel_item", "true".to_owned()));
+    Ok(fields)
 }
 
 impl Message {
     /// The request for the part's container.
     pub(super) fn fields(&self, part: u16, progress: &Progress) -> Result<Fields, Fault> {
-        let mut fields = Fields::new();
-        if self.items.is_empty() {
-            match &self.file {
-                Some(file) => file.put(progress, &mut fields)?,
-                None => fields.push(("media_type", "TEXT".to_owned())),
-            }
-        } else {
-            let items = self.items.iter().map(|step| Ok(given::<Container>(progress, *step)?.container));
-            let items: Vec<String> = items.collect::<Result<_, Fault>>()?;
-            fields.push(("media_type", "CAROUSEL".to_owned()));
-            fields.push(("children", items.join(",")));
-        }
+        let mut fields = match (self.shown.children(progress)?, &self.shown.file) {
+            (Some(children), _) => vec![("media_type", "CAROUSEL".to_owned()), ("children", children)],
+            (None, Some(file)) => shows(file, progress)?,
+            (None, None) => vec![("media_type", "TEXT".to_owned())],
+        };
         if !self.text.is_empty() {
             fields.push(("text", self.text.clone()));
         }
-        let before = part.checked_sub(1).filter(|_| self.follows);
-        let answered = match before {
-            Some(before) => {
-                let receipt = progress.receipts.iter().find(|receipt| receipt.part == before);
-                let receipt =
-                    receipt.ok_or_else(|| Fault::NotSent(format!("part {part} has no receipt to go after")))?;
-                Some(receipt.id.clone())
-            }
-            None => self.reply.clone(),
-        };
+        let answered =
+            if self.follows { progress.before(part)?.map(|receipt| receipt.id.clone()) } else { self.reply.clone() };
         fields.extend(answered.map(|id| ("reply_to_id", id)));
         fields.extend(self.quote.clone().map(|id| ("quote_post_id", id)));
         fields.extend(self.topic.clone().map(|topic| ("topic_tag", topic)));
@@ -288,43 +184,33 @@ impl Message {
     }
 }
 
-/// Puts the request of a part together: the container, and what its post is known again by.
+/// The request of a part: its container, and what its post is known again by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Request {
+    account: String,
+    pub(super) creation_id: Id,
+    pub(super) text: String,
+    /// It answers a post.
+    pub(super) reply: bool,
+}
+
+/// Puts the request of a part together.
 pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> Result<Frozen, Fault> {
-    let Task::Publish { key, container, text, reply } = task(step)? else {
+    let Task::Publish { key, container, text, reply } = step.task()? else {
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
-    let Container { container } = given(progress, container)?;
-    let request = json!({"account": identity.uid, "creation_id": container, "text": text, "reply": reply});
-    Ok(Frozen { part: step.part, key, request })
+    let Container { container } = progress.given(container)?;
+    let request = Request { account: identity.uid.clone(), creation_id: container, text, reply };
+    Ok(Frozen { part: step.part, key, request: json!(request) })
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::super::profile::PROFILE;
     use super::*;
-    use crate::adapter::{DraftPart, Limits};
-    use crate::model::{
-        Account, AccountName, CalendarName, DeliveryId, MediaFacts, OccurrenceName, Poll, PostId, Prepared, Receipt,
-    };
-
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
-    }
-
-    fn draft<'a>(account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("th"),
-        );
-        Draft::new(delivery, account, limits, parts)
-    }
-
-    fn text(text: &str) -> DraftPart {
-        DraftPart { text: text.to_owned(), ..DraftPart::default() }
-    }
+    use crate::adapter::suite::plans::{Gave, account, draft, identity, rehearse, text};
+    use crate::adapter::{DraftMedia, Limits};
+    use crate::model::{LimitOverrides, MediaFacts, Poll};
 
     fn file(file: &str, alt: &str, kind: MediaKind, sides: (u32, u32)) -> DraftMedia {
         let mime = if kind == MediaKind::Video { "video/mp4" } else { "image/png" };
@@ -332,48 +218,35 @@ mod tests {
         DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
     }
 
-    fn identity() -> Identity {
-        Identity {
-            uid: "314".to_owned(),
-            handle: "@acme".to_owned(),
-            host: "https://graph.threads.net".to_owned(),
-            limits: LimitOverrides::default(),
-            repeat: None,
-        }
-    }
-
     /// What every step of a plan sends, with ids one after the other.
     fn requests(plan: &Plan) -> Vec<serde_json::Value> {
-        let mut progress = Progress::default();
         let mut sent = Vec::new();
-        for step in &plan.steps {
+        rehearse(plan, |step, progress| {
             let id = format!("{}", 100 + step.index);
-            let value = match task(step).expect("a task") {
-                Task::Quota { .. } => json!(null),
-                Task::Host { media, .. } => json!({"url": format!("https://media.example/{}", media.file)}),
-                Task::Item(file) => {
-                    sent.push(json!(file.item(&progress).expect("hosted")));
-                    json!({"container": id})
+            match step.task().expect("a task") {
+                Task::Quota { .. } => return Gave::Value(json!(null)),
+                Task::Host(_) => {
+                    let file = step.payload["media"]["file"].as_str().expect("a file");
+                    return Gave::Value(json!({"url": format!("https://media.example/{file}")}));
                 }
+                Task::Item(file) => sent.push(json!(item(&file, progress).expect("hosted"))),
                 Task::Container(message) => {
-                    sent.push(json!(message.fields(step.part, &progress).expect("all is there")));
-                    json!({"container": id})
+                    sent.push(json!(message.fields(step.part, progress).expect("all is there")));
                 }
                 Task::Publish { .. } => {
-                    sent.push(json!(freeze(step, &progress, &identity()).expect("all is there")));
-                    let receipt = Receipt { part: step.part, id, url: None, at: at(), data: serde_json::Value::Null };
-                    progress.receipts.push(receipt);
-                    continue;
+                    let identity = identity("314", "https://graph.threads.net");
+                    sent.push(json!(freeze(step, progress, &identity).expect("all is there")));
+                    return Gave::Receipt(id, json!(null));
                 }
-            };
-            progress.prepared.push(Prepared { step: step.index, value, at: at() });
-        }
+            }
+            Gave::Value(json!({"container": id}))
+        });
         sent
     }
 
     #[test]
     fn a_nasty_thread() {
-        let account = Account::new(AccountName::new("th"), "threads");
+        let acme = account("th", "threads");
         let limits = Limits::new(&PROFILE, &LimitOverrides { image_bytes: Some(1000), ..LimitOverrides::default() });
         let mut first = text("👩‍👩‍👧 \"مرحبا\" @bob\n\n<b>https://acme.example/ä?x=1&y=2#z</b> #tag");
         first.media = vec![
@@ -382,7 +255,7 @@ mod tests {
         ];
         let mut third = text("");
         third.media = vec![file("img/c.png", "c", MediaKind::Image, (30, 3))];
-        let mut draft = draft(&account, &limits, vec![first, text("2/3 \u{0} end"), third]);
+        let mut draft = draft(&acme, &limits, vec![first, text("2/3 \u{0} end"), third]);
         draft.reply_to = Some("17900000000000042".to_owned());
         draft.quote = Some("77".to_owned());
         draft.tags = vec!["Rust & Co".replace(" & ", " ")];
@@ -393,9 +266,9 @@ mod tests {
 
     #[test]
     fn a_poll_is_sent_with_its_text() {
-        let account = Account::new(AccountName::new("th"), "threads");
+        let acme = account("th", "threads");
         let limits = Limits::new(&PROFILE, &LimitOverrides::default());
-        let mut draft = draft(&account, &limits, vec![text("Which?")]);
+        let mut draft = draft(&acme, &limits, vec![text("Which?")]);
         draft.poll = Some(Poll {
             options: vec!["This & that".to_owned(), "\"That\"".to_owned()],
             seconds: 86_400,
@@ -409,10 +282,10 @@ mod tests {
 
     #[test]
     fn what_data_cannot_say() {
-        let account = Account::new(AccountName::new("th"), "threads");
+        let acme = account("th", "threads");
         let limits = Limits::new(&PROFILE, &LimitOverrides::default());
         let codes_of = |change: &dyn Fn(&mut Draft<'_>)| {
-            let mut draft = draft(&account, &limits, vec![text("Hello")]);
+            let mut draft = draft(&acme, &limits, vec![text("Hello")]);
             change(&mut draft);
             let mut problems = Vec::new();
             check(&draft, &mut problems);

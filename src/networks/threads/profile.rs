@@ -78,7 +78,8 @@ pub(super) static PROFILE: Profile = Profile {
     secrets: &[
         SecretField {
             name: "token",
-            help: "a long-lived access token of the Threads API, with threads_basic and threads_content_publish",
+            help: "a long-lived access token of the Threads API, with threads_basic, threads_content_publish and \
+                   threads_manage_replies",
         },
         SecretField {
             name: "client_secret",
