@@ -100,7 +100,9 @@ fn main() -> ExitCode {
     relays("lost_answers_lead_to_one_event", || run(nostr::lost_answers_lead_to_one_event()));
     relays("a_quorum_is_waited_for", || run(nostr::a_quorum_is_waited_for()));
     let bucket = bucket::installed();
-    add("bucket::media_are_put_shown_and_removed", "s3rver", bucket, || run(bucket::media_are_put_shown_and_removed()));
+    let mut buckets = |name: &str, case: fn()| add(&format!("bucket::{name}"), "rclone", bucket, case);
+    buckets("media_are_put_shown_and_removed", || run(bucket::media_are_put_shown_and_removed()));
+    buckets("a_wrong_key_is_refused", || run(bucket::a_wrong_key_is_refused()));
     let provider = oidc::installed();
     let mut oauth = |name: &str, case: fn()| add(&format!("oidc::{name}"), "oidc-provider", provider, case);
     oauth("code_and_refresh", || run(oidc::code_and_refresh()));
