@@ -66,6 +66,7 @@ mod ledger_suite;
 #[cfg(unix)]
 mod login;
 mod mastodon_count;
+mod media_host;
 mod mistakes;
 mod operations;
 mod pdf;
