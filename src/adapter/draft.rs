@@ -140,3 +140,10 @@ impl DraftMedia {
         Self { alt: String::new(), ..self.clone() }
     }
 }
+
+/// Whether a tag of [`Draft::languages`] has the form that networks ask for: two or three small letters, then subtags.
+pub fn is_language(tag: &str) -> bool {
+    let mut subtags = tag.split('-');
+    subtags.next().is_some_and(|first| (2..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_lowercase()))
+        && subtags.all(|next| (1..=8).contains(&next.len()) && next.bytes().all(|b| b.is_ascii_alphanumeric()))
+}

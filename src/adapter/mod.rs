@@ -34,7 +34,7 @@ mod sign_in;
 pub mod suite;
 
 pub use content::{Content, MediaFile, MediaHead, Unread};
-pub use draft::{Draft, DraftMedia, DraftPart};
+pub use draft::{Draft, DraftMedia, DraftPart, is_language};
 pub use enclosure::{Enclosing, Enclosure, Sealed};
 pub use fault::{Fault, Refusal};
 pub use looks::Looks;

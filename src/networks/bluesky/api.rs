@@ -28,8 +28,8 @@ use super::wire::{
     at_uri, is_did, web_url, xrpc,
 };
 
-/// Total time of an upload: a video of 300 MB over a slow line.
-const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
+/// Total time of an upload, beyond what its bytes need.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// One account's connection.
 pub(super) struct Client {
@@ -206,7 +206,7 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, progress: &Progress) -> Result<Value, Fault> {
-        let value = match plan::task(step)? {
+        let value = match step.task()? {
             Task::Upload { media, bytes, pixels, side } => {
                 let mut limits = Limits::new(&PROFILE, &self.account.limits);
                 (limits.image.bytes, limits.image.pixels, limits.image.side) = (bytes, pixels, side);
@@ -214,11 +214,11 @@ impl Api for Client {
             }
             Task::VideoBegin { media, service } => serde_json::to_value(self.videos(&service).begin(&media).await?),
             Task::VideoParts { media, service, begin, from, to } => {
-                self.videos(&service).parts(&plan::value(progress, begin)?, &media, from, to).await?;
+                self.videos(&service).parts(&progress.given(begin)?, &media, from, to).await?;
                 Ok(Value::Null)
             }
             Task::VideoFinish { media, service, begin } => {
-                let mut finished = self.videos(&service).finish(&plan::value(progress, begin)?).await?;
+                let mut finished = self.videos(&service).finish(&progress.given(begin)?).await?;
                 if finished.job.is_none() {
                     let limits = Limits::new(&PROFILE, &self.account.limits);
                     finished.upload = Some(self.whole(&media, &limits).await?);
@@ -226,7 +226,7 @@ impl Api for Client {
                 serde_json::to_value(finished)
             }
             Task::VideoAwait { media, service, finish } => {
-                let finished: Finished = plan::value(progress, finish)?;
+                let finished: Finished = progress.given(finish)?;
                 serde_json::to_value(match finished {
                     Finished { upload: Some(upload), .. } => upload,
                     Finished { job, .. } => {

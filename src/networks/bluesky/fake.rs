@@ -229,7 +229,12 @@ fn session(world: &mut World) -> Value {
     let (access, refresh) = (format!("access-token-{}", world.count), format!("refresh-token-{}", world.count));
     world.access.insert(access.clone());
     world.refresh.insert(refresh.clone());
-    json!({"accessJwt": access, "refreshJwt": refresh, "did": world.did, "handle": HANDLE, "active": true})
+    // One signs in at a server that stands before the one that keeps the account.
+    let keeper = json!({"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": "https://keeper.test"});
+    json!({
+        "accessJwt": access, "refreshJwt": refresh, "did": world.did, "handle": HANDLE, "active": true,
+        "didDoc": {"id": world.did, "service": [keeper]},
+    })
 }
 
 async fn create_session(State(world): Shared, Json(body): Json<Value>) -> Answered {
@@ -287,7 +292,7 @@ async fn service_auth(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Answered {
     allowed(&held(&world), &headers)?;
-    let good = query.get("aud").is_some_and(|aud| aud.starts_with("did:web:127.0.0.1%3A"))
+    let good = query.get("aud").map(String::as_str) == Some("did:web:keeper.test")
         && query.get("lxm").map(String::as_str) == Some("com.atproto.repo.uploadBlob");
     if good { Ok(Json(json!({"token": "service-token"}))) } else { Err(error(400, "InvalidRequest", "aud or lxm")) }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
+use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, is_language, refused};
 use crate::model::{Frozen, MediaKind, Place, Problem, codes};
 
 use super::facets::{Mark, What, facet, marks};
@@ -168,21 +168,12 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// The form that servers ask for: two or three letters, then subtags.
-fn is_language(tag: &str) -> bool {
-    let mut subtags = tag.split('-');
-    subtags.next().is_some_and(|first| (2..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_lowercase()))
-        && subtags.all(|next| (1..=8).contains(&next.len()) && next.bytes().all(|b| b.is_ascii_alphanumeric()))
-}
-
 /// The steps of a draft: for each part its uploads and look-ups, then its record.
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let mut steps = Steps::default();
+    refused(problems)?;
+    let mut plan = Plan::default();
     let all: Vec<Vec<Mark>> = draft.parts.iter().map(|part| marks(&part.text)).collect();
     let mut handles: Vec<String> = all
         .iter()
@@ -191,13 +182,13 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         .collect();
     handles.sort();
     handles.dedup();
-    let mentions = (!handles.is_empty()).then(|| steps.prepare(0, &Task::Mentions { handles }));
-    let find = |steps: &mut Steps, post: &Option<String>| {
+    let mentions = (!handles.is_empty()).then(|| plan.prepare(0, &Task::Mentions { handles }));
+    let find = |plan: &mut Plan, post: &Option<String>| {
         let PostRef { repo, key } = PostRef::parse(post.as_deref()?)?;
-        Some(steps.prepare(0, &Task::Find { repo, key }))
+        Some(plan.prepare(0, &Task::Find { repo, key }))
     };
-    let reply = find(&mut steps, &draft.reply_to);
-    let quote = find(&mut steps, &draft.quote);
+    let reply = find(&mut plan, &draft.reply_to);
+    let quote = find(&mut plan, &draft.quote);
     for (index, (part, marks)) in draft.parts.iter().zip(all).enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         let files = part
@@ -209,8 +200,8 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
                     Task::Upload { media: media.clone(), bytes: image.bytes, pixels: image.pixels, side: image.side };
                 let video = media.facts.kind == MediaKind::Video;
                 let step = match video::service(draft.account).filter(|_| video) {
-                    Some(service) => steps.video(number, media, service),
-                    None => steps.prepare(number, &task),
+                    Some(service) => film(&mut plan, number, media, service),
+                    None => plan.prepare(number, &task),
                 };
                 File { step, alt: media.alt.clone(), video }
             })
@@ -218,11 +209,11 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
         let card = match &draft.link {
             Some(url) if index == 0 && part.media.is_empty() => {
                 let needed = !draft.parts.iter().any(|part| part.text.contains(url.as_str()));
-                Some(steps.prepare(number, &Task::Card { url: url.clone(), needed }))
+                Some(plan.prepare(number, &Task::Card { url: url.clone(), needed }))
             }
             _ => None,
         };
-        steps.publish(
+        plan.publish(
             number,
             &Task::Publish(Message {
                 key: record_key(draft.delivery, number, draft.generation),
@@ -239,48 +230,22 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             }),
         );
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn prepare(&mut self, part: u16, task: &Task) -> usize {
-        self.push(part, StepKind::Prepare, task)
+/// The steps of a video: it goes in groups of parts, each a step that is kept, so what was cut goes on with the next group.
+fn film(plan: &mut Plan, part: u16, media: &DraftMedia, service: &str) -> usize {
+    let media = || media.unsaid();
+    let service = || service.to_owned();
+    let begin = plan.prepare(part, &Task::VideoBegin { media: media(), service: service() });
+    let (bytes, mut from) = (media().facts.bytes, 0);
+    while from < bytes {
+        let to = from + video::GROUP;
+        plan.prepare(part, &Task::VideoParts { media: media(), service: service(), begin, from, to });
+        from = to;
     }
-
-    /// A video goes in groups of parts, each a step that is kept: what was cut goes on with the next group.
-    fn video(&mut self, part: u16, media: &DraftMedia, service: &str) -> usize {
-        let media = || DraftMedia { alt: String::new(), ..media.clone() };
-        let service = || service.to_owned();
-        let begin = self.prepare(part, &Task::VideoBegin { media: media(), service: service() });
-        let mut from = 0;
-        while from < media().facts.bytes {
-            let to = from + video::GROUP;
-            self.prepare(part, &Task::VideoParts { media: media(), service: service(), begin, from, to });
-            from = to;
-        }
-        let finish = self.prepare(part, &Task::VideoFinish { media: media(), service: service(), begin });
-        self.prepare(part, &Task::VideoAwait { media: media(), service: service(), finish })
-    }
-
-    fn publish(&mut self, part: u16, task: &Task) {
-        self.push(part, StepKind::Publish, task);
-    }
-
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
-    }
-}
-
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
+    let finish = plan.prepare(part, &Task::VideoFinish { media: media(), service: service(), begin });
+    plan.prepare(part, &Task::VideoAwait { media: media(), service: service(), finish })
 }
 
 /// Puts the request of a part together.
@@ -290,7 +255,7 @@ pub(super) fn freeze(
     identity: &Identity,
     at: DateTime<Utc>,
 ) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = task(step)? else {
+    let Task::Publish(message) = step.task()? else {
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
     let record = message.record(step.part, progress, at)?;
@@ -304,7 +269,7 @@ impl Message {
         record.insert("$type".to_owned(), json!(POSTS));
         record.insert("text".to_owned(), json!(self.text));
         record.insert("createdAt".to_owned(), json!(at.to_rfc3339_opts(SecondsFormat::Millis, true)));
-        let dids: Value = self.mentions.map_or(Ok(Value::Null), |step| value(progress, step))?;
+        let dids: Value = self.mentions.map_or(Ok(Value::Null), |step| progress.given(step))?;
         let did = |handle: &str| dids.get(handle).and_then(Value::as_str).map(str::to_owned);
         let facets: Vec<Value> = self.marks.iter().filter_map(|mark| facet(mark, did)).collect();
         for (key, values) in [("langs", json!(self.languages)), ("tags", json!(self.tags)), ("facets", json!(facets))] {
@@ -327,7 +292,7 @@ impl Message {
     }
 
     fn reply(&self, part: u16, progress: &Progress) -> Result<Option<Value>, Fault> {
-        let target: Option<Target> = self.reply.map(|step| value(progress, step)).transpose()?;
+        let target: Option<Target> = self.reply.map(|step| progress.given(step)).transpose()?;
         if part == 0 {
             return Ok(target.map(|target| json!({"root": target.root, "parent": target.post})));
         }
@@ -342,7 +307,7 @@ impl Message {
     fn embed(&self, progress: &Progress) -> Result<Option<Value>, Fault> {
         let media = self.media(progress)?;
         let Some(step) = self.quote else { return Ok(media) };
-        let quoted: Target = value(progress, step)?;
+        let quoted: Target = progress.given(step)?;
         let record = json!({"$type": "app.bsky.embed.record", "record": quoted.post});
         Ok(Some(match media {
             None => record,
@@ -352,7 +317,7 @@ impl Message {
 
     fn media(&self, progress: &Progress) -> Result<Option<Value>, Fault> {
         if let Some(file) = self.files.iter().find(|file| file.video) {
-            let upload: Upload = value(progress, file.step)?;
+            let upload: Upload = progress.given(file.step)?;
             let mut embed = json!({"$type": "app.bsky.embed.video", "video": upload.blob});
             if !file.alt.is_empty() {
                 embed["alt"] = json!(file.alt);
@@ -365,7 +330,7 @@ impl Message {
                 .files
                 .iter()
                 .map(|file| {
-                    let upload: Upload = value(progress, file.step)?;
+                    let upload: Upload = progress.given(file.step)?;
                     let mut image = json!({"alt": file.alt, "image": upload.blob});
                     shape(&mut image, &upload);
                     Ok(image)
@@ -374,7 +339,7 @@ impl Message {
             return Ok(Some(json!({"$type": "app.bsky.embed.images", "images": images})));
         }
         let Some(step) = self.card else { return Ok(None) };
-        let card: Card = value(progress, step)?;
+        let card: Card = progress.given(step)?;
         Ok(card.external.map(|external| json!({"$type": "app.bsky.embed.external", "external": external})))
     }
 }
@@ -384,13 +349,6 @@ fn shape(embed: &mut Value, upload: &Upload) {
     if upload.width > 0 && upload.height > 0 {
         embed["aspectRatio"] = json!({"width": upload.width, "height": upload.height});
     }
-}
-
-/// What an earlier step gave.
-pub(super) fn value<T: serde::de::DeserializeOwned>(progress: &Progress, step: usize) -> Result<T, Fault> {
-    let value = progress.value(step).ok_or_else(|| Fault::NotSent(format!("step {step} has not been run")))?;
-    serde_json::from_value(value.clone())
-        .map_err(|error| Fault::NotSent(format!("what step {step} gave cannot be read: {error}")))
 }
 
 /// A part that is out.

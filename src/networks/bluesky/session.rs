@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 
@@ -13,7 +14,7 @@ use crate::model::Account;
 
 use super::answer::{is_worn, refusal, word};
 use super::home::{self, Directories, Home};
-use super::wire::{SessionAnswer, is_did, xrpc};
+use super::wire::{DidDocument, SessionAnswer, is_did, xrpc};
 
 /// The account's way in. Cheap until it is used.
 pub(super) struct Login {
@@ -146,17 +147,22 @@ pub(super) struct Session {
     pub(super) did: String,
     /// What people call it.
     pub(super) handle: String,
+    /// The server that keeps the account, where it says: one may sign in at another that stands before many.
+    pub(super) keeper: Option<String>,
     expires: Option<DateTime<Utc>>,
 }
 
 impl From<SessionAnswer> for Session {
     fn from(answer: SessionAnswer) -> Self {
         let expires = expiry(&answer.access_jwt);
+        let document = answer.did_doc.and_then(|document| DidDocument::deserialize(document).ok());
+        let keeper = document.and_then(|document| document.server().map(str::to_owned));
         Self {
             access: SecretString::from(answer.access_jwt),
             refresh: SecretString::from(answer.refresh_jwt),
             did: answer.did,
             handle: answer.handle,
+            keeper,
             expires,
         }
     }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::adapter::http::{Body, Request};
-use crate::adapter::{DraftMedia, Fault, Limits, Outside, Refusal};
-use crate::model::{Account, LimitOverrides};
+use crate::adapter::{DraftMedia, Fault, Limits, Looks, Outside, Refusal};
+use crate::model::Account;
 
 use super::answer::{refusal, word};
 use super::plan::Upload;
@@ -31,10 +31,8 @@ const LARGEST_PART: u64 = 64 * 1024 * 1024;
 /// Total time of one part over a slow line.
 const PART_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// First wait for a video that is worked on; each further one is twice as long, up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
-const LOOKS: u32 = 60;
+/// At a video that is worked on: about ten minutes in all.
+const LOOKS: Looks = Looks::new(Duration::from_millis(250), Duration::from_secs(10), 60);
 
 /// "No"s of the service that are about the video or the account. Any other means that it cannot be used so.
 const REFUSALS: [&str; 7] = [
@@ -87,12 +85,12 @@ impl Videos<'_> {
         (self.outside.now)()
     }
 
-    /// A token for the service, good for half an hour, with which it may write this one video to the account's server.
+    /// A token for the service, good for half an hour, with which it may write a blob to the server that keeps the account.
+    /// The official app sends the same with every call for parts (bluesky-social/social-app,
+    /// src/lib/media/video/multipart/upload.ts, read 2026-11-23).
     async fn token(&self) -> Result<SecretString, Fault> {
-        let server = self.login.server().await?;
-        let url = url::Url::parse(&server).map_err(|error| Fault::NotSent(format!("`{server}` is no URL: {error}")))?;
-        let host = url.host_str().unwrap_or_default();
-        let audience = url.port().map_or_else(|| format!("did:web:{host}"), |port| format!("did:web:{host}%3A{port}"));
+        let (server, session) = self.login.session(None).await?;
+        let audience = did_web(session.keeper.as_deref().unwrap_or(&server))?;
         let until = (self.now() + chrono::Duration::minutes(29)).timestamp().to_string();
         let answer = self
             .login
@@ -138,24 +136,19 @@ impl Videos<'_> {
     /// Uploads the parts that begin within these bytes.
     pub(super) async fn parts(&self, begun: &Begun, media: &DraftMedia, from: u64, to: u64) -> Result<(), Fault> {
         let Some(job) = &begun.job else { return Ok(()) };
-        let over = LimitOverrides { video_bytes: Some(media.facts.bytes), ..LimitOverrides::default() };
-        let limits = Limits::new(&PROFILE, &over);
+        let limits = Limits::as_planned(&PROFILE, media);
         let part = begun.part.max(1);
         let first = from.div_ceil(part);
-        let mut token: Option<SecretString> = None;
+        let token = self.token().await?;
         for number in (first..).take_while(|number| number.saturating_mul(part) < to.min(media.facts.bytes)) {
             let bytes = self.outside.media.chunk(media, &limits, number * part, part).await?;
             let end = number * part + bytes.len() as u64;
-            if token.is_none() {
-                token = Some(self.token().await?);
-            }
-            let Some(bearer) = token.clone() else { break };
             let request = Request::post(xrpc(self.service, "app.bsky.video.uploadPart"))
                 .query("jobId", job.as_str())
                 .query("partNumber", (number + 1).to_string())
                 .body(Body::Bytes { bytes: bytes.into(), mime: "application/octet-stream".to_owned() })
                 .timeout(PART_TIMEOUT);
-            let answer = self.outside.http.call(request.bearer(bearer)).await?;
+            let answer = self.outside.http.call(request.bearer(token.clone())).await?;
             // One that was ended after all, its answer lost, needs no more parts.
             if !answer.is_success() && word(&answer).as_deref() != Some("UploadAlreadyCompleted") {
                 return Err(self.fault(&answer));
@@ -181,10 +174,12 @@ impl Videos<'_> {
 
     /// Waits until a video can be posted.
     pub(super) async fn ready(&self, job: &str) -> Result<Value, Fault> {
-        let mut wait = FIRST_WAIT;
-        for _ in 0..LOOKS {
+        let mut looks = LOOKS;
+        // It holds for longer than all looks take.
+        let token = self.token().await?;
+        loop {
             let request = Request::get(xrpc(self.service, "app.bsky.video.getJobStatus")).query("jobId", job);
-            let answer = self.outside.http.call(request.bearer(self.token().await?)).await?;
+            let answer = self.outside.http.call(request.bearer(token.clone())).await?;
             if !answer.is_success() {
                 return Err(self.fault(&answer));
             }
@@ -197,10 +192,8 @@ impl Videos<'_> {
                 let why = message.or(error).unwrap_or_else(|| "it does not say why".to_owned());
                 return Err(Fault::refused(Refusal::Invalid, format!("the video service cannot use the video: {why}")));
             }
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+            looks.pause("the video service is still working on the video").await?;
         }
-        Err(Fault::refused(Refusal::Busy, "the video service is still working on the video"))
     }
 
     /// A "no" on the way. An upload that ended is begun anew when its steps are: they are kept for an hour.
@@ -217,16 +210,22 @@ impl Videos<'_> {
     }
 }
 
+/// A server as an audience: `did:web` with its host, and its port where it has one (W3C, did:web, read 2026-11-23).
+fn did_web(server: &str) -> Result<String, Fault> {
+    let url = url::Url::parse(server).map_err(|error| Fault::NotSent(format!("`{server}` is no URL: {error}")))?;
+    let host = url.host_str().unwrap_or_default();
+    Ok(url.port().map_or_else(|| format!("did:web:{host}"), |port| format!("did:web:{host}%3A{port}")))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::adapter::suite::plans::{self, prepare};
     use crate::adapter::suite::{Fake, Film, Rule};
-    use crate::adapter::{Api, Draft, DraftPart, Network, Plan, Progress, StepKind};
-    use crate::model::{
-        AccountName, CalendarName, DeliveryId, MediaFacts, MediaKind, OccurrenceName, PostId, Prepared,
-    };
+    use crate::adapter::{DraftPart, Network, Plan, Progress};
+    use crate::model::{AccountName, MediaKind, Prepared};
     use crate::networks::bluesky::Bluesky;
     use crate::networks::bluesky::fake::Pds;
 
@@ -235,27 +234,11 @@ mod tests {
         let mut account = pds.account();
         account.settings.insert("video_service".to_owned(), json!(pds.front().expect("it has one").url()));
         let limits = Limits::new(&PROFILE, &account.limits);
-        let facts = MediaFacts { kind: MediaKind::Video, mime: "video/mp4".to_owned(), bytes, width: 320, height: 240 };
-        let media = vec![DraftMedia { file: "v/film.mp4".to_owned(), alt: "A film".to_owned(), facts }];
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("c"),
-            &OccurrenceName::once(&PostId::new("p")),
-            &AccountName::new("a"),
-        );
-        let parts = vec![DraftPart { text: "Look".to_owned(), media }];
-        let plan = Bluesky.plan(&Draft::new(delivery, &account, &limits, parts)).expect("a plan");
+        let mut film = plans::file("v/film.mp4", MediaKind::Video, "video/mp4", bytes, "A film");
+        (film.facts.width, film.facts.height) = (320, 240);
+        let parts = vec![DraftPart { media: vec![film], ..plans::text("Look") }];
+        let plan = Bluesky.plan(&plans::draft(&account, &limits, parts)).expect("a plan");
         (account, plan)
-    }
-
-    /// Runs the steps that are not done yet, as the engine does.
-    async fn prepare(api: &dyn Api, plan: &Plan, progress: &mut Progress) -> Result<(), Fault> {
-        for step in plan.steps.iter().filter(|step| step.kind == StepKind::Prepare) {
-            if progress.value(step.index).is_none() {
-                let value = api.prepare(step, progress).await?;
-                progress.prepared.push(Prepared { step: step.index, value, at: Utc::now() });
-            }
-        }
-        Ok(())
     }
 
     #[tokio::test]
@@ -331,6 +314,28 @@ mod tests {
         prepare(&*api, &plan, &mut progress).await.expect("the account's server takes it");
         assert_eq!(front.count("POST", "/xrpc/com.atproto.repo.uploadBlob"), 1);
         assert_eq!(front.count("POST", "/xrpc/app.bsky.video.uploadPart"), 0);
+    }
+
+    #[test]
+    fn a_server_is_an_audience_by_its_host() {
+        assert_eq!(did_web("https://keeper.test").as_deref(), Ok("did:web:keeper.test"));
+        assert_eq!(did_web("http://127.0.0.1:3000").as_deref(), Ok("did:web:127.0.0.1%3A3000"));
+        assert!(did_web("keeper").is_err());
+    }
+
+    #[tokio::test]
+    async fn one_token_does_for_all_looks() {
+        let pds = Pds::start().await;
+        let (account, plan) = stage(&pds, 9);
+        let api = Bluesky.connect(&account, Outside { media: Film::new(9), ..pds.outside() });
+        let front = pds.front().expect("it has one");
+        let status = "/xrpc/app.bsky.video.getJobStatus";
+        let working = r#"{"jobStatus":{"jobId":"job-2","did":"did:plc:a","state":"JOB_STATE_OF_2030"}}"#;
+        front.rule(Rule::answer(200, working).on("GET", status));
+        prepare(&*api, &plan, &mut Progress::default()).await.expect("ready in the end");
+        assert_eq!(front.count("GET", status), 3, "a state that is not known means that it is worked on");
+        // Begin, parts, finish, looks.
+        assert_eq!(front.count("GET", "/xrpc/com.atproto.server.getServiceAuth"), 4);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub(super) struct SessionAnswer {
     pub(super) refresh_jwt: String,
     pub(super) did: String,
     pub(super) handle: String,
+    pub(super) did_doc: Option<Value>,
     pub(super) active: Option<bool>,
     pub(super) status: Option<String>,
 }

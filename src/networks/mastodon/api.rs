@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Field, Request};
 use crate::adapter::{
-    Api, Credential, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
+    Api, Credential, DraftMedia, Fault, Identity, Limits, Looks, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 
@@ -22,14 +21,11 @@ use super::wire::{
     AccountAnswer, AppAnswer, ContextAnswer, ErrorBody, Id, InstanceAnswer, MediaAnswer, SearchAnswer, StatusAnswer,
 };
 
-/// Total time of an upload: a video of 99 MiB over a slow line.
-const UPLOAD_TIMEOUT: Duration = Duration::from_mins(10);
+/// Total time of an upload, beyond what its bytes need: many servers work on a picture before they answer.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// First wait for a file that the server is still working on; each further one is twice as long, up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// So many looks: about two minutes in all.
-const LOOKS: u32 = 28;
+/// At a file that the server is still working on: about two minutes in all.
+const LOOKS: Looks = Looks::new(Duration::from_millis(100), Duration::from_secs(5), 28);
 
 /// Statuses in one page, and the most pages that a look-up reads.
 const PAGE: usize = 40;
@@ -72,29 +68,9 @@ impl Client {
         Ok(url::Url::parse(server).map_or_else(|_| server.to_owned(), |url| url.origin().ascii_serialization()))
     }
 
-    /// A repeatable call with the account's token, which is renewed once should it have ended.
+    /// A repeatable call with the account's token.
     async fn call(&self, request: impl Fn() -> Request + Send) -> Result<Answer, Fault> {
-        let token = self.outside.secrets.secret("token").await?;
-        let answer = self.outside.http.call(request().bearer(token.clone())).await?;
-        if answer.status != 401 {
-            return Ok(answer);
-        }
-        let token = self.renewed(&answer, &token).await?;
-        self.outside.http.call(request().bearer(token)).await
-    }
-
-    /// Another token than the one that was just refused.
-    async fn renewed(&self, refused: &Answer, token: &SecretString) -> Result<SecretString, Fault> {
-        self.outside.secrets.renewed("token", token).await.map_err(|fault| match fault {
-            Fault::Refused { refusal: Refusal::Credentials, message: why, .. } => {
-                let said = told(self.refusal(refused, false));
-                let origin = self.origin().unwrap_or_default();
-                Fault::refused(Refusal::Credentials, format!("{origin} does not accept the token ({said}); {why}"))
-            }
-            // Whatever became of the renewal: nothing of the account's was done.
-            Fault::Unknown(why) => Fault::refused(Refusal::Busy, why),
-            other => other,
-        })
+        self.outside.call(&self.origin()?, request, |answer| self.refusal(answer, false)).await
     }
 
     async fn get(&self, path: &str) -> Result<Answer, Fault> {
@@ -176,19 +152,16 @@ impl Client {
 
     /// Waits until a file is ready: a status with one that is not is refused.
     async fn ready(&self, id: &Id) -> Result<(), Fault> {
-        let mut wait = FIRST_WAIT;
-        for _ in 0..LOOKS {
-            tokio::time::sleep(wait).await;
-            wait = (wait * 2).min(LONGEST_WAIT);
+        let mut looks = LOOKS;
+        loop {
             let answer = self.get(&format!("/api/v1/media/{}", id.as_str())).await?;
             match answer.status {
-                206 => {}
+                206 => looks.pause("the server is still working on the file").await?,
                 // Some of the kin cannot be asked (404, 405); then nothing is known but that it was taken.
                 200..300 | 404 | 405 => return Ok(()),
                 _ => return Err(self.refusal(&answer, false)),
             }
         }
-        Err(Fault::refused(Refusal::Busy, "the server is still working on the file"))
     }
 
     /// The id that a post has on this server.
@@ -325,11 +298,11 @@ impl Api for Client {
     }
 
     async fn prepare(&self, step: &Step, progress: &Progress) -> Result<Value, Fault> {
-        let found = match plan::task(step)? {
+        let found = match step.task()? {
             Task::Upload { media, limits } => self.upload(&media, &limits, true).await?,
             Task::Send { media, limits } => self.upload(&media, &limits, false).await?,
             Task::Ready { upload } => {
-                let id = plan::found(progress, upload)?;
+                let Found { id } = progress.given(upload)?;
                 let known = Id::parse(&id).ok_or_else(|| Fault::NotSent(format!("`{id}` is no file's id")))?;
                 // A video that is ready says 200 at the first look.
                 self.ready(&known).await?;
@@ -352,20 +325,12 @@ impl Api for Client {
     }
 
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
-        let token = self.outside.secrets.secret("token").await?;
         let request = Request::post(self.url("/api/v1/statuses")?)
             .header("idempotency-key", frozen.key.clone())
-            .body(Body::Json(frozen.request.get("body").cloned().unwrap_or_default()))
-            .bearer(token.clone());
-        let answer = self.outside.http.publish(request).await?;
+            .body(Body::Json(frozen.request.get("body").cloned().unwrap_or_default()));
+        let answer = self.outside.publish(&self.origin()?, request, |answer| self.refusal(answer, true)).await?;
         if !answer.is_success() {
-            let fault = self.refusal(&answer, true);
-            if answer.status == 401 && matches!(fault, Fault::Refused { .. }) {
-                // Nothing was done. It is no matter of credentials as long as there is another token to be had.
-                self.renewed(&answer, &token).await?;
-                return Err(Fault::refused(Refusal::Busy, "the token had ended; nothing was published"));
-            }
-            return Err(fault);
+            return Err(self.refusal(&answer, true));
         }
         let status: StatusAnswer =
             answer.json().map_err(|why| Fault::Unknown(format!("HTTP {}, but {why}", answer.status)))?;
@@ -442,23 +407,14 @@ impl Api for Client {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapter::suite::{Act, Fake, Rule};
-    use crate::adapter::{Network, RepeatSafety, StepKind};
-    use crate::model::{MediaFacts, MediaKind};
+    use crate::adapter::suite::{Bench, Fake, Film, Rule, plans};
+    use crate::adapter::{DraftPart, Network, Plan, RepeatSafety, StepKind};
+    use crate::model::{MediaKind, Prepared};
     use crate::networks::mastodon::Mastodon;
     use crate::networks::mastodon::fake::{ACCOUNT, Instance};
 
-    struct Bench {
-        fake: Instance,
-        api: Box<dyn Api>,
-        identity: Identity,
-    }
-
-    async fn bench(kin: bool) -> Bench {
-        let fake = Instance::start(kin).await;
-        let api = Mastodon.connect(&fake.account(), fake.outside());
-        let identity = api.whoami().await.expect("the token is good");
-        Bench { fake, api, identity }
+    async fn bench(kin: bool) -> Bench<Instance> {
+        Bench::new(&Mastodon, Instance::start(kin).await).await
     }
 
     fn frozen(text: &str, part: u16) -> Frozen {
@@ -469,11 +425,6 @@ mod tests {
 
     fn soon() -> DateTime<Utc> {
         DateTime::<Utc>::from(std::time::SystemTime::now()) - chrono::Duration::seconds(1)
-    }
-
-    fn lost() -> Rule {
-        let act = Act::AnswerAfter { status: 502, headers: Vec::new(), body: "<html>Bad gateway".to_owned() };
-        Rule::new(act).on("POST", "/api/v1/statuses")
     }
 
     #[tokio::test]
@@ -497,7 +448,7 @@ mod tests {
         // snac answers 422 with nothing in it.
         for rule in [None, Some(Rule::answer(422, ""))] {
             if let Some(rule) = rule {
-                bench.fake.front().expect("it has one").rule(rule);
+                bench.rule(rule);
             }
             let fault = bench.api.whoami().await.expect_err("the token was changed");
             assert!(matches!(fault, Fault::Refused { refusal: Refusal::Credentials, .. }), "{fault:?}");
@@ -515,16 +466,16 @@ mod tests {
         assert_eq!(bench.fake.posts().await, []);
         bench.api.publish(&frozen("in between", 0)).await.expect("published");
         // A proxy's word proves nothing, also of credentials.
-        bench.fake.front().expect("it has one").rule(Rule::answer(401, "<h1>No"));
+        bench.rule(Rule::answer(401, "<h1>No"));
         let fault = bench.api.publish(&frozen("by a proxy", 0)).await.expect_err("unclear");
         assert!(matches!(fault, Fault::Unknown(_)), "{fault:?}");
         // A token that cannot be renewed is a matter of credentials, once and for all.
         bench.fake.change_secret();
-        let requests = bench.fake.front().expect("it has one").seen().len();
+        let requests = bench.front().seen().len();
         let fault = bench.api.whoami().await.expect_err("changed");
         assert!(matches!(&fault, Fault::Refused { refusal: Refusal::Credentials, .. }), "{fault:?}");
         assert!(fault.to_string().contains("The access token is invalid"), "{fault}");
-        assert_eq!(bench.fake.front().expect("it has one").seen().len(), requests + 1);
+        assert_eq!(bench.front().seen().len(), requests + 1);
     }
 
     #[tokio::test]
@@ -539,8 +490,7 @@ mod tests {
     #[tokio::test]
     async fn a_picture_waits_until_it_is_ready() {
         let bench = bench(false).await;
-        let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 9, width: 1, height: 1 };
-        let media = DraftMedia { file: "a.png".to_owned(), alt: "Äpfel".to_owned(), facts };
+        let media = plans::file("a.png", MediaKind::Image, "image/png", 9, "Äpfel");
         let task = json!({"do": "upload", "media": media, "limits": {}});
         let step = Step { index: 0, part: 0, kind: StepKind::Prepare, payload: task };
         let value = bench.api.prepare(&step, &Progress::default()).await.expect("uploaded");
@@ -551,31 +501,77 @@ mod tests {
         assert_eq!(bench.fake.body(&receipt.id).expect("it is there")["media_ids"], json!([value["id"]]));
     }
 
+    /// The steps of a post with a film.
+    fn plan_of(bench: &Bench<Instance>, film: &Film) -> Plan {
+        let limits = Limits::new(&PROFILE, &LimitOverrides::default());
+        let media = plans::file("a.mp4", MediaKind::Video, "video/mp4", film.length(), "A film");
+        let parts = vec![DraftPart { media: vec![media], ..plans::text("Look") }];
+        let account = bench.fake.account();
+        Mastodon.plan(&plans::draft(&account, &limits, parts)).expect("a plan")
+    }
+
     #[tokio::test]
     async fn a_video_is_not_sent_again_because_the_server_takes_its_time() {
         let bench = bench(false).await;
-        let account = bench.fake.account();
-        let limits = Limits::new(&PROFILE, &LimitOverrides::default());
-        let facts = MediaFacts { kind: MediaKind::Video, mime: "video/mp4".to_owned(), bytes: 9, width: 3, height: 2 };
-        let media = vec![DraftMedia { file: "a.mp4".to_owned(), alt: "A film".to_owned(), facts }];
-        let delivery = crate::model::DeliveryId::derive(
-            &crate::model::CalendarName::new("c"),
-            &crate::model::OccurrenceName::once(&crate::model::PostId::new("p")),
-            &account.name,
-        );
-        let parts = vec![crate::adapter::DraftPart { text: "Look".to_owned(), media }];
-        let plan = Mastodon.plan(&crate::adapter::Draft::new(delivery, &account, &limits, parts)).expect("a plan");
+        let film = Film::new(3 * 1024 * 1024 + 7);
+        let api = Mastodon.connect(&bench.fake.account(), Outside { media: film.clone(), ..bench.fake.outside() });
+        let plan = plan_of(&bench, &film);
         let mut progress = Progress::default();
-        let value = bench.api.prepare(&plan.steps[0], &progress).await.expect("uploaded");
-        let at = DateTime::<Utc>::from(std::time::SystemTime::now());
-        progress.prepared.push(crate::model::Prepared { step: 0, value: value.clone(), at });
-        let front = bench.fake.front().expect("it has one");
+        let value = api.prepare(&plan.steps[0], &progress).await.expect("uploaded");
+        assert!(film.most() < film.length() && film.told().last() == Some(&film.length()), "it went in pieces");
+        assert_eq!(bench.fake.file(value["id"].as_str().expect("an id")), film.bytes(), "every byte, in order");
+        progress.prepared.push(Prepared { step: 0, value: value.clone(), at: plans::at() });
+        let front = bench.front();
         let path = format!("/api/v1/media/{}", value["id"].as_str().expect("an id"));
         front.rule(Rule::answer(503, "").on("GET", &path));
-        let fault = bench.api.prepare(&plan.steps[1], &progress).await.expect_err("cut");
+        let fault = api.prepare(&plan.steps[1], &progress).await.expect_err("cut");
         assert!(matches!(fault, Fault::Refused { refusal: Refusal::Busy, .. }), "{fault:?}");
-        assert_eq!(bench.api.prepare(&plan.steps[1], &progress).await.expect("ready"), value);
+        assert_eq!(api.prepare(&plan.steps[1], &progress).await.expect("ready"), value);
         assert_eq!(front.count("POST", "/api/v2/media"), 1, "the file went once");
+        assert_eq!(front.count("GET", &path), 3, "busy, 206, 200");
+        progress.prepared.push(Prepared { step: 1, value: value.clone(), at: plans::at() });
+        let frozen = api.freeze(&plan.steps[2], &progress, &bench.identity, plans::at()).expect("a request");
+        api.publish(&frozen).await.expect("published");
+        assert_eq!(bench.fake.posts().await[0].alts, ["A film"]);
+    }
+
+    #[tokio::test]
+    async fn a_video_that_the_server_cannot_use_is_refused() {
+        let bench = bench(false).await;
+        let film = Film::new(9);
+        let api = Mastodon.connect(&bench.fake.account(), Outside { media: film.clone(), ..bench.fake.outside() });
+        let plan = plan_of(&bench, &film);
+        let mut progress = Progress::default();
+        let value = api.prepare(&plan.steps[0], &progress).await.expect("uploaded");
+        progress.prepared.push(Prepared { step: 0, value, at: plans::at() });
+        let failed = r#"{"error":"Error processing thumbnail for uploaded media"}"#;
+        bench.rule(Rule::answer(422, failed).on("GET", "/api/v1/media/*"));
+        let fault = api.prepare(&plan.steps[1], &progress).await.expect_err("it failed");
+        assert!(matches!(&fault, Fault::Refused { refusal: Refusal::Invalid, .. }), "{fault:?}");
+        assert!(fault.to_string().contains("Error processing thumbnail"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_file_goes_the_older_way_where_there_is_no_other_and_again_with_another_token() {
+        let bench = bench(false).await;
+        let film = Film::new(1024 * 1024);
+        let api = Mastodon.connect(&bench.fake.account(), Outside { media: film.clone(), ..bench.fake.outside() });
+        let plan = plan_of(&bench, &film);
+        let front = bench.front();
+        front.rule(Rule::answer(404, "").on("POST", "/api/v2/media"));
+        front.rule(Rule::answer(401, r#"{"error":"The access token has expired"}"#).on("POST", "/api/v1/media"));
+        front.rule(Rule::answer(200, r#"{"id":"7"}"#).on("POST", "/api/v1/media"));
+        let value = api.prepare(&plan.steps[0], &Progress::default()).await.expect("uploaded");
+        assert_eq!(value, json!({"id": "7"}));
+        // Each was a call of its own, whole from the first byte.
+        let lengths: Vec<_> = front
+            .seen()
+            .iter()
+            .filter(|seen| seen.path.ends_with("/media"))
+            .map(|seen| (seen.body.len().to_string(), seen.header("content-length").map(str::to_owned)))
+            .collect();
+        assert_eq!(lengths.len(), 3);
+        assert!(lengths.iter().all(|(got, told)| told.as_ref() == Some(got) && got.len() == 7), "{lengths:?}");
     }
 
     #[tokio::test]
@@ -585,7 +581,7 @@ mod tests {
             let frozen = frozen("Hi @bob@fedi.example: https://acme.example/a?b=1&c=2 “x”\n\n#tag", 0);
             let started = soon();
             assert_eq!(bench.api.reconcile(&frozen, started).await, Ok(Verdict::NotDone));
-            bench.fake.front().expect("it has one").rule(lost());
+            bench.lose_answer();
             let fault = bench.api.publish(&frozen).await.expect_err("the answer was lost");
             assert!(matches!(fault, Fault::Unknown(_)), "{fault:?}");
             let verdict = bench.api.reconcile(&frozen, started).await.expect("a verdict");
@@ -621,7 +617,7 @@ mod tests {
             matches!(&long, Fault::Refused { refusal: Refusal::Invalid, message, .. } if message.contains("500")),
             "{long:?}"
         );
-        let front = bench.fake.front().expect("it has one");
+        let front = bench.front();
         let limited = Rule::answer(429, r#"{"error":"Too many requests"}"#)
             .header("x-ratelimit-reset", "2026-12-01T09:05:00.000Z");
         front.rule(limited);
@@ -656,7 +652,7 @@ mod tests {
         assert_eq!(bench.fake.posts().await.len(), 1);
         // snac knows no DELETE, and its 404 must not be taken for success.
         let left = Receipt { id: bench.fake.posts().await[0].id.clone(), ..receipt };
-        bench.fake.front().expect("it has one").rule(Rule::answer(404, ""));
+        bench.rule(Rule::answer(404, ""));
         assert!(matches!(bench.api.delete(&left).await, Err(Fault::Refused { refusal: Refusal::Forbidden, .. })));
     }
 

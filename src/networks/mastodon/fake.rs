@@ -6,17 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use axum::body::Bytes;
 use axum::extract::{Multipart, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use chrono::{DateTime, SecondsFormat, Utc};
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::adapter::suite::{Fake, FakePost, Front, outside};
-use crate::adapter::{Fault, Outside, Refusal, Secrets};
+use crate::adapter::suite::{Fake, FakePost, Front, Tokens};
 use crate::model::{Account, AccountName};
 use crate::text::{Counting, FoundKind, MentionWeight, Unit, find, measure};
 
@@ -30,22 +29,28 @@ const PROCESSING: u32 = 1;
 /// A stand-in for a server.
 pub(super) struct Instance {
     front: Front,
+    tokens: Tokens,
     world: Arc<Mutex<World>>,
 }
 
 /// What it holds.
 struct World {
     kin: bool,
-    token: String,
-    changes: u32,
-    /// How often an access token ended that could be renewed.
-    ends: u32,
+    tokens: Tokens,
     next: u64,
-    /// Alt text, and how many more looks find it unready.
-    media: BTreeMap<String, (String, u32)>,
+    media: BTreeMap<String, Media>,
     statuses: Vec<Status>,
     /// Key → id of the status.
     keys: BTreeMap<String, String>,
+}
+
+/// A file that was uploaded.
+struct Media {
+    alt: String,
+    #[cfg(test)]
+    bytes: Bytes,
+    /// So many more looks find it unready.
+    looks: u32,
 }
 
 struct Status {
@@ -61,11 +66,10 @@ type Answered = Result<Json<Value>, Response>;
 impl Instance {
     /// Starts one. `kin`: it has no keys, an old version's address of the instance, and no such thing as 202.
     pub(super) async fn start(kin: bool) -> Self {
+        let tokens = Tokens::default();
         let world = Arc::new(Mutex::new(World {
             kin,
-            token: "token-0".to_owned(),
-            changes: 0,
-            ends: 0,
+            tokens: tokens.clone(),
             next: 100,
             media: BTreeMap::new(),
             statuses: Vec::new(),
@@ -84,7 +88,13 @@ impl Instance {
             .route("/api/v1/accounts/{id}/statuses", get(statuses))
             .route("/api/v2/search", get(search))
             .with_state(Arc::clone(&world));
-        Self { front: Front::serve(router).await, world }
+        Self { front: Front::serve(router).await, tokens, world }
+    }
+
+    /// The bytes of a file that was uploaded.
+    #[cfg(test)]
+    pub(super) fn file(&self, id: &str) -> Vec<u8> {
+        held(&self.world).media.get(id).map(|media| media.bytes.to_vec()).unwrap_or_default()
     }
 
     /// The body of a status as it was sent.
@@ -106,8 +116,8 @@ impl Fake for Instance {
         account
     }
 
-    fn secrets(&self) -> BTreeMap<&'static str, String> {
-        BTreeMap::from([("token", held(&self.world).token.clone())])
+    fn tokens(&self) -> Option<&Tokens> {
+        Some(&self.tokens)
     }
 
     async fn posts(&self) -> Vec<FakePost> {
@@ -117,7 +127,7 @@ impl Fake for Instance {
             text: status.body["status"].as_str().unwrap_or_default().to_owned(),
             parent: status.body["in_reply_to_id"].as_str().map(str::to_owned),
             alts: files(&status.body)
-                .map(|id| world.media.get(id).map_or_else(String::new, |(alt, _)| alt.clone()))
+                .map(|id| world.media.get(id).map_or_else(String::new, |media| media.alt.clone()))
                 .collect(),
             key: status.key.clone(),
         };
@@ -128,55 +138,9 @@ impl Fake for Instance {
         Some(("POST", "/api/v1/statuses"))
     }
 
-    fn change_secret(&self) {
-        let mut world = held(&self.world);
-        world.changes += 1;
-        world.token = format!("token-{}", world.changes);
-    }
-
-    fn end_session(&self) -> bool {
-        let mut world = held(&self.world);
-        world.ends += 1;
-        world.token = format!("token-{}-{}", world.changes, world.ends);
-        true
-    }
-
-    fn outside(&self) -> Outside {
-        let (token, changes) = {
-            let world = held(&self.world);
-            (Mutex::new(world.token.clone()), world.changes)
-        };
-        let secrets = Arc::new(Grant { world: Arc::clone(&self.world), token, changes });
-        Outside { secrets, ..outside(self.secrets(), self.files()) }
-    }
-
     fn forget_keys(&self) -> bool {
         held(&self.world).kin = true;
         true
-    }
-}
-
-/// A token that can be renewed as long as nobody has changed the secret.
-struct Grant {
-    world: Arc<Mutex<World>>,
-    token: Mutex<String>,
-    changes: u32,
-}
-
-#[async_trait]
-impl Secrets for Grant {
-    async fn secret(&self, _field: &str) -> Result<SecretString, Fault> {
-        Ok(SecretString::from(self.token.lock().unwrap_or_else(PoisonError::into_inner).as_str()))
-    }
-
-    async fn renewed(&self, _field: &str, _refused: &SecretString) -> Result<SecretString, Fault> {
-        let world = held(&self.world);
-        if world.changes != self.changes {
-            return Err(Fault::refused(Refusal::Credentials, "the token cannot be renewed"));
-        }
-        let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        token.clone_from(&world.token);
-        Ok(SecretString::from(token.as_str()))
     }
 }
 
@@ -194,8 +158,7 @@ fn error(status: u16, error: &str) -> Response {
 }
 
 fn allowed(world: &World, headers: &HeaderMap) -> Result<(), Response> {
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if token == Some(&world.token) { Ok(()) } else { Err(error(401, "The access token is invalid")) }
+    if world.tokens.allow(headers) { Ok(()) } else { Err(error(401, "The access token is invalid")) }
 }
 
 async fn verify(State(world): Shared, headers: HeaderMap) -> Answered {
@@ -271,30 +234,35 @@ async fn instance_v1() -> Json<Value> {
 
 async fn upload(State(world): Shared, headers: HeaderMap, mut form: Multipart) -> Result<Response, Response> {
     allowed(&held(&world), &headers)?;
-    let (mut alt, mut bytes) = (String::new(), 0);
+    let (mut alt, mut bytes) = (String::new(), Bytes::new());
     while let Ok(Some(field)) = form.next_field().await {
         match field.name() {
             Some("description") => alt = field.text().await.unwrap_or_default(),
-            Some("file") => bytes = field.bytes().await.map_or(0, |bytes| bytes.len()),
+            Some("file") => bytes = field.bytes().await.unwrap_or_default(),
             _ => {}
         }
     }
-    if bytes == 0 {
+    if bytes.is_empty() {
         return Err(error(422, "Validation failed: File can't be blank"));
     }
     let mut world = held(&world);
     let id = world.id();
     let (status, looks) = if world.kin { (StatusCode::OK, 0) } else { (StatusCode::ACCEPTED, PROCESSING) };
-    world.media.insert(id.clone(), (alt, looks));
+    world.media.insert(id.clone(), Media {
+        alt,
+        #[cfg(test)]
+        bytes,
+        looks,
+    });
     Ok((status, Json(json!({"id": id, "type": "image", "url": null}))).into_response())
 }
 
 async fn media(State(world): Shared, headers: HeaderMap, Path(id): Path<String>) -> Result<Response, Response> {
     let mut world = held(&world);
     allowed(&world, &headers)?;
-    let Some((_, looks)) = world.media.get_mut(&id) else { return Err(error(404, "Record not found")) };
-    let status = if *looks == 0 { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
-    *looks = looks.saturating_sub(1);
+    let Some(media) = world.media.get_mut(&id) else { return Err(error(404, "Record not found")) };
+    let status = if media.looks == 0 { StatusCode::OK } else { StatusCode::PARTIAL_CONTENT };
+    media.looks = media.looks.saturating_sub(1);
     Ok((status, Json(json!({"id": id, "type": "image"}))).into_response())
 }
 
@@ -404,7 +372,7 @@ impl World {
         if files(body).any(|id| !self.media.contains_key(id)) {
             return Err(error(422, "Media attachments could not be found"));
         }
-        if files(body).any(|id| self.media[id].1 > 0) {
+        if files(body).any(|id| self.media[id].looks > 0) {
             return Err(error(422, "Cannot attach files that have not finished processing. Try again in a moment!"));
         }
         if body["in_reply_to_id"].as_str().is_some_and(|id| self.status(id).is_none()) {
@@ -416,7 +384,7 @@ impl World {
     fn view(&self, status: &Status) -> Value {
         let body = &status.body;
         let files: Vec<_> = files(body)
-            .map(|id| json!({"id": id, "type": "image", "description": self.media.get(id).map(|(alt, _)| alt)}))
+            .map(|id| json!({"id": id, "type": "image", "description": self.media.get(id).map(|media| &media.alt)}))
             .collect();
         let answers = self.statuses.iter().filter(|other| other.body["in_reply_to_id"] == status.id.as_str()).count();
         json!({

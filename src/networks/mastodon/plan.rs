@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, StepKind};
+use crate::adapter::{Draft, DraftMedia, Fault, Identity, Plan, Progress, Step, is_language, refused};
 use crate::model::{DeliveryId, Frozen, LimitOverrides, MediaKind, Place, Poll, Problem, Visibility, codes, hex};
 
 use super::wire::Id;
@@ -81,12 +81,7 @@ pub(super) fn check(draft: &Draft<'_>, problems: &mut Vec<Problem>) {
         }
     }
     for language in &draft.languages {
-        let mut subtags = language.split('-');
-        let first = subtags.next().unwrap_or_default();
-        let good = (2..=3).contains(&first.len())
-            && first.bytes().all(|byte| byte.is_ascii_lowercase())
-            && subtags.all(|tag| (1..=8).contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_alphanumeric()));
-        if !good {
+        if !is_language(language) {
             problems.push(
                 Problem::error(codes::LANGUAGE, Place::Key { key: "lang" }, format!("`{language}` is not a language"))
                     .help("write a code of ISO 639 such as `en`, `de` or `pt-BR`"),
@@ -110,32 +105,24 @@ fn is_reference(text: &str) -> bool {
 pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
     let mut problems = Vec::new();
     check(draft, &mut problems);
-    problems.retain(|problem| problem.severity == crate::model::Severity::Error);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    let mut steps = Steps::default();
-    let find = |steps: &mut Steps, post: &Option<String>, quote: bool| {
-        post.clone().map(|post| steps.push(0, StepKind::Prepare, &Task::Find { post, quote }))
+    refused(problems)?;
+    let mut plan = Plan::default();
+    let find = |plan: &mut Plan, post: &Option<String>, quote: bool| {
+        post.clone().map(|post| plan.prepare(0, &Task::Find { post, quote }))
     };
-    let reply = find(&mut steps, &draft.reply_to, false);
-    let quote = find(&mut steps, &draft.quote, true);
-    let limits = LimitOverrides {
-        image_bytes: Some(draft.limits.image.bytes),
-        image_pixels: Some(draft.limits.image.pixels),
-        video_bytes: draft.limits.video.map(|rule| rule.bytes),
-        ..LimitOverrides::default()
-    };
+    let reply = find(&mut plan, &draft.reply_to, false);
+    let quote = find(&mut plan, &draft.quote, true);
+    let limits = draft.limits.of_files();
     for (index, part) in draft.parts.iter().enumerate() {
         let number = u16::try_from(index).unwrap_or(u16::MAX);
         let first = index == 0;
         let mut upload = |media: &DraftMedia| {
             let (media, limits) = (media.clone(), limits.clone());
             if media.facts.kind != MediaKind::Video {
-                return steps.push(number, StepKind::Prepare, &Task::Upload { media, limits });
+                return plan.prepare(number, &Task::Upload { media, limits });
             }
-            let upload = steps.push(number, StepKind::Prepare, &Task::Send { media, limits });
-            steps.push(number, StepKind::Prepare, &Task::Ready { upload })
+            let upload = plan.prepare(number, &Task::Send { media, limits });
+            plan.prepare(number, &Task::Ready { upload })
         };
         let files: Vec<_> = part.media.iter().map(&mut upload).collect();
         let message = Message {
@@ -150,9 +137,9 @@ pub(super) fn plan(draft: &Draft<'_>) -> Result<Plan, Vec<Problem>> {
             reply: reply.filter(|_| first),
             quote: quote.filter(|_| first),
         };
-        steps.push(number, StepKind::Publish, &Task::Publish(message));
+        plan.publish(number, &Task::Publish(message));
     }
-    Ok(Plan { steps: steps.0 })
+    Ok(plan)
 }
 
 /// The idempotency key of a part: the same for ever, until a person says "post again".
@@ -162,27 +149,9 @@ fn key(delivery: DeliveryId, part: u16, generation: u32) -> String {
     hex(half)
 }
 
-#[derive(Default)]
-struct Steps(Vec<Step>);
-
-impl Steps {
-    fn push(&mut self, part: u16, kind: StepKind, task: &Task) -> usize {
-        let index = self.0.len();
-        let payload = serde_json::to_value(task).expect("a task is plain data");
-        self.0.push(Step { index, part, kind, payload });
-        index
-    }
-}
-
-/// A step's task.
-pub(super) fn task(step: &Step) -> Result<Task, Fault> {
-    serde_json::from_value(step.payload.clone())
-        .map_err(|error| Fault::NotSent(format!("a step cannot be read: {error}")))
-}
-
 /// Puts the request of a part together: `account` for looking it up, `body` for sending it.
 pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> Result<Frozen, Fault> {
-    let Task::Publish(message) = task(step)? else {
+    let Task::Publish(message) = step.task()? else {
         return Err(Fault::NotSent(format!("step {} publishes nothing", step.index)));
     };
     let body = message.body(step.part, progress)?;
@@ -196,13 +165,8 @@ impl Message {
         let mut body = Map::new();
         let mut put = |key: &str, value: Value| body.insert(key.to_owned(), value);
         put("status", json!(self.text));
-        let answered = match (part.checked_sub(1), self.reply) {
-            (Some(before), _) => {
-                let receipt = progress.receipts.iter().find(|receipt| receipt.part == before);
-                let receipt =
-                    receipt.ok_or_else(|| Fault::NotSent(format!("part {part} has no receipt to go after")))?;
-                Some(receipt.id.clone())
-            }
+        let answered = match (progress.before(part)?, self.reply) {
+            (Some(receipt), _) => Some(receipt.id.clone()),
             (None, Some(step)) => Some(found(progress, step)?),
             (None, None) => None,
         };
@@ -236,77 +200,39 @@ impl Message {
     }
 }
 
-pub(super) fn found(progress: &Progress, step: usize) -> Result<String, Fault> {
-    let value = progress.value(step).and_then(|value| serde_json::from_value::<Found>(value.clone()).ok());
-    value.map(|found| found.id).ok_or_else(|| Fault::NotSent(format!("step {step} has not been prepared")))
+fn found(progress: &Progress, step: usize) -> Result<String, Fault> {
+    progress.given(step).map(|found: Found| found.id)
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{DateTime, Utc};
-
     use super::*;
-    use crate::adapter::{DraftPart, Limits, RepeatSafety};
-    use crate::model::{
-        Account, AccountName, CalendarName, MediaFacts, MediaKind, OccurrenceName, PostId, Prepared, Receipt,
-    };
+    use crate::adapter::suite::plans::{Gave, account, draft, file, identity, rehearse, text};
+    use crate::adapter::{Limits, StepKind};
     use crate::networks::mastodon::profile::PROFILE;
 
-    fn at() -> DateTime<Utc> {
-        "2026-12-01T09:00:00Z".parse().expect("a date")
-    }
-
-    fn draft<'a>(account: &'a Account, limits: &'a Limits, parts: Vec<DraftPart>) -> Draft<'a> {
-        let delivery = DeliveryId::derive(
-            &CalendarName::new("acme"),
-            &OccurrenceName::once(&PostId::new("launch")),
-            &AccountName::new("fedi"),
-        );
-        Draft::new(delivery, account, limits, parts)
-    }
-
-    fn text(text: &str) -> DraftPart {
-        DraftPart { text: text.to_owned(), ..DraftPart::default() }
-    }
-
-    fn picture(file: &str, alt: &str) -> DraftMedia {
-        let facts = MediaFacts { kind: MediaKind::Image, mime: "image/png".to_owned(), bytes: 9, width: 3, height: 3 };
-        DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
-    }
-
-    fn identity() -> Identity {
-        Identity {
-            uid: "109348@fedi.example".to_owned(),
-            handle: "@acme@fedi.example".to_owned(),
-            host: "https://fedi.example".to_owned(),
-            limits: LimitOverrides::default(),
-            repeat: Some(RepeatSafety::Key { window_seconds: 3600 }),
-        }
+    fn picture(name: &str, alt: &str) -> DraftMedia {
+        file(name, MediaKind::Image, "image/png", 9, alt)
     }
 
     /// What every step of a plan comes to on a server that gives ids one after the other.
     fn requests(plan: &Plan) -> Vec<Frozen> {
-        let mut progress = Progress::default();
+        let who = identity("109348@fedi.example", "https://fedi.example");
         let mut frozen = Vec::new();
-        for step in &plan.steps {
-            let id = format!("{}", 100 + step.index);
-            match step.kind {
-                StepKind::Prepare => {
-                    progress.prepared.push(Prepared { step: step.index, value: json!({"id": id}), at: at() });
-                }
-                StepKind::Publish => {
-                    frozen.push(freeze(step, &progress, &identity()).expect("all is prepared"));
-                    let receipt = Receipt { part: step.part, id, url: None, at: at(), data: Value::Null };
-                    progress.receipts.push(receipt);
-                }
+        rehearse(plan, |step, progress| {
+            let id = (100 + step.index).to_string();
+            if step.kind == StepKind::Prepare {
+                return Gave::Value(json!({"id": id}));
             }
-        }
+            frozen.push(freeze(step, progress, &who).expect("all is prepared"));
+            Gave::Receipt(id, Value::Null)
+        });
         frozen
     }
 
     #[test]
     fn a_nasty_thread() {
-        let account = Account::new(AccountName::new("fedi"), "mastodon");
+        let account = account("fedi", "mastodon");
         let limits = Limits::new(&PROFILE, &LimitOverrides { image_bytes: Some(1000), ..LimitOverrides::default() });
         let mut first = text("👩‍👩‍👧 \"مرحبا\" @bob@fedi.example\n\n<b>https://acme.example/ä?x=1&y=2#z</b> #tag");
         first.media = vec![picture("img/a.png", "a \"quoted\" alt"), picture("img/b.png", "")];
@@ -332,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_plain_post_says_no_more_than_it_must() {
-        let account = Account::new(AccountName::new("fedi"), "mastodon");
+        let account = account("fedi", "mastodon");
         let limits = Limits::new(&PROFILE, &LimitOverrides::default());
         let plan = plan(&draft(&account, &limits, vec![text("Hello")])).expect("a plan");
         let requests = requests(&plan);
@@ -342,7 +268,7 @@ mod tests {
 
     #[test]
     fn references_and_languages_are_checked() {
-        let account = Account::new(AccountName::new("fedi"), "mastodon");
+        let account = account("fedi", "mastodon");
         let limits = Limits::new(&PROFILE, &LimitOverrides::default());
         let mut draft = draft(&account, &limits, vec![text("Hello")]);
         for good in ["113501", "01J9ZQ", "https://fedi.example/@bob/1", "http://127.0.0.1:8001/alice/p/1.2"] {
