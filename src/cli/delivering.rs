@@ -10,7 +10,7 @@ use super::workspace::{self, Settings};
 use crate::adapter::http::HttpSettings;
 use crate::calendar::Config;
 use crate::engine::alerts::{Pace, Senders, Teller};
-use crate::engine::outside::Watch;
+use crate::engine::watched::Watch;
 use crate::engine::{Engine, Networks, Pass, Passed, Signals, World, wait_for};
 use crate::ledger::{EvidenceFolder, Ledger, LedgerError, Query, with_ending};
 use crate::model::{Delivery, DeliveryId, State};

@@ -81,7 +81,7 @@ async fn by_ourselves(
         &workspace.settings,
         world,
         delivering::owner("smm publish")?,
-        upload::watch(global),
+        upload::Bars::new(global).watch(),
     )?;
     let teller = delivering::teller(&engine, config).await?;
     delivering::begin(&engine, &teller).await?;

@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::media_host::Host;
-use super::outside::{FolderFiles, FolderMedia, Watch};
+use super::outside::{FolderFiles, FolderMedia};
 use super::programs::Publishers;
+use super::watched::{self, Watch, Watched};
 use crate::adapter::http::{Http, HttpSettings};
 use crate::adapter::mail::Mailer;
-use crate::adapter::{Api, Files, MediaHost, MediaSource, Outside, Plan, Programs, RepeatSafety, SignIn};
+use crate::adapter::{Api, Files, MediaHost, Outside, Plan, Programs, RepeatSafety, SignIn};
 use crate::calendar::{Calendar, MediaHostSettings};
 use crate::compose::{Instance, compose};
 use crate::model::{Account, Post, Severity};
@@ -66,8 +67,8 @@ pub struct Networks {
     media: Mutex<HashMap<PathBuf, Arc<FolderMedia>>>,
     /// Where media lie for networks that fetch them.
     host: Option<Arc<dyn MediaHost>>,
-    /// Who watches large files arrive; `None`: the log.
-    watch: Option<Watch>,
+    /// Who watches large files on their way.
+    watch: Watch,
     /// Programs that publish; `None`: none is run.
     programs: Option<Arc<dyn Programs>>,
 }
@@ -83,15 +84,15 @@ impl Networks {
             keepers: Mutex::default(),
             media: Mutex::default(),
             host: None,
-            watch: None,
+            watch: watched::log(),
             programs: None,
         }
     }
 
-    /// With somebody who watches large files arrive, in the place of the log.
+    /// With somebody who watches large files on their way; without anybody the log tells it.
     #[must_use]
     pub fn watched(mut self, watch: Option<Watch>) -> Self {
-        self.watch = watch;
+        self.watch = watch.unwrap_or_else(watched::log);
         self
     }
 
@@ -117,15 +118,9 @@ impl Networks {
         Arc::clone(known.entry(Owner::account(account)).or_insert_with(new))
     }
 
-    fn media(&self, folder: &Path) -> Arc<dyn MediaSource> {
+    fn media(&self, folder: &Path) -> Arc<FolderMedia> {
         let mut known = self.media.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = known.entry(folder.to_owned()).or_insert_with(|| {
-            Arc::new(match &self.watch {
-                Some(watch) => FolderMedia::watched(folder, Arc::clone(watch)),
-                None => FolderMedia::new(folder),
-            })
-        });
-        Arc::clone(found) as Arc<dyn MediaSource>
+        Arc::clone(known.entry(folder.to_owned()).or_insert_with(|| Arc::new(FolderMedia::new(folder))))
     }
 }
 
@@ -159,7 +154,11 @@ impl Connector for Networks {
             http: self.tools.http.clone(),
             mail: self.mail.clone(),
             secrets: self.keeper(account),
-            media: self.media(&folders.media),
+            media: Arc::new(Watched::new(
+                self.media(&folders.media),
+                account.name.clone(),
+                Arc::clone(&self.watch),
+            )),
             files,
             host: self.host.clone(),
             programs: self.programs.clone(),

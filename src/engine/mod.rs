@@ -23,6 +23,7 @@
 pub mod alerts;
 pub mod core;
 pub mod outside;
+pub mod watched;
 
 mod adopt;
 mod apply;

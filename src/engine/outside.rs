@@ -214,32 +214,12 @@ fn failed(path: &str, error: &io::Error) -> Fault {
 pub struct FolderMedia {
     root: PathBuf,
     kept: Mutex<Kept>,
-    watch: Watch,
-}
-
-/// Who watches a large file arrive at a network: its path, the bytes that are there, and how many there will be.
-pub type Watch = Arc<dyn Fn(&str, u64, u64) + Send + Sync>;
-
-/// At most as much as arrives at once.
-const PIECE: u64 = 4 * 1024 * 1024;
-
-/// A line in the log for each tenth of a file.
-fn log(file: &str, bytes: u64, whole: u64) {
-    let tenth = |bytes: u64| bytes.saturating_mul(10) / whole.max(1);
-    if tenth(bytes) != tenth(bytes.saturating_sub(PIECE)) {
-        tracing::info!(file, bytes, whole, "{} % of the file have arrived", tenth(bytes) * 10);
-    }
 }
 
 impl FolderMedia {
-    /// Media below this folder. What arrives is logged.
+    /// Media below this folder.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self::watched(root, Arc::new(log))
-    }
-
-    /// Media below this folder, with somebody who watches.
-    pub fn watched(root: impl Into<PathBuf>, watch: Watch) -> Self {
-        Self { root: root.into(), kept: Mutex::default(), watch }
+        Self { root: root.into(), kept: Mutex::default() }
     }
 }
 
@@ -358,10 +338,6 @@ impl MediaSource for FolderMedia {
             Ok(Some(MediaHead { facts, name, mark }))
         })
         .await
-    }
-
-    fn arrived(&self, media: &DraftMedia, bytes: u64) {
-        (self.watch)(&media.file, bytes, media.facts.bytes);
     }
 
     async fn fit(&self, picture: Vec<u8>, bytes: u64, side: u32) -> Result<MediaBytes, Fault> {
@@ -535,30 +511,66 @@ mod tests {
         assert_eq!((changed.name.as_str(), changed.facts.width), ("shot.png", 10));
     }
 
+    fn video(file: &str, bytes: u64) -> DraftMedia {
+        let facts = MediaFacts { kind: MediaKind::Video, mime: "video/mp4".to_owned(), bytes, width: 64, height: 48 };
+        DraftMedia { file: file.to_owned(), alt: String::new(), facts }
+    }
+
     #[tokio::test]
-    async fn a_large_file_is_read_in_pieces_and_watched() {
+    async fn a_large_file_is_read_in_pieces() {
         let (folder, _) = folder();
         let film: Vec<u8> = (0..1000_u32).flat_map(u32::to_be_bytes).collect();
-        std::fs::write(folder.path().join("v.mp4"), &film).expect("written");
-        let seen = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let told = Arc::clone(&seen);
-        let watch: Watch = Arc::new(move |file: &str, bytes, whole| {
-            told.lock().expect("no panic").push(format!("{file} {bytes}/{whole}"));
-        });
-        let source = FolderMedia::watched(folder.path(), watch);
-        let facts =
-            MediaFacts { kind: MediaKind::Video, mime: "video/mp4".to_owned(), bytes: 4000, width: 0, height: 0 };
-        let media = DraftMedia { file: "v.mp4".to_owned(), alt: String::new(), facts };
+        fs::write(folder.path().join("v.mp4"), &film).expect("written");
+        let source = FolderMedia::new(folder.path());
+        let media = video("v.mp4", 4000);
         assert_eq!(source.chunk(&media, &limits(), 3000, 4000).await, Ok(film[3000..].to_vec()));
         assert_eq!(source.chunk(&media, &limits(), 4, 4).await, Ok(film[4..8].to_vec()));
-        source.arrived(&media, 8);
-        assert_eq!(*seen.lock().expect("no panic"), ["v.mp4 8/4000"]);
         // It has become another one.
-        std::fs::write(folder.path().join("v.mp4"), b"short").expect("written");
+        fs::write(folder.path().join("v.mp4"), b"short").expect("written");
         assert!(matches!(
             source.chunk(&media, &limits(), 0, 4).await,
             Err(Fault::Refused { refusal: Refusal::Invalid, .. })
         ));
+    }
+
+    #[tokio::test]
+    async fn a_video_that_was_changed_is_known_for_another() {
+        let (folder, _) = folder();
+        let film = samples::mp4(64, 48);
+        let path = folder.path().join("v.mp4");
+        fs::write(&path, &film).expect("written");
+        let source = FolderMedia::new(folder.path());
+        let planned = video("v.mp4", film.len() as u64);
+        let first = source.head(&planned, &limits()).await.expect("it fits").expect("it is sent as it is");
+        assert_eq!((first.name.as_str(), first.facts.width, first.facts.bytes), ("v.mp4", 64, film.len() as u64));
+        assert_eq!(source.head(&planned, &limits()).await, Ok(Some(first.clone())), "nothing has changed");
+        // Another file of the same length and time in its place.
+        let changed = fs::metadata(&path).and_then(|found| found.modified()).expect("a time");
+        fs::write(folder.path().join("new.mp4"), &film).expect("written");
+        let file = File::options().write(true).open(folder.path().join("new.mp4")).expect("it is there");
+        file.set_modified(changed).expect("set");
+        fs::rename(folder.path().join("new.mp4"), &path).expect("replaced");
+        #[cfg(unix)]
+        assert_ne!(source.head(&planned, &limits()).await.expect("it fits").expect("as it is").mark, first.mark);
+        // The same file, written to.
+        file.set_modified(changed + std::time::Duration::from_millis(1)).expect("set");
+        assert_ne!(source.head(&planned, &limits()).await.expect("it fits").expect("as it is").mark, first.mark);
+        // No longer what was planned, too large, and a picture now.
+        for (bytes, why) in [
+            ([&film[..], b"more"].concat(), "another file than when it was planned"),
+            ([&film[..], &[0; 300]].concat(), "another file than when it was planned"),
+            (samples::png(&samples::gradient(9, 9)), "another file than when it was planned"),
+        ] {
+            fs::write(&path, bytes).expect("written");
+            let fault = source.head(&planned, &limits()).await.expect_err(why);
+            let Fault::Refused { refusal: Refusal::Invalid, message, .. } = &fault else { panic!("{fault:?}") };
+            assert!(message.contains(why) && message.contains("v.mp4"), "{message}");
+        }
+        let long = [&film[..], &[0; 300]].concat();
+        fs::write(&path, &long).expect("written");
+        assert!(source.head(&video("v.mp4", long.len() as u64), &limits()).await.is_err(), "too large");
+        // A picture is made to fit first.
+        assert_eq!(source.head(&media("a.png"), &limits()).await, Ok(None));
     }
 
     #[tokio::test]

@@ -87,5 +87,7 @@ mod since;
 mod systemd;
 mod transfer;
 mod twitter_text;
+#[cfg(unix)]
+mod upload;
 mod usage;
 mod zones;

@@ -318,7 +318,7 @@ impl Run<'_> {
     async fn by_ourselves(&mut self, signals: &mut Signals) -> Result<bool, Failure> {
         let world = World::of(&self.workspace.loaded).unwrap_or_default();
         let owner = delivering::owner("smm announce")?;
-        let watch = upload::watch(self.global);
+        let watch = upload::Bars::new(self.global).watch();
         let engine = delivering::engine(self.ledger, &self.workspace.settings, world, owner, watch)?;
         let teller = delivering::teller(&engine, self.workspace.config()?).await?;
         delivering::begin(&engine, &teller).await?;

@@ -132,6 +132,7 @@ pub(super) async fn publish(
     ids: &[DeliveryId],
     global: &Global,
 ) -> Result<(), Failure> {
+    let bars = upload::Bars::new(global);
     match ledger.lock("smm post").await {
         Ok(_lock) => {
             let mut signals =
@@ -142,11 +143,11 @@ pub(super) async fn publish(
                 &home.settings,
                 home.world()?,
                 delivering::owner("smm post")?,
-                upload::watch(global),
+                bars.watch(),
             )?;
             let teller = delivering::teller(&engine, config).await?;
             let pass = Pass { only: Some(ids.to_vec()), wait: WAIT };
-            let progress = progress(global, ids.len());
+            let progress = progress(&bars, ids.len());
             let passed = delivering::pass(&engine, &pass, &mut signals).await?;
             progress.finish_and_clear();
             if passed.stopped {
@@ -159,7 +160,7 @@ pub(super) async fn publish(
             let began = SystemClock.now();
             output::stderr(&format!("{}; asking it to publish\n", output::printable(&holder)));
             ledger.ring().await?;
-            let progress = progress(global, ids.len());
+            let progress = progress(&bars, ids.len());
             let mut rows = wait_for(&**ledger, &SystemClock, ids, began + UNTOUCHED).await?;
             if !is_untaken(&**ledger, home, &rows, SystemClock.now()).await? {
                 rows = wait_for(&**ledger, &SystemClock, ids, began + OTHERS).await?;
@@ -217,11 +218,8 @@ async fn take_back(ledger: &dyn Ledger, rows: &[Delivery]) -> Result<Vec<String>
 }
 
 /// A sign of life on a terminal while the network is slow.
-fn progress(global: &Global, count: usize) -> indicatif::ProgressBar {
-    if global.quiet || !output::is_terminal(Stream::Stderr) {
-        return indicatif::ProgressBar::hidden();
-    }
-    let progress = indicatif::ProgressBar::new_spinner();
+fn progress(bars: &upload::Bars, count: usize) -> indicatif::ProgressBar {
+    let progress = bars.spinner();
     progress.set_message(format!("publishing to {count} account{}", if count == 1 { "" } else { "s" }));
     progress.enable_steady_tick(std::time::Duration::from_millis(100));
     progress
