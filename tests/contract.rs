@@ -5,6 +5,8 @@
 mod driven;
 #[path = "contract/faults.rs"]
 mod faults;
+#[path = "contract/film.rs"]
+mod film;
 #[path = "contract/promises.rs"]
 mod promises;
 #[path = "support/proxy.rs"]
@@ -55,6 +57,11 @@ fn over_something_else(network: &dyn Network) -> bool {
         .block_on(async { network.fake().await.is_some_and(|fake| fake.front().is_none() && fake.lose(Lost::Answer)) })
 }
 
+/// Networks whose videos go to the server that is spoken to, before anything is published.
+fn takes_films(network: &dyn Network) -> bool {
+    ["bluesky", "linkedin", "mastodon", "x"].contains(&network.profile().id)
+}
+
 fn keeps_our_names(network: &dyn Network) -> bool {
     matches!(network.profile().repeat, RepeatSafety::ChosenId | RepeatSafety::ContentAddressed)
 }
@@ -68,6 +75,7 @@ const CASES: &[Case] = &[
     case!(driven::the_engine_settles_a_lost_answer, over_something_else),
     case!(driven::the_engine_settles_a_lost_request, over_something_else),
     case!(promises::a_document_goes_out_or_is_refused, always),
+    case!(film::a_film_goes_on_after_a_cut, takes_films),
     case!(promises::a_plan_is_refused_only_where_check_says_why, always),
     case!(promises::a_post_goes_out_and_is_taken_back, always),
     case!(promises::a_thread_keeps_its_order, has_threads),

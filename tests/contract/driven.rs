@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smm::adapter::suite::Lost;
-use smm::adapter::{Api, Network, Plan, RepeatSafety};
+use smm::adapter::{Api, Network, Outside, Plan, RepeatSafety};
 use smm::calendar::{Calendar, Config, DeliverySettings, MediaHostSettings, MediaPlace, load};
 use smm::compose::{Instance, compose};
+use smm::engine::outside::FolderMedia;
 use smm::engine::{Connector, Engine, Folders, Pass, Passed, World};
 use smm::ledger::OpenMode;
 use smm::model::{Account, Delivery, Post, Severity, State};
@@ -18,8 +19,8 @@ use crate::proxy::{Cut, Proxy};
 use crate::stage::{Stage, picture};
 
 /// Leads every account to the fake on the stage.
-struct ToStage {
-    stage: Stage,
+pub(crate) struct ToStage {
+    pub(crate) stage: Stage,
 }
 
 impl Connector for ToStage {
@@ -36,20 +37,21 @@ impl Connector for ToStage {
         }
     }
 
-    fn connect(&self, account: &Account, _folders: &Folders) -> Result<Box<dyn Api>, String> {
-        Ok(self.stage.network.connect(account, self.stage.fake.outside()))
+    fn connect(&self, account: &Account, folders: &Folders) -> Result<Box<dyn Api>, String> {
+        let media = Arc::new(FolderMedia::new(&folders.media));
+        Ok(self.stage.network.connect(account, Outside { media, ..self.stage.fake.outside() }))
     }
 }
 
 /// A calendar with one post that is due, and what publishes it.
-struct Scene {
-    folder: tempfile::TempDir,
-    connector: Arc<ToStage>,
-    account: Account,
+pub(crate) struct Scene {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) connector: Arc<ToStage>,
+    pub(crate) account: Account,
 }
 
 impl Scene {
-    async fn new(network: &'static dyn Network) -> Self {
+    pub(crate) async fn new(network: &'static dyn Network) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let stage = Stage::new(network).await;
         let account = stage.account.clone();
@@ -77,7 +79,7 @@ impl Scene {
     }
 
     /// `smm publish`, as often as it is called; `server`: by way of a proxy.
-    async fn publish(&self, server: Option<&str>) -> Vec<Delivery> {
+    pub(crate) async fn publish(&self, server: Option<&str>) -> Vec<Delivery> {
         let mut account = self.account.clone();
         if let Some(server) = server {
             account.server = Some(server.to_owned());

@@ -36,6 +36,15 @@ struct Shared {
     upstream: String,
     rules: Mutex<Vec<(String, String, Cut, usize)>>,
     seen: Mutex<Vec<(String, String)>>,
+    taken: Mutex<Taken>,
+}
+
+/// Bytes of requests' bodies.
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    /// Once there are so many, the connection is cut that brought them.
+    cut: Option<usize>,
 }
 
 impl Proxy {
@@ -44,7 +53,7 @@ impl Proxy {
         let upstream = upstream.strip_prefix("http://").expect("a plain address").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let shared = Arc::new(Shared { upstream, rules: Mutex::default(), seen: Mutex::default() });
+        let shared = Arc::new(Shared { upstream, rules: Mutex::default(), seen: Mutex::default(), taken: Mutex::default() });
         let for_server = Arc::clone(&shared);
         let server = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -64,6 +73,17 @@ impl Proxy {
         self.shared.rules.lock().expect("no panic").push((method.to_owned(), path.to_owned(), cut, times));
     }
 
+    /// Cuts the connection that brings the byte with this number, of all bodies together: in the middle of a request, of
+    /// which the server sees nothing.
+    pub(crate) fn cut_at(&self, bytes: usize) {
+        self.shared.taken.lock().expect("no panic").cut = Some(bytes);
+    }
+
+    /// How many bytes of requests' bodies have come in.
+    pub(crate) fn taken(&self) -> usize {
+        self.shared.taken.lock().expect("no panic").all
+    }
+
     /// Cuts nothing any more.
     pub(crate) fn clear(&self) {
         self.shared.rules.lock().expect("no panic").clear();
@@ -71,7 +91,8 @@ impl Proxy {
 
     /// Everything that was to be cut was cut.
     pub(crate) fn is_spent(&self) -> bool {
-        self.shared.rules.lock().expect("no panic").iter().all(|rule| rule.3 == 0)
+        self.shared.taken.lock().expect("no panic").cut.is_none()
+            && self.shared.rules.lock().expect("no panic").iter().all(|rule| rule.3 == 0)
     }
 
     /// How many requests came in.
@@ -107,6 +128,19 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Counts bytes of a body; `false`: here it is cut.
+    fn take(&self, bytes: usize) -> bool {
+        let mut taken = self.taken.lock().expect("no panic");
+        taken.all += bytes;
+        let cut = taken.cut.is_some_and(|cut| taken.all >= cut);
+        if cut {
+            taken.cut = None;
+        }
+        !cut
+    }
+}
+
 fn is_path(wanted: &str, path: &str) -> bool {
     wanted.strip_suffix('*').map_or(wanted == path, |start| path.starts_with(start))
 }
@@ -114,7 +148,7 @@ fn is_path(wanted: &str, path: &str) -> bool {
 /// One connection of a client: as many requests as it likes to make.
 async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
     let mut early = Vec::new();
-    while let Some(request) = message(&mut client, &mut early).await {
+    while let Some(request) = message(&mut client, &mut early, |bytes| shared.take(bytes)).await {
         let line = String::from_utf8_lossy(&request.bytes).lines().next().unwrap_or_default().to_owned();
         let mut words = line.split(' ');
         let method = words.next().unwrap_or_default();
@@ -138,7 +172,7 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
             if let Ok(mut upstream) = TcpStream::connect(&shared.upstream).await
                 && upstream.write_all(&request.bytes).await.is_ok()
             {
-                message(&mut upstream, &mut Vec::new()).await;
+                message(&mut upstream, &mut Vec::new(), |_| true).await;
             }
             return;
         }
@@ -146,7 +180,7 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>) {
         if upstream.write_all(&request.bytes).await.is_err() {
             return;
         }
-        let Some(answer) = message(&mut upstream, &mut Vec::new()).await else { return };
+        let Some(answer) = message(&mut upstream, &mut Vec::new(), |_| true).await else { return };
         let bytes = match cut {
             Some(Cut::AfterForwarding) => return,
             Some(Cut::InBody(count)) => &answer.bytes[..(answer.head + count).min(answer.bytes.len())],
@@ -166,8 +200,8 @@ struct Message {
     last: bool,
 }
 
-/// Reads one message; `early` holds what came of the next one.
-async fn message(stream: &mut TcpStream, early: &mut Vec<u8>) -> Option<Message> {
+/// Reads one message; `early` holds what came of the next one. `take` is told how much of its body has come, and may end it.
+async fn message(stream: &mut TcpStream, early: &mut Vec<u8>, take: impl Fn(usize) -> bool) -> Option<Message> {
     let mut bytes = std::mem::take(early);
     let head = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
@@ -193,7 +227,16 @@ async fn message(stream: &mut TcpStream, early: &mut Vec<u8>) -> Option<Message>
         return Some(Message { bytes, head, last: true });
     }
     let length: usize = header("content-length:").map_or(0, |value| value.parse().expect("a length"));
-    while bytes.len() < head + length {
+    let mut told = head;
+    loop {
+        let there = bytes.len().min(head + length);
+        if !take(there - told) {
+            return None;
+        }
+        told = there;
+        if there == head + length {
+            break;
+        }
         more(stream, &mut bytes).await?;
     }
     *early = bytes.split_off(head + length);

@@ -32,7 +32,6 @@ pub(super) struct Service {
 /// What it holds.
 struct World {
     tokens: Tokens,
-    url: String,
     member: String,
     organization: String,
     next: u64,
@@ -76,7 +75,6 @@ impl Service {
         let who = number();
         let world = Arc::new(Mutex::new(World {
             tokens: tokens.clone(),
-            url: String::new(),
             member: format!("A-{who}"),
             organization: format!("urn:li:organization:{}", 5_515_715 + who),
             next: 0,
@@ -103,7 +101,6 @@ impl Service {
             .route("/shot.png", get(|| async { ([(header::CONTENT_TYPE, "image/png")], PICTURE) }))
             .with_state(Arc::clone(&world));
         let front = Front::serve(router).await;
-        front.url().clone_into(&mut held(&world).url);
         let author = (!member).then(|| held(&world).organization.clone());
         Self { front, tokens, author, world }
     }
@@ -170,6 +167,12 @@ impl Fake for Service {
 
 fn held(world: &Mutex<World>) -> MutexGuard<'_, World> {
     world.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The address at which this was asked, as addresses for uploads begin.
+fn asked(headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    format!("http://{host}")
 }
 
 fn error(status: u16, code: &str, message: &str) -> Response {
@@ -260,7 +263,7 @@ async fn images(State(world): Shared, headers: HeaderMap, Query(query): Asked, J
     world.next += 1;
     let id = format!("C{}", world.next);
     Ok(Json(
-        json!({"value": {"uploadUrl": format!("{}/dms-images/{id}", world.url), "image": format!("urn:li:image:{id}")}}),
+        json!({"value": {"uploadUrl": format!("{}/dms-images/{id}", asked(&headers)), "image": format!("urn:li:image:{id}")}}),
     ))
 }
 
@@ -298,7 +301,7 @@ async fn videos(
             let instructions: Vec<_> = (0..total.div_ceil(PART))
                 .map(|part| {
                     json!({
-                        "uploadUrl": format!("{}/dms/{id}/{part}", world.url),
+                        "uploadUrl": format!("{}/dms/{id}/{part}", asked(&headers)),
                         "firstByte": part * PART,
                         "lastByte": ((part + 1) * PART).min(total) - 1,
                     })
