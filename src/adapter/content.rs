@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::model::MediaFacts;
 
+use super::outside::plain_name;
 use super::{DraftMedia, Fault, Limits, MediaBytes, MediaSource, Outside, Refusal};
 
 /// Bytes to be sent.
@@ -112,6 +113,13 @@ pub struct MediaFile {
     pub facts: MediaFacts,
     /// File name with the right extension for the MIME type.
     pub name: String,
+}
+
+impl MediaFile {
+    /// Its name in letters that are the same in a path, in a URL, in a header and in HTML.
+    pub fn plain_name(&self) -> String {
+        plain_name(&self.name)
+    }
 }
 
 impl From<MediaBytes> for MediaFile {

@@ -67,15 +67,18 @@ pub struct MediaBytes {
 impl MediaBytes {
     /// Its name in letters that are the same in a path, in a URL, in a header and in HTML.
     pub fn plain_name(&self) -> String {
-        let (stem, ending) = self.name.rsplit_once('.').unwrap_or((&self.name, "bin"));
-        let plain = |text: &str, most: usize| -> String {
-            let good = |c: char| {
-                if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c.to_ascii_lowercase() } else { '-' }
-            };
-            text.chars().take(most).map(good).collect()
-        };
-        format!("{}.{}", plain(stem, 60), plain(ending, 8))
+        plain_name(&self.name)
     }
+}
+
+pub(super) fn plain_name(name: &str) -> String {
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "bin"));
+    let plain = |text: &str, most: usize| -> String {
+        let good =
+            |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c.to_ascii_lowercase() } else { '-' };
+        text.chars().take(most).map(good).collect()
+    };
+    format!("{}.{}", plain(stem, 60), plain(ending, 8))
 }
 
 /// Media files of the post at hand.

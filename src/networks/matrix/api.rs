@@ -75,17 +75,17 @@ impl Client {
     }
 
     async fn upload(&self, media: &DraftMedia, limits: &LimitOverrides) -> Result<Uploaded, Fault> {
-        let file = self.outside.media.fetch(media, &Limits::new(&PROFILE, limits)).await?;
+        let file = self.outside.file(media, &Limits::new(&PROFILE, limits)).await?;
         let mut info = Map::new();
         info.insert("mimetype".to_owned(), json!(file.facts.mime));
-        info.insert("size".to_owned(), json!(file.bytes.len()));
+        info.insert("size".to_owned(), json!(file.content.length()));
         if file.facts.width > 0 && file.facts.height > 0 {
             info.insert("w".to_owned(), json!(file.facts.width));
             info.insert("h".to_owned(), json!(file.facts.height));
         }
         let request = Request::post(self.url("/_matrix/media/v3/upload").await?)
             .query("filename", file.name.as_str())
-            .body(Body::Bytes { bytes: file.bytes.into(), mime: file.facts.mime })
+            .body(Body::Bytes { bytes: file.content, mime: file.facts.mime })
             .timeout(UPLOAD_TIMEOUT);
         let given: UploadAnswer = self.read(&self.call(request).await?)?;
         if !given.content_uri.starts_with("mxc://") {

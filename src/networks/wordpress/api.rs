@@ -122,11 +122,11 @@ impl Client {
 
     /// Uploads a file; its alt text is a call of its own (WP-API/docs, reference/media.md, 2026-11-23).
     async fn upload(&self, media: &DraftMedia, limits: &LimitOverrides) -> Result<Uploaded, Fault> {
-        let file = self.outside.media.fetch(media, &Limits::new(&PROFILE, limits)).await?;
+        let file = self.outside.file(media, &Limits::new(&PROFILE, limits)).await?;
         let (width, height) = (file.facts.width, file.facts.height);
         let request = Request::post(self.url("/wp/v2/media").await?)
             .header("content-disposition", format!("attachment; filename=\"{}\"", file.plain_name()))
-            .body(Body::Bytes { bytes: file.bytes.into(), mime: file.facts.mime })
+            .body(Body::Bytes { bytes: file.content, mime: file.facts.mime })
             .timeout(UPLOAD_TIMEOUT);
         let uploaded: MediaAnswer = self.read(&self.call(request).await?)?;
         // A video has a description instead: HTML knows no alt text for it.
