@@ -154,11 +154,7 @@ impl Connector for Networks {
             http: self.tools.http.clone(),
             mail: self.mail.clone(),
             secrets: self.keeper(account),
-            media: Arc::new(Watched::new(
-                self.media(&folders.media),
-                account.name.clone(),
-                Arc::clone(&self.watch),
-            )),
+            media: Arc::new(Watched::new(self.media(&folders.media), account.name.clone(), Arc::clone(&self.watch))),
             files,
             host: self.host.clone(),
             programs: self.programs.clone(),

@@ -48,7 +48,8 @@ fn published(stdout: &str, fakes: &[Box<dyn Fake>]) {
     assert!(deliveries.len() == 2 && deliveries.iter().all(|row| row["state"] == "published"), "{told}");
     for fake in fakes {
         let seen = fake.front().expect("HTTP").seen();
-        let sent: Vec<_> = seen.iter().filter(|seen| seen.path == "/api/v2/media").map(|seen| seen.body.len()).collect();
+        let sent: Vec<_> =
+            seen.iter().filter(|seen| seen.path == "/api/v2/media").map(|seen| seen.body.len()).collect();
         assert!(sent.len() == 1 && (FILM..FILM + 1000).contains(&sent[0]), "{sent:?}");
     }
 }

@@ -53,7 +53,8 @@ impl Proxy {
         let upstream = upstream.strip_prefix("http://").expect("a plain address").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let shared = Arc::new(Shared { upstream, rules: Mutex::default(), seen: Mutex::default(), taken: Mutex::default() });
+        let shared =
+            Arc::new(Shared { upstream, rules: Mutex::default(), seen: Mutex::default(), taken: Mutex::default() });
         let for_server = Arc::clone(&shared);
         let server = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {

@@ -230,7 +230,8 @@ fn session(world: &mut World) -> Value {
     world.access.insert(access.clone());
     world.refresh.insert(refresh.clone());
     // One signs in at a server that stands before the one that keeps the account.
-    let keeper = json!({"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": "https://keeper.test"});
+    let keeper =
+        json!({"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": "https://keeper.test"});
     json!({
         "accessJwt": access, "refreshJwt": refresh, "did": world.did, "handle": HANDLE, "active": true,
         "didDoc": {"id": world.did, "service": [keeper]},

@@ -367,7 +367,7 @@ async fn documents(State(world): Shared, headers: HeaderMap, Query(query): Asked
     world.documents.insert(format!("urn:li:document:{id}"), Document::default());
     Ok(Json(json!({"value": {
         "uploadUrlExpiresAt": 1_800_000_000_000_i64,
-        "uploadUrl": format!("{}/dms-documents/{id}", world.url),
+        "uploadUrl": format!("{}/dms-documents/{id}", asked(&headers)),
         "document": format!("urn:li:document:{id}"),
     }})))
 }

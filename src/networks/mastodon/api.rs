@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::adapter::http::{Answer, Body, Field, Request};
 use crate::adapter::{
-    Api, Credential, DraftMedia, Fault, Identity, Limits, Looks, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict,
+    Api, Credential, DraftMedia, Fault, Identity, Limits, Looks, Metrics, Outside, Progress, Refusal, Reply, Step,
+    Verdict,
 };
 use crate::model::{Account, Frozen, LimitOverrides, Receipt};
 

@@ -248,12 +248,15 @@ async fn upload(State(world): Shared, headers: HeaderMap, mut form: Multipart) -
     let mut world = held(&world);
     let id = world.id();
     let (status, looks) = if world.kin { (StatusCode::OK, 0) } else { (StatusCode::ACCEPTED, PROCESSING) };
-    world.media.insert(id.clone(), Media {
-        alt,
-        #[cfg(test)]
-        bytes,
-        looks,
-    });
+    world.media.insert(
+        id.clone(),
+        Media {
+            alt,
+            #[cfg(test)]
+            bytes,
+            looks,
+        },
+    );
     Ok((status, Json(json!({"id": id, "type": "image", "url": null}))).into_response())
 }
 
