@@ -80,18 +80,17 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let release = match facts::gather(args, &environment, calendar, now)? {
         Gathered::Release(release) => release,
-        Gathered::Nothing(why) => return nothing(args, global, &why),
+        Gathered::Nothing(why) => return nothing(args, global, &[why]),
     };
     if global.verbose > 0 {
         output::stderr(&output::printable(&release.told()));
     }
-    let chosen = posts::choose(args, calendar, &release)?;
-    for why in chosen.left_out.iter().filter(|_| !global.quiet) {
-        output::stderr(&format!("{}\n", output::printable(why)));
-    }
+    let mut chosen = posts::choose(args, calendar, &release)?;
     if chosen.posts.is_empty() {
-        return nothing(args, global, "nothing is announced");
+        chosen.left_out.push("nothing is announced".to_owned());
+        return nothing(args, global, &chosen.left_out);
     }
+    say(global, &chosen.left_out);
     let posts = posts::fill(&workspace.loaded, &chosen.posts, &release, now)?;
     if args.dry_run {
         posts::show(calendar, &posts, now, args.format)?;
@@ -105,12 +104,17 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
 }
 
 /// There is nothing to do, which is no failure.
-fn nothing(args: &Args, global: &Global, why: &str) -> Result<Exit, Failure> {
+fn nothing(args: &Args, global: &Global, why: &[String]) -> Result<Exit, Failure> {
     if args.format == Format::Json {
         output::json(&DeliveryList { deliveries: Vec::new() })?;
     }
-    if !global.quiet {
-        output::stderr(&format!("{}\n", output::printable(why)));
-    }
+    say(global, why);
+    output::summarize_nothing("smm announce", why);
     Ok(Exit::Done)
+}
+
+fn say(global: &Global, lines: &[String]) {
+    for line in lines.iter().filter(|_| !global.quiet) {
+        output::stderr(&format!("{}\n", output::printable(line)));
+    }
 }

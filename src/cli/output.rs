@@ -156,6 +156,13 @@ pub(super) fn summarize<'a>(command: &str, deliveries: impl IntoIterator<Item = 
     }
 }
 
+/// Shows on the job's page why nothing was done.
+pub(super) fn summarize_nothing(command: &str, why: &[String]) {
+    if let Some(page) = Page::of_job() {
+        page.add(&ci::nothing(command, why));
+    }
+}
+
 /// Shows on the job's page what is wrong with a calendar.
 pub(super) fn summarize_check(diagnostics: &[crate::calendar::Diagnostic], posts: usize) {
     if let Some(page) = Page::of_job() {

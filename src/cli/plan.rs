@@ -133,15 +133,16 @@ mod tests {
 
     #[test]
     fn a_day_ends_at_its_end() {
-        let zone = Zone::parse("Europe/Berlin").unwrap();
-        let now = "2026-11-22T12:00:00Z".parse().unwrap();
+        let zone = Zone::parse("Europe/Berlin").expect("a zone");
+        let now = "2026-11-22T12:00:00Z".parse().expect("a time");
         for (text, expected) in [
             ("2026-12-31", "2026-12-31T22:59:59Z"),
             ("2026-12-31 18:00", "2026-12-31T17:00:00Z"),
             ("tomorrow", "2026-11-23T22:59:59Z"),
             ("in 2 weeks", "2026-12-06T12:00:00Z"),
         ] {
-            assert_eq!(until(text, &zone, now).unwrap(), expected.parse::<DateTime<Utc>>().unwrap(), "{text}");
+            let expected: DateTime<Utc> = expected.parse().expect("a time");
+            assert_eq!(until(text, &zone, now).expect("it is read"), expected, "{text}");
         }
         assert!(until("someday", &zone, now).is_err());
     }

@@ -376,7 +376,7 @@ mod tests {
     }
 
     fn calendar(posts: &[(&str, &str)]) -> Calendar {
-        let zone = Zone::parse("Europe/Berlin").unwrap();
+        let zone = Zone::parse("Europe/Berlin").expect("a zone");
         let fedi = AccountName::new("fedi");
         let posts = posts
             .iter()
@@ -403,7 +403,7 @@ mod tests {
 
     /// A plan after edits: one post out, one moved, one dropped, one late, one new, one series.
     fn plan(limit: Option<usize>) -> Plan {
-        let then: DateTime<Utc> = "2026-03-01T00:00:00Z".parse().unwrap();
+        let then: DateTime<Utc> = "2026-03-01T00:00:00Z".parse().expect("a time");
         let before = calendar(&[
             ("out", "2026-03-02T09:00:00"),
             ("moved", "2026-04-01T09:00:00"),
@@ -430,7 +430,7 @@ mod tests {
             ("forgotten", "2026-01-01T09:00:00"),
         ]);
         after.posts[5].late.then = LateThen::Skip;
-        let now = "2026-03-27T12:00:00Z".parse().unwrap();
+        let now = "2026-03-27T12:00:00Z".parse().expect("a time");
         let next = schedule(&after, &[], &Standings::of(&rows), &done.record, now);
         Plan::new(
             &after,
@@ -481,10 +481,10 @@ mod tests {
     #[test]
     fn for_programs() {
         let plan = plan(None);
-        let shown = serde_json::to_value(plan.json()).unwrap();
+        let shown = serde_json::to_value(plan.json()).expect("JSON");
         let lines: Vec<String> = shown["deliveries"]
             .as_array()
-            .unwrap()
+            .expect("a list")
             .iter()
             .map(|row| {
                 format!("{} {} {} {}", row["due"], row["occurrence"], row["state"], row["change"]).replace('"', "")
@@ -515,7 +515,7 @@ mod tests {
         assert!(shown.contains("the clocks jump over 02:30; costs $0.015"), "{shown}");
         assert!(shown.contains("1 later; what is to come costs $0.215; times"), "{shown}");
         assert!(plan.markdown().contains("| new | <code>costs &#36;0.20</code> |"), "{}", plan.markdown());
-        let json = serde_json::to_value(plan.json()).unwrap();
+        let json = serde_json::to_value(plan.json()).expect("JSON");
         assert_eq!((&json["price"], &json["deliveries"][4]["price"]), (&"0.215".into(), &"0.200".into()));
         assert_eq!(json["deliveries"][0].get("price"), None);
     }
@@ -523,7 +523,7 @@ mod tests {
     #[test]
     fn an_end_and_nothing_at_all() {
         let empty = calendar(&[]);
-        let now = "2026-03-27T12:00:00Z".parse().unwrap();
+        let now = "2026-03-27T12:00:00Z".parse().expect("a time");
         let record = CalendarRecord::default();
         let next = schedule(&empty, &[], &Standings::default(), &record, now);
         let scope = Scope { until: Some(now), per_series: 5, limit: None, burst: Burst::default() };

@@ -49,11 +49,12 @@ fn rule(code: &'static str, diagnostics: &[Diagnostic]) -> Value {
     let worst = of.map(|found| found.severity).min().unwrap_or(Severity::Warning);
     let known = codes::explain(code);
     let (summary, text) = known.map_or((code, code), |known| (known.summary, known.text));
+    let help = format!("{text}\n\n`smm explain {code}` says the same.");
     json!({
         "id": code,
         "shortDescription": { "text": summary },
         "fullDescription": { "text": text },
-        "help": { "text": format!("{text}\n\n`smm explain {code}` says the same."), "markdown": format!("{text}\n\n`smm explain {code}` says the same.") },
+        "help": { "text": help, "markdown": help },
         "defaultConfiguration": { "level": level(worst) },
     })
 }
@@ -155,12 +156,12 @@ mod tests {
         let run = &log["runs"][0];
         let rules: Vec<&str> = run["tool"]["driver"]["rules"]
             .as_array()
-            .unwrap()
+            .expect("a list")
             .iter()
-            .map(|rule| rule["id"].as_str().unwrap())
+            .map(|rule| rule["id"].as_str().expect("an id"))
             .collect();
         assert_eq!(rules, ["text-empty", "text-too-long"]);
-        let results = run["results"].as_array().unwrap();
+        let results = run["results"].as_array().expect("a list");
         assert_eq!(results[0]["ruleIndex"], 1);
         assert_eq!(results[0]["message"]["text"], "too \\[long\\](x)\\\\u{202e}\nshorten it");
         let place = &results[0]["locations"][0]["physicalLocation"];

@@ -635,6 +635,6 @@ mod tests {
         let known = Ledgered { rows: &rows, record: &record };
         let found = since(Some(side(&world)), side(&after), Some(known), &by_text, utc(NOW));
         assert_eq!(words(&told(&found)), [("late", "moved")]);
-        assert_eq!(found[0].was, Some("2026-11-20T09:00:00".parse().unwrap()));
+        assert_eq!(found[0].was, Some("2026-11-20T09:00:00".parse().expect("a time")));
     }
 }

@@ -26,10 +26,10 @@ impl Store for File {
 #[test]
 #[expect(clippy::print_stderr, reason = "shown when it fails: the last name is that of the case")]
 fn sqlite_passes_the_suite() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     for (name, case) in suite::all().iter().chain(suite::exclusive()) {
         eprintln!("{name}");
-        runtime.block_on(case(Box::new(File(tempfile::tempdir().unwrap()))));
+        runtime.block_on(case(Box::new(File(tempfile::tempdir().expect("a folder")))));
     }
 }
 
@@ -112,7 +112,7 @@ fn a_ledger_moves_to_git_and_back() {
     if !has_git() {
         return;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let file = File(tempfile::tempdir().unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let file = File(tempfile::tempdir().expect("a folder"));
     runtime.block_on(suite::moves_there_and_back(Box::new(file), Box::new(Repository::new())));
 }

@@ -1,10 +1,11 @@
 //! The files for CI: read by the linters of their services, and run here step by step against repositories and stand-ins.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
+use crate::servers::real;
 use crate::stand::{Kind, Stand};
 use crate::support::TestEnv;
 
@@ -24,10 +25,6 @@ pub fn installed() -> bool {
 fn on_path(program: &str) -> bool {
     std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()))
-}
-
-fn real() -> PathBuf {
-    std::env::var_os("SMM_REAL").map_or_else(|| root().join("target/real"), PathBuf::from)
 }
 
 fn root() -> &'static Path {

@@ -16,6 +16,7 @@ use chrono::{DateTime, Utc};
 use super::super::Failure;
 use super::event;
 use super::facts::Known;
+use crate::report::ci::Ci;
 
 /// Reads a variable; one that is empty is none.
 pub(super) type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
@@ -77,19 +78,12 @@ pub(super) fn is_ci(environment: &Environment<'_>) -> bool {
 impl Job {
     /// Reads what the job knows. `wants_tag`: the tag that was asked for; an event of another one says nothing of it.
     pub(super) fn read(environment: &Environment<'_>, wants_tag: Option<&str>) -> Result<Self, Failure> {
-        let is_set = |name: &str| environment(name).is_some_and(|value| value == "true");
-        let mut job = if is_set("FORGEJO_ACTIONS") {
-            actions(environment, &["FORGEJO", "GITHUB"])?
-        } else if is_set("GITEA_ACTIONS") {
-            actions(environment, &["GITEA", "GITHUB"])?
-        } else if is_set("GITHUB_ACTIONS") {
-            actions(environment, &["GITHUB"])?
-        } else if is_set("GITLAB_CI") {
-            gitlab(environment)
-        } else if environment("CI").is_some_and(|value| value == "woodpecker") {
-            woodpecker(environment)
-        } else {
-            Self::default()
+        let mut job = match Ci::of(environment) {
+            Ci::Forgejo => actions(environment, &["FORGEJO", "GITEA", "GITHUB"])?,
+            Ci::Github => actions(environment, &["GITHUB"])?,
+            Ci::Gitlab => gitlab(environment),
+            Ci::Woodpecker => woodpecker(environment),
+            Ci::None => Self::default(),
         };
         if wants_tag.is_some_and(|wanted| job.tag.as_ref().is_some_and(|tag| tag.value != wanted)) {
             // The job is of another release: only what holds for every one of them is left.

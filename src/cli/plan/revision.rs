@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use super::super::workspace;
 use crate::calendar::{Kind, Tree};
 use crate::cli::Failure;
+use crate::ledger::git::MISLEADING;
 
 /// A folder in a commit.
 #[derive(Debug)]
@@ -108,7 +109,7 @@ fn run(folder: &Path, args: &[&str]) -> Result<Output, Failure> {
     let mut command = Command::new("git");
     command.env_clear().envs(workspace::environment());
     // A hook's own repository is not meant, but the one that the calendar is in.
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+    for name in MISLEADING {
         command.env_remove(name);
     }
     command
@@ -182,12 +183,15 @@ mod tests {
         assert_eq!(tree.kind("2026"), Some(Kind::Folder));
         assert_eq!(tree.kind("2026/a.toml"), Some(Kind::File));
         assert_eq!(tree.kind("202"), None);
-        assert_eq!(tree.list("2026").unwrap(), [("a.toml".to_owned(), Kind::File), ("deep".to_owned(), Kind::Folder)]);
-        let names: Vec<String> = tree.list("").unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(
+            tree.list("2026").expect("listed"),
+            [("a.toml".to_owned(), Kind::File), ("deep".to_owned(), Kind::Folder)]
+        );
+        let names: Vec<String> = tree.list("").expect("listed").into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["2026", "2026-x.toml", "calendar.toml"]);
-        assert!(tree.list("none").unwrap().is_empty());
-        assert_eq!(tree.read("2026", 100).unwrap_err(), "it is a folder");
-        assert_eq!(tree.read("calendar.toml", 6).unwrap_err(), "it is too large");
+        assert!(tree.list("none").expect("listed").is_empty());
+        assert_eq!(tree.read("2026", 100).expect_err("refused"), "it is a folder");
+        assert_eq!(tree.read("calendar.toml", 6).expect_err("refused"), "it is too large");
     }
 
     #[test]

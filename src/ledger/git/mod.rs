@@ -41,8 +41,9 @@
 //! somebody was faster. Everything that waits is done in one push. An idle daemon asks about four times a minute.
 //!
 //! Nothing else of the repository is touched: no branch, no tag, no index, no file, no `FETCH_HEAD`, no reflog; objects are
-//! added that no ref leads to, and `git gc` takes them away. It works in a shallow clone, a worktree, with a detached HEAD.
-//! The server must take refs below `refs/smm/`, atomic pushes, and that those refs are moved and deleted.
+//! added that no ref leads to. `git gc` takes them away, and what is wanted of them is fetched again. It works in a shallow
+//! or partial clone, a worktree, with a detached HEAD, with objects named by SHA-1 or SHA-256. The server must take refs
+//! below `refs/smm/`, atomic pushes, and that those refs are moved and deleted.
 
 mod adopt;
 mod age;
@@ -81,6 +82,8 @@ use crate::model::{
     Standings, State,
 };
 use crate::time::{Clock, SystemClock};
+
+pub use self::program::MISLEADING;
 
 /// What was loaded is good enough for a read for so long.
 const FRESH: Duration = Duration::from_secs(2);

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use super::trouble::Trouble;
 
-/// What would lead a command to another repository, or mix its own words with what is read: what git itself takes out
-/// before it enters another repository (`git rev-parse --local-env-vars`), but the settings that somebody gives on
+/// Variables that would lead git to another repository, or mix other words with what is read of it: what git itself takes
+/// out before it enters another repository (`git rev-parse --local-env-vars`), but the settings that somebody gives on
 /// purpose (`GIT_CONFIG_COUNT`); and traces.
-const TAKEN_OUT: &[&str] = &[
+pub const MISLEADING: &[&str] = &[
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_AUTHOR_DATE",
     "GIT_AUTHOR_EMAIL",
@@ -173,7 +173,7 @@ impl Git {
         if let Some(environment) = &self.environment {
             command.env_clear().envs(environment.iter().map(|(name, value)| (name, value)));
         }
-        for name in TAKEN_OUT {
+        for name in MISLEADING {
             command.env_remove(name);
         }
         command

@@ -86,9 +86,12 @@ pub(super) fn fetch(git: &Git, place: &Place, refs: &[String], known: Option<&st
 
 /// Changes refs on the remote: all of them, if each is what it must be, or none.
 pub(super) fn push(git: &Git, place: &Place, changes: &[Change]) -> Result<Pushed, Trouble> {
-    let lease = |change: &Change| match Guard::Expected.holds() {
-        true => format!("--force-with-lease={}:{}", change.name, change.from.as_deref().unwrap_or_default()),
-        false => "--force".to_owned(),
+    let lease = |change: &Change| {
+        if Guard::Expected.holds() {
+            format!("--force-with-lease={}:{}", change.name, change.from.as_deref().unwrap_or_default())
+        } else {
+            "--force".to_owned()
+        }
     };
     let leases: Vec<String> = changes.iter().map(lease).collect();
     let specs: Vec<String> =

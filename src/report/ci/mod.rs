@@ -7,7 +7,7 @@ mod summary;
 use std::borrow::Cow;
 
 pub(crate) use command::{data, property};
-pub use summary::{ROOM, checked, delivered, fitted};
+pub use summary::{ROOM, checked, delivered, fitted, nothing};
 
 /// The service that a job runs on, as far as its habits differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -138,9 +138,9 @@ mod tests {
     #[test]
     fn json_stays_the_same_json() {
         let value = serde_json::json!({"text": "##[error]x ###[y] # ##"});
-        let text = serde_json::to_string(&value).unwrap();
+        let text = serde_json::to_string(&value).expect("JSON");
         let quiet = quiet_json(&text);
         assert!(!quiet.contains("##["), "{quiet}");
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&quiet).unwrap(), value);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&quiet).expect("JSON"), value);
     }
 }

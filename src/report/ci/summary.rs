@@ -23,18 +23,13 @@ pub fn delivered(command: &str, deliveries: &[DeliveryView<'_>]) -> String {
             None => counts.push((one.state, one.already, 1)),
         }
     }
-    let told =
-        counts.iter().map(
-            |(state, already, count)| {
-                if *already { format!("{count} published before") } else { format!("{count} {state}") }
-            },
-        );
-    let told: Vec<String> = told.collect();
-    let line = if told.is_empty() { "nothing was due".to_owned() } else { told.join(", ") };
-    let mut text = format!("### {command}\n\n{line}\n\n");
-    if deliveries.is_empty() {
-        return text;
+    if counts.is_empty() {
+        return format!("### {command}\n\nnothing was due\n\n");
     }
+    let word = |state: State, already: bool| if already { "published before".to_owned() } else { state.to_string() };
+    let told: Vec<String> =
+        counts.iter().map(|(state, already, count)| format!("{count} {}", word(*state, *already))).collect();
+    let mut text = format!("### {command}\n\n{}\n\n", told.join(", "));
     // What needs somebody comes first, however long the rest is.
     let (first, rest): (Vec<&DeliveryView<'_>>, Vec<&DeliveryView<'_>>) =
         deliveries.iter().partition(|one| one.state.needs_person());
@@ -55,6 +50,12 @@ pub fn delivered(command: &str, deliveries: &[DeliveryView<'_>]) -> String {
     }
     more(&mut text, deliveries.len());
     text
+}
+
+/// Why nothing was done.
+pub fn nothing(command: &str, why: &[String]) -> String {
+    let why: Vec<String> = why.iter().map(|why| code(why)).collect();
+    format!("### {command}\n\n{}\n\n", why.join("; "))
 }
 
 /// What is wrong with a calendar. `line` is the tally in words.
@@ -129,7 +130,7 @@ mod tests {
     };
 
     fn row(post: &str, state: State, url: &str, reason: &str) -> Delivery {
-        let due = "2026-12-01T08:00:00Z".parse().unwrap();
+        let due = "2026-12-01T08:00:00Z".parse().expect("a time");
         let mut row = Delivery::planned(
             CalendarName::new("acme"),
             PostId::new(post),
@@ -138,7 +139,7 @@ mod tests {
             "some-network",
             Origin::Calendar,
             due,
-            "2026-12-01T09:00:00".parse().unwrap(),
+            "2026-12-01T09:00:00".parse().expect("a time"),
             Late::default(),
         );
         row.state = state;
@@ -168,6 +169,11 @@ mod tests {
         | <code>release&#64;v1&#124;&#36;&#40;touch x&#41; &#58;&#58;error&#58;&#58;x</code> | <code>fedi</code> | ✅ published | <a href="https://fedi.example/%40acme/1">open</a> |
         "#);
         assert_eq!(delivered("smm publish", &[]), "### smm publish\n\nnothing was due\n\n");
+        let why = ["v1 @you | is a pre-release".to_owned(), "nothing is announced".to_owned()];
+        assert_eq!(
+            nothing("smm announce", &why),
+            "### smm announce\n\n<code>v1 &#64;you &#124; is a pre-release</code>; <code>nothing is announced</code>\n\n"
+        );
     }
 
     #[test]
