@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::support::TestEnv;
 
-/// Most bytes of a comment that the promise allows.
-const COMMENT: usize = 65_536;
+/// Most bytes of a comment: what GitHub takes, less a line that a bot may want to add.
+const COMMENT: usize = 65_000;
 
 /// A repository with a calendar for one feed and one stand-in account.
 struct Repository {
@@ -135,7 +135,7 @@ fn a_comment_fits_and_says_what_is_left_out() {
     let posts: String = (0..1500).map(|n| post(&format!("post-{n}"), "2999-01-01T10:00:00", &text)).collect();
     repository.change(&posts);
     let comment = repository.plan("markdown");
-    assert!(comment.len() < COMMENT, "{}", comment.len());
+    assert!(comment.len() <= COMMENT, "{}", comment.len());
     assert!(comment.len() > COMMENT / 2, "{}", comment.len());
     assert_eq!(comment.matches("<details>").count(), comment.matches("</details>").count());
     assert_eq!(comment.matches("<pre>").count(), comment.matches("</pre>").count());

@@ -8,14 +8,16 @@ fn posts(ledger: &GitLedger) -> usize {
     wait(ledger.deliveries(&Query::default())).expect("rows").len()
 }
 
-/// Puts these objects of the server into a clone, and nothing else of them.
-fn bring(origin: &Origin, clone: &Path, kind: &str, oids: &[&str]) {
-    let file = origin.folder().join("object");
+/// Puts these objects of the server into a clone, and nothing else of them. What is pushed a little at a time lies there
+/// in files of its own.
+fn bring(origin: &Origin, clone: &Path, oids: &[&str]) {
     for oid in oids {
-        let content = origin.git(&["cat-file", kind, oid]);
-        std::fs::write(&file, content).expect("written");
-        let file = file.to_str().expect("a path");
-        assert_eq!(git(clone, &["hash-object", "-t", kind, "-w", "--no-filters", "--", file]).trim(), *oid);
+        let file = format!("objects/{}/{}", &oid[..2], &oid[2..]);
+        let there = clone.join(".git").join(&file);
+        std::fs::create_dir_all(there.parent().expect("a parent")).expect("a folder");
+        if !there.exists() {
+            std::fs::copy(origin.path().join(&file), there).expect("copied");
+        }
     }
 }
 
@@ -29,22 +31,18 @@ fn what_a_killed_fetch_has_left_is_fetched_again() {
     let (here, there) = (Machine::new(&origin, "here", &[]), Machine::new(&origin, "there", &[]));
     publish(&here.open(), "release", "fedi");
     let all = origin.git(&["rev-list", "refs/smm/ledger/state"]);
-    bring(&origin, &there.clone, "commit", &all.lines().collect::<Vec<_>>());
+    bring(&origin, &there.clone, &all.lines().collect::<Vec<_>>());
     let running = there.open();
     assert_eq!(posts(&running), 1, "no trees were there");
-    // What has come is whole, but what came before it is not there: nothing was set back for all that.
+    // What has come is there with its trees and files, and what came before it is not: nothing was set back for all that.
     let newer = here.open();
     for post in ["second", "third"] {
         put(&newer, &row(post, "bsky"), "planned");
     }
-    let listed = origin.git(&["ls-tree", "-r", "-t", "refs/smm/ledger/state"]);
-    for entry in listed.lines() {
-        let words: Vec<&str> = entry.split([' ', '\t']).collect();
-        if words[1] == "blob" {
-            bring(&origin, &there.clone, "blob", &[words[2]]);
-        }
-    }
-    bring(&origin, &there.clone, "commit", &[origin.git(&["rev-parse", "refs/smm/ledger/state"]).trim()]);
+    bring(&origin, &there.clone, &[origin.git(&["rev-parse", "refs/smm/ledger/state"]).trim()]);
+    let listed = origin.git(&["rev-parse", "refs/smm/ledger/state^{tree}"])
+        + &origin.git(&["ls-tree", "-r", "-t", "--format=%(objectname)", "refs/smm/ledger/state"]);
+    bring(&origin, &there.clone, &listed.lines().collect::<Vec<_>>());
     for ledger in [&there.open(), &running] {
         assert_eq!(wait(ledger.age()), Ok(Age::Current));
         assert_eq!(posts(ledger), 3);
