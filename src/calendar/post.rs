@@ -299,7 +299,8 @@ impl Context<'_> {
             } else if !self.broken_accounts.contains(account.as_str()) {
                 let known = self.accounts.keys().map(AccountName::as_str);
                 let help = if self.accounts.is_empty() {
-                    Some("there is no account yet: declare it in `smm.toml`".to_owned())
+                    let none = if self.broken_accounts.is_empty() { "there is no account yet: " } else { "" };
+                    Some(format!("{none}declare it in `smm.toml`"))
                 } else if self.known.network(account.as_str()).is_some() {
                     let on = self.accounts.values().filter(|other| other.network == account.as_str());
                     suggest::help("", on.map(|account| account.name.as_str()))

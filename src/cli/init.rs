@@ -149,7 +149,7 @@ texts = [
 
 fn config_text(all: &[&dyn Network]) -> String {
     let mut text = "# The operator's file: accounts that need a credential, the ledger, alerts. No secret stands in it: each comes from the\n\
-        # environment or from systemd credentials. `smm networks` says what each network needs. What has `# #` before it is\n\
+        # environment or from systemd credentials. `smm networks NAME` says what a network needs. What has `# #` before it is\n\
         # optional.\n\n\
         # ledger = \"sqlite\"                   # or the path of a file\n"
         .to_owned();

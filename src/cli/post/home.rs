@@ -59,7 +59,7 @@ impl Home {
         let names = || {
             let names: Vec<&str> = known.iter().map(|account| account.name.as_str()).collect();
             if names.is_empty() {
-                "no accounts are set up: add one to smm.toml (`smm networks` says how)".to_owned()
+                "no accounts are set up: add one to smm.toml (`smm networks NAME` says how)".to_owned()
             } else {
                 format!("the accounts are {}", names.join(", "))
             }
