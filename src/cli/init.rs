@@ -197,11 +197,14 @@ pub(super) fn samples(network: &dyn Network) -> Vec<Sample> {
         };
         Sample {
             key: key.clone(),
-            value: match () {
-                () if is("boolean") => "true",
-                () if is("integer") => "1",
-                () if is("array") => "[\"…\"]",
-                () => "\"…\"",
+            value: if is("boolean") {
+                "true"
+            } else if is("integer") {
+                "1"
+            } else if is("array") {
+                "[\"…\"]"
+            } else {
+                "\"…\""
             },
             about: setting.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " "),
             needed: required.is_some_and(|keys| keys.iter().any(|one| one == key)),

@@ -121,7 +121,7 @@ mod tests {
             "list_id": "news.acme.example",
             "footer": "Acme <Ltd> & Co.\n1 Main Street",
         });
-        account.settings = settings.as_object().expect("a table").clone();
+        account.settings.clone_from(settings.as_object().expect("a table"));
         account
     }
 
