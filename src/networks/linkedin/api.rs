@@ -419,7 +419,8 @@ mod tests {
         assert_eq!(bench.identity.repeat, None);
         let started = Utc::now() - chrono::Duration::seconds(1);
         let frozen = request_of(&bench, "R&D [2.0] is *out* #tag #a_b @all", started);
-        assert_eq!(bench.api.reconcile(&frozen, started).await, Ok(Verdict::NotDone));
+        bench.api.publish(&request_of(&bench, "Something else", started)).await.expect("published");
+        assert_eq!(bench.api.reconcile(&frozen, started).await, Ok(Verdict::NotDone), "another post is not it");
         bench.lose_answer();
         assert!(matches!(bench.api.publish(&frozen).await, Err(Fault::Unknown(_))));
         let verdict = bench.api.reconcile(&frozen, started).await.expect("a verdict");
@@ -470,6 +471,31 @@ mod tests {
         assert_eq!((metrics.likes, metrics.views), (Some(3), Some(40)));
         let replies = bench.api.replies(&receipt).await.expect("comments");
         assert_eq!((replies.len(), replies[0].text.as_str()), (1, "Well done (all of you)"));
+    }
+
+    #[tokio::test]
+    async fn somebody_elses_token_is_refused() {
+        let bench = bench(true).await;
+        let mut account = bench.fake.account();
+        account.settings.insert("author".to_owned(), json!("urn:li:person:somebody"));
+        let fault = LinkedIn.connect(&account, bench.fake.outside()).whoami().await.expect_err("another's");
+        assert!(
+            matches!(&fault, Fault::Refused { refusal: Refusal::Credentials, message, .. } if message.contains("`author` is another")),
+            "{fault:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_token_that_has_ended_is_renewed() {
+        let bench = bench(false).await;
+        let frozen = request_of(&bench, "a", Utc::now());
+        assert!(bench.fake.end_session());
+        let fault = bench.api.publish(&frozen).await.expect_err("it had ended");
+        assert!(matches!(fault, Fault::Refused { refusal: Refusal::Busy, .. }), "{fault:?}");
+        assert_eq!(bench.fake.posts().await, []);
+        bench.api.publish(&frozen).await.expect("with the new one");
+        assert!(bench.fake.end_session());
+        bench.api.whoami().await.expect("renewed on the way");
     }
 
     #[tokio::test]
