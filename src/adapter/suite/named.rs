@@ -30,7 +30,9 @@ fn fields(path: &str, value: &Value, found: &mut BTreeSet<String>) {
             }
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            items.iter().for_each(|item| fields(path, item, found));
+            for item in items {
+                fields(path, item, found);
+            }
         }
         _ => {
             found.insert(path.to_owned());
