@@ -1,5 +1,6 @@
 //! Pictures made in code, for tests: small, and with whatever has to be in them.
 
+use std::fmt::Write as _;
 use std::io::Cursor;
 
 use image::codecs::gif::{GifEncoder, Repeat};
@@ -105,11 +106,11 @@ pub fn pdf() -> Vec<u8> {
     let mut pdf = "%PDF-1.4\n".to_owned();
     let mut table = "xref\n0 4\n0000000000 65535 f \n".to_owned();
     for object in objects {
-        table += &format!("{:010} 00000 n \n", pdf.len());
+        let _ = writeln!(table, "{:010} 00000 n ", pdf.len());
         pdf += object;
     }
     let at = pdf.len();
-    pdf += &format!("{table}trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n{at}\n%%EOF\n");
+    let _ = writeln!(pdf, "{table}trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n{at}\n%%EOF");
     pdf.into_bytes()
 }
 

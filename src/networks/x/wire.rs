@@ -55,6 +55,7 @@ pub(super) struct Deleted {
 
 /// A post.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "they are the API's own")]
 pub(super) struct Post {
     pub(super) id: Id,
     #[serde(default)]
