@@ -22,6 +22,7 @@ const LAYERS: &[&[&str]] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["ledger/sqlite/"]),
     ("reqwest", &["adapter/http/"]),
+    ("futures_util", &["adapter/http/"]),
     ("tokio_tungstenite", &["adapter/socket.rs"]),
     ("k256", &["networks/nostr/key.rs"]),
     ("bech32", &["networks/nostr/name.rs"]),

@@ -56,8 +56,8 @@ impl Body {
         }
     }
 
-    /// Puts it into a call. Files that are not read yet go into `flow`.
-    pub(super) fn put(self, call: reqwest::RequestBuilder, flow: &mut Flow) -> Result<reqwest::RequestBuilder, Fault> {
+    /// Puts it into a call. `flow` tells what goes wrong with files that are read meanwhile.
+    pub(super) fn put(self, call: reqwest::RequestBuilder, flow: &Flow) -> Result<reqwest::RequestBuilder, Fault> {
         Ok(match self {
             Self::Empty => call,
             Self::Json(value) => call.json(&value),
@@ -67,7 +67,7 @@ impl Body {
                 match bytes {
                     Content::Held(bytes) => call.body(bytes),
                     // Without it the bytes would go in HTTP's own chunks, which many servers refuse.
-                    Content::Unread(file) => call.header("content-length", file.length()).body(flow.take(file)?),
+                    Content::Unread(file) => call.header("content-length", file.length()).body(flow.body(file)),
                 }
             }
             Self::Multipart(fields) => {
@@ -89,7 +89,7 @@ impl Field {
         }
     }
 
-    fn put(self, form: reqwest::multipart::Form, flow: &mut Flow) -> Result<reqwest::multipart::Form, Fault> {
+    fn put(self, form: reqwest::multipart::Form, flow: &Flow) -> Result<reqwest::multipart::Form, Fault> {
         use reqwest::multipart::Part;
 
         match self {
@@ -99,7 +99,7 @@ impl Field {
                     Content::Held(bytes) => Part::bytes(bytes),
                     Content::Unread(file) => {
                         let length = file.length();
-                        Part::stream_with_length(flow.take(file)?, length)
+                        Part::stream_with_length(flow.body(file), length)
                     }
                 };
                 let part = part.file_name(file_name).mime_str(&mime);

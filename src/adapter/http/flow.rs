@@ -1,68 +1,49 @@
 //! Files that are read while a call sends them.
 //!
-//! `reqwest` takes a file as a body and reads it as fast as the connection takes it; a pipe is a file. So at no time is more
-//! in memory than a piece that waits at one end and what the connection has taken at the other.
+//! The connection asks for the next piece when it has room for it, so no more is in memory than what it has taken and not yet
+//! sent.
 
-use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::stream;
 
 use super::super::{Fault, Unread};
 
 /// What is read at once, in bytes.
 const PIECE: u64 = 256 * 1024;
 
-/// The files of a call, in the order in which it sends them.
-#[derive(Default)]
+/// What went wrong with the files of a call, if anything did. All clones are one.
+#[derive(Clone, Default)]
 pub(super) struct Flow {
-    files: Vec<(Unread, PipeWriter)>,
+    fault: Arc<Mutex<Option<Fault>>>,
 }
 
 impl Flow {
-    /// The body that [`Flow::run`] feeds with a file.
-    pub(super) fn take(&mut self, file: Unread) -> Result<reqwest::Body, Fault> {
-        let (reader, writer) =
-            std::io::pipe().map_err(|error| Fault::NotSent(format!("a file cannot be sent: {error}")))?;
-        self.files.push((file, writer));
-        Ok(tokio::fs::File::from_std(end(reader)).into())
-    }
-
-    /// Feeds one file after the other, and ends only with what is wrong with one of them: that the call has ended is for the
-    /// call to say.
-    pub(super) async fn run(self) -> Fault {
-        for (file, writer) in self.files {
-            if let Err(fault) = feed(&file, writer).await {
-                return fault;
+    /// A body that is read when it is sent, from the first byte. When that goes wrong the connection is given up.
+    pub(super) fn body(&self, file: Unread) -> reqwest::Body {
+        let flow = self.clone();
+        reqwest::Body::wrap_stream(stream::try_unfold((file, 0), move |(file, sent)| {
+            let flow = flow.clone();
+            async move {
+                if sent == file.length() {
+                    return Ok(None);
+                }
+                let piece = file.piece(sent, PIECE).await.inspect_err(|fault| flow.note(fault))?;
+                let sent = sent + piece.len() as u64;
+                file.arrived(sent);
+                Ok::<_, Fault>(Some((piece, (file, sent))))
             }
-        }
-        std::future::pending().await
+        }))
     }
-}
 
-async fn feed(file: &Unread, mut writer: PipeWriter) -> Result<(), Fault> {
-    let mut sent = 0;
-    while sent < file.length() {
-        let piece = file.piece(sent, PIECE).await?;
-        sent += piece.len() as u64;
-        // It waits until the connection has taken what is before it.
-        let writing = tokio::task::spawn_blocking(move || writer.write_all(&piece).map(|()| writer));
-        let Ok(Ok(back)) = writing.await else {
-            // Nobody reads any more: the call has ended.
-            return std::future::pending().await;
-        };
-        writer = back;
-        file.arrived(sent);
+    fn note(&self, fault: &Fault) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault.clone());
     }
-    Ok(())
-}
 
-#[cfg(unix)]
-fn end(reader: PipeReader) -> File {
-    std::os::fd::OwnedFd::from(reader).into()
-}
-
-#[cfg(windows)]
-fn end(reader: PipeReader) -> File {
-    std::os::windows::io::OwnedHandle::from(reader).into()
+    /// Why a file was not sent to its end, when the call is over: that the call has ended is for the call to say.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 #[cfg(test)]

@@ -181,18 +181,15 @@ impl Http {
         if request.timeout.is_some() || !more.is_zero() {
             builder = builder.timeout(request.timeout.unwrap_or(self.inner.settings.timeout) + more);
         }
-        let mut flow = Flow::default();
-        builder = request.body.put(builder, &mut flow)?;
+        let flow = Flow::default();
+        builder = request.body.put(builder, &flow)?;
         let mut hidden = request.hidden;
         hidden.extend(request.secret_headers.into_iter().map(|(_, value)| value));
         hidden.extend(request.bearer);
         hidden.extend(request.basic.map(|(_, password)| password));
-        tokio::select! {
-            biased;
-            // What was sent is no whole request then, whatever arrived of it: nothing was done (RFC 9112, section 8).
-            fault = flow.run() => Err(fault),
-            answer = self.exchange(builder, hidden, purpose) => answer,
-        }
+        let answer = self.exchange(builder, hidden, purpose).await;
+        // What was sent is no whole request then, whatever arrived of it: nothing was done (RFC 9112, section 8).
+        flow.fault().map_or(answer, Err)
     }
 
     async fn exchange(
