@@ -44,8 +44,11 @@ async fn a_first_comment_is_published_once() {
     let mut stranger = bench.fake.world().held().posts[0].clone();
     (stranger.id, stranger.username, stranger.text) = ("7".to_owned(), "bob".to_owned(), Some("First!".to_owned()));
     stranger.parent = Some(progress.receipts[0].id.clone());
-    bench.fake.world().held().posts.push(stranger);
-    assert_eq!(bench.api.reconcile(&comment, started).await, Ok(Verdict::NotDone), "it is not the account's");
+    // And the account itself said it long before.
+    let mut old = stranger.clone();
+    (old.id, old.username, old.at) = ("8".to_owned(), "acme".to_owned(), stranger.at - chrono::TimeDelta::hours(1));
+    bench.fake.world().held().posts.extend([stranger, old]);
+    assert_eq!(bench.api.reconcile(&comment, started).await, Ok(Verdict::NotDone), "neither is this attempt's");
     let lost = Act::AnswerAfter { status: 502, headers: Vec::new(), body: "<html>Bad gateway".to_owned() };
     let path = bench.path(&format!("{}/comments", progress.receipts[0].id));
     bench.rule(Rule::new(lost).on("POST", &path));
@@ -53,10 +56,10 @@ async fn a_first_comment_is_published_once() {
     assert!(matches!(fault, Fault::Unknown(_)), "{fault:?}");
     let Ok(Verdict::Done(receipt)) = bench.api.reconcile(&comment, started).await else { panic!("it is out") };
     let posts = bench.fake.posts().await;
-    assert_eq!((posts.len(), &posts[2].id, posts[2].text.as_str()), (3, &receipt.id, "First!"));
-    assert_eq!(posts[2].parent.as_ref(), Some(&posts[0].id));
+    assert_eq!((posts.len(), &posts[3].id, posts[3].text.as_str()), (4, &receipt.id, "First!"));
+    assert_eq!(posts[3].parent.as_ref(), Some(&posts[0].id));
     let replies = bench.api.replies(&progress.receipts[0]).await.expect("comments");
-    assert_eq!((replies.len(), replies[1].text.as_str()), (2, "First!"));
+    assert_eq!((replies.len(), replies[0].id.as_str()), (3, "8"), "the oldest first");
     assert_eq!(bench.api.replies(&receipt).await, Ok(vec![]));
     assert_eq!(bench.api.delete(&receipt).await, Ok(()));
 }
