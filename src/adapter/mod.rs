@@ -29,6 +29,7 @@ mod price;
 mod profile;
 mod programs;
 mod redact;
+mod session;
 mod sign_in;
 #[cfg(feature = "testing")]
 pub mod suite;
@@ -46,7 +47,8 @@ pub use profile::{
     SecretField, TextLimit, TextRules, VideoRule, WarningSupport,
 };
 pub use programs::{ProgramCall, ProgramEnd, Programs};
-pub use sign_in::{AuthServer, ClientId, Endpoints, LongLived, OAuth, Paste, Redirect, Scope, SignIn};
+pub use session::{Login, Session, Sessions};
+pub use sign_in::{AuthServer, ClientId, Endpoints, LongLived, OAuth, Password, Paste, Redirect, Scope, SignIn};
 
 use std::time::Duration;
 
@@ -92,6 +94,11 @@ pub trait Network: Send + Sync + 'static {
     /// ([`Outside::host`]). Refused by checking where there is none and a post has media.
     fn needs_media_host(&self) -> bool {
         false
+    }
+
+    /// How it opens sessions for a user's name and a password; `None`: it does not. Goes with [`SignIn::Password`].
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        None
     }
 
     /// The schemes that the address of an account's server may have, the usual one first, and whether such an address is

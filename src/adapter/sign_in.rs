@@ -8,6 +8,8 @@ const SERVER: &str = "{server}";
 pub enum SignIn {
     /// A secret that a person makes on the network's pages and pastes: an app password, a token, a webhook's address.
     Paste(&'static Paste),
+    /// A user's name and password, given once for a session of our own ([`super::Network::sessions`]).
+    Password(&'static Password),
     /// OAuth 2: a person agrees in a browser.
     OAuth(&'static OAuth),
 }
@@ -17,6 +19,7 @@ impl SignIn {
     pub fn what(self) -> &'static str {
         match self {
             Self::Paste(paste) => paste.what,
+            Self::Password(_) => "a user's name and password",
             Self::OAuth(_) => "OAuth in a browser",
         }
     }
@@ -33,7 +36,16 @@ impl SignIn {
     pub fn field(self) -> &'static str {
         match self {
             Self::Paste(paste) => paste.field,
+            Self::Password(password) => password.field,
             Self::OAuth(oauth) => oauth.field,
+        }
+    }
+
+    /// Whether a grant comes of it, which is kept as one, renewed and given back; else it is the secret itself.
+    pub fn grants(self) -> bool {
+        match self {
+            Self::Paste(_) => false,
+            Self::Password(_) | Self::OAuth(_) => true,
         }
     }
 
@@ -41,6 +53,7 @@ impl SignIn {
     pub fn steps(self, server: Option<&str>) -> Vec<String> {
         let steps = match self {
             Self::Paste(paste) => paste.steps,
+            Self::Password(password) => password.steps,
             Self::OAuth(oauth) => oauth.steps,
         };
         steps.iter().map(|step| step.replace(SERVER, server.unwrap_or("your server"))).collect()
@@ -71,6 +84,15 @@ impl Paste {
             (page, None) => (!page.contains(SERVER)).then(|| page.to_owned()),
         }
     }
+}
+
+/// A user's name and a password. The password is used once, and kept nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Password {
+    /// The secret field that the session's token stands for, as in [`super::Profile::secrets`].
+    pub field: &'static str,
+    /// What to do before the first sign-in, step by step; `{server}` stands for the account's server; empty: nothing.
+    pub steps: &'static [&'static str],
 }
 
 /// OAuth 2 (RFC 6749), always with PKCE (RFC 7636, S256), as a native app (RFC 8252).

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::output::{self, Stream, Style};
 use super::workspace::{self, CalendarArg, Settings, Workspace};
 use super::{Exit, Failure, Format, Global, delivering};
-use crate::adapter::{Fault, Network, SignIn};
+use crate::adapter::{Fault, Network};
 use crate::calendar::{Calendar, Loaded};
 use crate::engine::{COMMAND_CALENDAR, Connector as _, Folders, Networks, compare};
 use crate::ledger::{AccountRecord, Ledger, OpenMode, Query};
@@ -283,13 +283,13 @@ async fn secrets_of(
                 secrets.push(secret(&chain, &owner, field.name).await);
             }
             // What a person has pasted comes first: a grant is not used then.
-            let oauth = network.profile().sign_in.iter().find(|way| matches!(way, SignIn::OAuth(_)));
-            let pasted = oauth.is_some_and(|way| {
+            let granting = network.profile().sign_in.iter().find(|way| way.grants());
+            let pasted = granting.is_some_and(|way| {
                 secrets.iter().any(|secret: &SecretView| secret.field == way.field() && secret.source.is_some())
             });
             let grant = if pasted { Ok(None) } else { GrantInfo::read(&chain, &owner).await };
             if matches!(grant, Ok(Some(_))) {
-                // What a sign-in by OAuth gave stands for them.
+                // A grant stands for them.
                 secrets.retain(|secret| secret.source.is_some());
                 secrets.push(secret(&chain, &owner, FIELD).await);
             }

@@ -28,7 +28,8 @@ use told::{IdentityView, MissingView, SignedIn};
 
 /// Sign in to an account, and keep what it takes to publish as it
 ///
-/// Says what to make where, asks for it without showing it (or reads it from stdin), looks who it is, and keeps it in the
+/// Says what to make where, asks for it without showing it (or reads it from stdin; of a user's name and password one line
+/// each), looks who it is, and keeps it in the
 /// keyring or in the vault. Nothing is kept that was refused, that belongs to somebody else than the account published as
 /// so far, or that may do too little. What was held for want of credentials goes on.
 #[derive(Debug, clap::Args)]
@@ -60,6 +61,8 @@ enum With {
     OAuth,
     /// Type a short code on any device
     Device,
+    /// Give a user's name and password, which is used once and not kept
+    Password,
     /// Paste a secret that is made on the network's pages: an app password, a token
     Paste,
 }
@@ -92,6 +95,10 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    fn keeper(&self) -> Keeper {
+        Keeper::new(self.tools.clone(), self.account)
+    }
+
     /// The variable that a field of the account may stand in.
     fn variable(&self, field: &str) -> String {
         let given = Chain::new(|_| None, None);
@@ -164,6 +171,7 @@ fn no_such_way(profile: &Profile) -> Failure {
         .iter()
         .map(|way| match way {
             SignIn::Paste(paste) => format!("`--with paste` ({})", paste.what),
+            SignIn::Password(_) => "`--with password`".to_owned(),
             SignIn::OAuth(_) => "`--with oauth`".to_owned(),
         })
         .collect();
@@ -200,7 +208,7 @@ async fn keep(desk: &Desk<'_>, ledger: &dyn Ledger, gained: &Gained, seen: &Seen
             }
             kept
         }
-        Gained::Grant { grant, .. } => Keeper::new(desk.tools.clone(), desk.account).keep(grant, into).await,
+        Gained::Grant { grant, .. } => desk.keeper().keep(grant, into).await,
     };
     kept.map_err(|why| nowhere(desk, gained, seen, &why))
 }
@@ -282,7 +290,7 @@ async fn forget_others(desk: &Desk<'_>, gained: &Gained) -> String {
             _ => None,
         };
         let forgotten = match field {
-            oauth::FIELD => Keeper::new(desk.tools.clone(), desk.account).forget().await,
+            oauth::FIELD => desk.keeper().forget().await,
             field => secrets.remove(&owner, field).await,
         };
         match forgotten {
@@ -291,7 +299,7 @@ async fn forget_others(desk: &Desk<'_>, gained: &Gained) -> String {
                 let _ =
                     writeln!(text, "the {field} of an earlier sign-in was forgotten in the {}", had.join(" and the "));
                 if let Some(old) = old
-                    && let Err(fault) = oauth::revoke(&desk.tools.http, &old, desk.tools.clock.now()).await
+                    && let Err(fault) = desk.keeper().give_back(&old).await
                 {
                     let _ = writeln!(text, "it could not be given back, and may still be valid: {fault}");
                 }

@@ -15,8 +15,8 @@ use crate::secrets::Owner;
 
 /// Give back what an account was signed in to with, and forget it
 ///
-/// What was agreed to in a browser is given back to the network, so that it is no longer valid. What was pasted is only
-/// forgotten here, and it is said where to end it.
+/// What was agreed to in a browser, or opened with a password, is given back to the network, so that it is no longer valid.
+/// What was pasted is only forgotten here, and it is said where to end it.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let ledger = settings.ledger(OpenMode::ReadOnly)?;
     workspace::block_on(async {
         let keeper = Keeper::new(tools.clone(), &account);
-        let revoked = if args.no_revoke { None } else { give_back(&keeper, &tools, &account).await? };
+        let revoked = if args.no_revoke { None } else { give_back(&keeper, &account).await? };
         let removed = forget(&keeper, &tools, &account, profile).await?;
         let left = login::shadows(&tools.secrets, &account, profile).await;
         let planned = to_come(&*ledger, &account.name).await?;
@@ -76,14 +76,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
 
 /// Gives the grant back. `None`: there is none. What cannot be asked now is an error, and nothing was forgotten: without the
 /// grant nobody could ask later.
-async fn give_back(keeper: &Keeper, tools: &Tools, account: &Account) -> Result<Option<bool>, Failure> {
+async fn give_back(keeper: &Keeper, account: &Account) -> Result<Option<bool>, Failure> {
     let name = &account.name;
     let failed = |why: &dyn std::fmt::Display| {
         Failure::new(format!("`{name}` could not be signed out of, and nothing was forgotten: {why}"))
             .hint(format!("try again, or only forget it here: `smm logout {name} --no-revoke`"))
     };
     let Some(grant) = keeper.grant().await.map_err(|why| failed(&why))? else { return Ok(None) };
-    match oauth::revoke(&tools.http, &grant, tools.clock.now()).await {
+    match keeper.give_back(&grant).await {
         Ok(revoked) => Ok(Some(revoked)),
         // A "no" of its own: it does not know the token any more, or gives none back to this client.
         Err(fault @ Fault::Refused { retry_at: None, .. }) if !is_passing(&fault) => Ok(Some(false)),
@@ -137,7 +137,7 @@ async fn to_come(ledger: &dyn Ledger, account: &AccountName) -> Result<usize, Fa
 fn undo(profile: &Profile) -> Vec<&'static str> {
     let pasted = profile.sign_in.iter().filter_map(|way| match way {
         SignIn::Paste(paste) => Some(paste.undo),
-        SignIn::OAuth(_) => None,
+        SignIn::Password(_) | SignIn::OAuth(_) => None,
     });
     pasted.collect()
 }
@@ -151,7 +151,7 @@ impl SignedOut<'_> {
             (revoked, removed) => {
                 let mut said = Vec::new();
                 if revoked == Some(true) {
-                    said.push("what was agreed to was given back, and is no longer valid".to_owned());
+                    said.push("the sign-in was given back, and is no longer valid".to_owned());
                 }
                 if !removed.is_empty() {
                     said.push(format!("it is forgotten in the {}", removed.join(" and the ")));

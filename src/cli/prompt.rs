@@ -8,7 +8,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 use tokio::sync::oneshot;
 
-use super::Failure;
+use super::{Failure, output};
+use crate::adapter::Login;
 
 /// What is longer is no secret.
 const LARGEST: u64 = 64 * 1024;
@@ -72,6 +73,40 @@ fn nothing() -> Failure {
     } else {
         "stdin is no terminal and has nothing in it: `smm login ACCOUNT --with paste < FILE`"
     })
+}
+
+/// A user's name, shown as it is typed, and a password, which is not; without a terminal, the two lines of stdin.
+pub(super) async fn login() -> Result<Login, Failure> {
+    let (user, password) = if is_attended() {
+        output::stderr("User: ");
+        let user = on_a_thread(|| {
+            let mut line = String::new();
+            io::stdin().read_line(&mut line).map(|_| line)
+        });
+        let user = user.await?;
+        let password = if user.trim().is_empty() {
+            String::new()
+        } else {
+            on_a_thread(|| rpassword::prompt_password("Password (it is not shown): ")).await?
+        };
+        (user, password)
+    } else {
+        let text = on_a_thread(read_stdin).await?;
+        let (user, rest) = text.split_once('\n').unwrap_or((text.as_str(), ""));
+        (user.to_owned(), rest.to_owned())
+    };
+    let (user, password) = (user.trim(), password.trim_end_matches(['\r', '\n']));
+    if user.is_empty() || password.is_empty() || password.contains('\n') {
+        let hint = if is_attended() {
+            "run it again, and type both when they are asked for"
+        } else {
+            "stdin has two lines: `smm login ACCOUNT --with password < FILE`; for a secret that is pasted: `--with paste`"
+        };
+        return Err(
+            Failure::new("a user's name and a password are wanted, one line each; nothing was stored").hint(hint)
+        );
+    }
+    Ok(Login { user: user.to_owned(), password: SecretString::from(password) })
 }
 
 /// Waits for something, or until Ctrl-C.

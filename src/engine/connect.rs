@@ -14,7 +14,7 @@ use super::programs::Publishers;
 use super::watched::{self, Watch, Watched};
 use crate::adapter::http::{Http, HttpSettings};
 use crate::adapter::mail::Mailer;
-use crate::adapter::{Api, Files, MediaHost, Outside, Plan, Programs, RepeatSafety, SignIn};
+use crate::adapter::{Api, Files, MediaHost, Outside, Plan, Programs, RepeatSafety};
 use crate::calendar::{Calendar, MediaHostSettings};
 use crate::compose::{Instance, compose};
 use crate::model::{Account, Post, Severity};
@@ -165,7 +165,7 @@ impl Connector for Networks {
 
     async fn grant(&self, account: &Account) -> Result<Option<GrantInfo>, String> {
         let ways = networks::find(&account.network).map_or(&[][..], |network| network.profile().sign_in);
-        let Some(field) = ways.iter().find(|way| matches!(way, SignIn::OAuth(_))).map(|way| way.field()) else {
+        let Some(field) = ways.iter().find(|way| way.grants()).map(|way| way.field()) else {
             return Ok(None);
         };
         // What a person has pasted comes first: the grant is not used then, and no keyring is asked for it.

@@ -12,7 +12,7 @@ use crate::adapter::http::{Http, Request};
 use crate::adapter::{Fault, Refusal};
 
 /// What we call ourselves.
-const NAME: &str = "smm";
+pub(super) const NAME: &str = "smm";
 
 /// A client of an authorization server. Shows no secret when debugged.
 #[derive(Clone)]

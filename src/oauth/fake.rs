@@ -144,6 +144,7 @@ impl Server {
             token_url: format!("{}/oauth/token", self.url),
             revoke_url: Some(format!("{}/oauth/revoke", self.url)),
             exchanged_by: None,
+            session: None,
             issuer: None,
             obtained: now,
             begun: None,

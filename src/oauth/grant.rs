@@ -1,4 +1,4 @@
-//! What a sign-in by OAuth gave, and is kept: one secret of the field [`FIELD`].
+//! What a sign-in gave, and is kept: one secret of the field [`FIELD`].
 
 use std::fmt;
 
@@ -41,6 +41,9 @@ pub struct Grant {
     /// The access token is exchanged for a newer one itself, at [`Grant::token_url`] with this `grant_type`; it is its own
     /// [`Grant::refresh`] then. `None`: it is renewed with a refresh token.
     pub exchanged_by: Option<String>,
+    /// The session that a password has opened, by the network's name of it: the network itself renews and closes it, at
+    /// [`Grant::token_url`]. `None`: it came by OAuth.
+    pub session: Option<String>,
     /// What the authorization server calls itself (RFC 8414).
     pub issuer: Option<String>,
     /// When the access token was handed out.
@@ -117,6 +120,8 @@ struct Written {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     exchanged_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<String>,
     obtained: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,6 +164,7 @@ impl Grant {
             token_url: written.token_url,
             revoke_url: written.revoke_url,
             exchanged_by: written.exchanged_by,
+            session: written.session,
             issuer: written.issuer,
             obtained: written.obtained,
             begun: written.begun,
@@ -183,6 +189,7 @@ impl Grant {
             token_url: self.token_url.clone(),
             revoke_url: self.revoke_url.clone(),
             exchanged_by: self.exchanged_by.clone(),
+            session: self.session.clone(),
             issuer: self.issuer.clone(),
             obtained: self.obtained,
             begun: self.begun,

@@ -19,10 +19,12 @@ use tokio::sync::Mutex as TurnOfTasks;
 
 use super::form::Form;
 use super::grant::{Begun, FIELD, Grant, GrantInfo, Kept};
+use super::revoke::revoke;
+use super::session;
 use super::token::{NoTokens, Tokens, ask, exchange, same};
 use super::turn::{self, NoTurn, Turn};
 use crate::adapter::http::Http;
-use crate::adapter::{Fault, OAuth, Refusal, Secrets, SignIn};
+use crate::adapter::{Fault, Network, Refusal, Secrets};
 use crate::model::Account;
 use crate::networks;
 use crate::secrets::{Chain, Owner};
@@ -65,7 +67,7 @@ pub struct Keeper {
 struct Inner {
     tools: Tools,
     owner: Owner,
-    oauth: Option<&'static OAuth>,
+    network: Option<&'static dyn Network>,
     /// One task at a time; the lock file does the same for processes.
     tasks: TurnOfTasks<()>,
     /// A grant that could not be kept, and the turn with it.
@@ -90,14 +92,9 @@ enum Use {
 impl Keeper {
     /// Of an account. Reads nothing yet.
     pub fn new(tools: Tools, account: &Account) -> Self {
-        let ways = networks::find(&account.network).map_or(&[][..], |network| network.profile().sign_in);
-        let oauth = ways.iter().find_map(|way| match way {
-            SignIn::OAuth(oauth) => Some(*oauth),
-            SignIn::Paste(_) => None,
-        });
-        let owner = Owner::account(account);
+        let (owner, network) = (Owner::account(account), networks::find(&account.network));
         let (tasks, unsaved) = (TurnOfTasks::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { tools, owner, oauth, tasks, unsaved }) }
+        Self { inner: Arc::new(Inner { tools, owner, network, tasks, unsaved }) }
     }
 
     /// What is kept; `None`: no grant. Asks no server.
@@ -129,6 +126,15 @@ impl Keeper {
         Ok(had)
     }
 
+    /// Gives a grant back, so that its tokens are no longer valid, whether it is kept or not. `false`: the server has no
+    /// place for it. It is not forgotten here; that is [`Keeper::forget`].
+    pub async fn give_back(&self, grant: &Grant) -> Result<bool, Fault> {
+        let Tools { http, clock, .. } = &self.inner.tools;
+        let Some(session) = grant.as_session() else { return revoke(http, grant, clock.now()).await };
+        let Some(sessions) = self.inner.network.and_then(Network::sessions) else { return Ok(false) };
+        sessions.close(http, &session, clock.now()).await.map(|()| true)
+    }
+
     /// The access token of the grant; `refused` is one that the server takes no longer.
     async fn access(&self, refused: Option<&SecretString>) -> Result<Option<SecretString>, Fault> {
         let Some(kept) = self.inner.kept().await.map_err(unreadable)? else { return Ok(None) };
@@ -151,7 +157,7 @@ impl Secrets for Keeper {
         if let Ok(Some(pasted)) = pasted {
             return Ok(pasted);
         }
-        if self.inner.is_oauth(field)
+        if self.inner.is_granted(field)
             && let Some(access) = self.access(None).await?
         {
             return Ok(access);
@@ -171,13 +177,15 @@ impl Secrets for Keeper {
             Ok(None) | Err(_) => {}
         }
         let over = || Fault::refused(Refusal::Credentials, format!("the {field} is not there any more"));
-        if self.inner.is_oauth(field) { self.access(Some(refused)).await?.ok_or_else(over) } else { Err(over()) }
+        if self.inner.is_granted(field) { self.access(Some(refused)).await?.ok_or_else(over) } else { Err(over()) }
     }
 }
 
 impl Inner {
-    fn is_oauth(&self, field: &str) -> bool {
-        self.oauth.is_some_and(|oauth| oauth.field == field)
+    /// A grant's access token may stand for this field.
+    fn is_granted(&self, field: &str) -> bool {
+        let ways = self.network.map_or(&[][..], |network| network.profile().sign_in);
+        ways.iter().any(|way| way.grants() && way.field() == field)
     }
 
     fn unsaved(&self) -> MutexGuard<'_, Option<Unsaved>> {
@@ -227,7 +235,8 @@ impl Inner {
             (Some(_), None) if lasts(margin(grant)) => Use::Take,
             (Some(_), None) => Use::Renew,
             _ if lasts(TimeDelta::zero()) => Use::Take,
-            (Some(_), Some(begun)) if begun.tries < TRIES => Use::Renew,
+            // A session loses nothing by an answer.
+            (Some(_), Some(begun)) if begun.tries < TRIES || grant.session.is_some() => Use::Renew,
             (Some(_), Some(_)) => Use::Over(format!(
                 "the answers to {TRIES} renewals of the sign-in of account `{name}` were lost; {again}"
             )),
@@ -332,7 +341,9 @@ impl Inner {
         // What may be exchanged again loses nothing by an answer: the mark only says when to try again.
         let before = if kept.grant.exchanged_by.is_some() { kept.grant.begun } else { before };
         let (http, url) = (&self.tools.http, &kept.grant.token_url);
-        let asked = if let Some(grant_type) = &kept.grant.exchanged_by {
+        let asked = if let Some(session) = kept.grant.as_session() {
+            session::renew(self.network.and_then(Network::sessions), http, &session, now).await
+        } else if let Some(grant_type) = &kept.grant.exchanged_by {
             exchange(http, (url, grant_type), &access, None, now).await
         } else {
             let form = Form::new().field("grant_type", "refresh_token").secret("refresh_token", &refresh);

@@ -10,7 +10,7 @@ use crate::adapter::http::{Answer, Http};
 
 /// Gives a grant back, so that its tokens are no longer valid. `false`: the server has no place for it. It is not forgotten
 /// here; that is [`super::Keeper::forget`].
-pub async fn revoke(http: &Http, grant: &Grant, now: DateTime<Utc>) -> Result<bool, Fault> {
+pub(super) async fn revoke(http: &Http, grant: &Grant, now: DateTime<Utc>) -> Result<bool, Fault> {
     let Some(url) = &grant.revoke_url else { return Ok(false) };
     // The refresh token first: with it, many servers take back all that came of it.
     let tokens = grant.refresh.iter().map(|token| (token, "refresh_token"));

@@ -148,6 +148,7 @@ impl Setting {
             token_url: again.map_or_else(|| self.server.token.clone(), |(url, _)| url.clone()),
             exchanged_by: again.map(|(_, grant_type)| (*grant_type).to_owned()),
             revoke_url: self.server.revoke.clone(),
+            session: None,
             issuer: self.server.issuer.clone(),
             obtained: now,
             begun: None,
@@ -184,7 +185,7 @@ mod tests {
     use url::Url;
 
     use super::super::fake::{Act, LIFE, Server as Fake, SetClock, Store, http};
-    use super::super::revoke;
+    use super::super::revoke::revoke;
     use super::*;
     use crate::adapter::http::Request;
     use crate::adapter::{AuthServer, Endpoints, Redirect, Scope};

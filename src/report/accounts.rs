@@ -171,7 +171,7 @@ impl AccountFacts<'_> {
             .or_else(|| kept.map(|grant| grant.scopes.clone()));
         let oauth = self.profile.into_iter().flat_map(|profile| profile.sign_in).find_map(|way| match way {
             SignIn::OAuth(oauth) => Some(*oauth),
-            SignIn::Paste(_) => None,
+            SignIn::Paste(_) | SignIn::Password(_) => None,
         });
         let missing_scopes: Vec<&'static str> = match (oauth, &scopes) {
             (Some(oauth), Some(scopes)) => {

@@ -494,7 +494,8 @@ fn a_grant_that_may_do_too_little_is_given_back() {
 }
 
 /// Runs the program on a terminal of its own: waits until it has asked and shows nothing of what is typed, types, and tells
-/// how it ended, what was on the terminal, and whether typing is shown again. `None`: there is no Python.
+/// how it ended, what was on the terminal, and whether typing is shown again. A first line in `typed` is typed when a user's
+/// name is asked for. `None`: there is no Python.
 fn on_a_terminal(site: &Site, args: &[&str], typed: &str) -> Option<(i64, String, bool)> {
     const SCRIPT: &str = r"
 import fcntl, json, os, pty, select, sys, termios, time
@@ -510,6 +511,7 @@ if pid == 0:
     os.chdir(given['folder'])
     os.execve(given['argv'][0], given['argv'], given['env'])
 echo = lambda: bool(termios.tcgetattr(slave)[3] & termios.ECHO)
+user, _, typed = given['typed'].rpartition('\n')
 out, sent, ended, until = b'', False, None, time.time() + 30
 while time.time() < until:
     if select.select([master], [], [], 0.05)[0]:
@@ -517,8 +519,11 @@ while time.time() < until:
         continue
     if ended is not None:
         break
+    if user and b'User: ' in out:
+        os.write(master, user.encode() + b'\r')
+        user = ''
     if not sent and b'it is not shown' in out and not echo():
-        os.write(master, given['typed'].encode())
+        os.write(master, typed.encode())
         sent = True
     done, status = os.waitpid(pid, os.WNOHANG)
     if done:
@@ -561,6 +566,62 @@ fn what_is_typed_is_not_shown() {
     let page = format!("{}/settings/applications", site.front().url());
     assert!(out.contains(&page) && out.contains("1. Sign in to"), "step by step: {out}");
     assert!(out.contains("is signed in to as @acme@127.0.0.1"), "{out}");
+}
+
+/// What the stand-in's user signs in with.
+const PASSWORD: &str = "correct horse of a stand-in";
+
+#[test]
+fn a_password_is_used_once_and_not_kept() {
+    let site = Site::new("matrix");
+    let signs_in = || {
+        let run = site.smm_with(&["login", "room", "--format", "json"], &format!("acme\n{PASSWORD}\n")).expect(0);
+        assert!(!format!("{run:?}").contains(PASSWORD), "{run:?}");
+        run.json()
+    };
+    let asked = |path: &str| -> Vec<Value> {
+        let seen = site.front().seen();
+        let asked = seen.iter().filter(|seen| seen.method == "POST" && seen.path == path);
+        asked.map(|seen| serde_json::from_slice(&seen.body).expect("JSON")).collect()
+    };
+    for wrong in ["acme\nnot the password\n", "acme\n", "\nnobody's\n", "acme\ntwo\nlines\n", ""] {
+        let run = site.smm_with(&["login", "room"], wrong).expect(1);
+        assert!(run.stderr.contains("nothing was stored") && run.stderr.contains("--with paste"), "{}", run.stderr);
+    }
+    assert!(!site.keeps());
+    assert_eq!(asked("/_matrix/client/v3/login").len(), 1, "what is no name and password is sent to nobody");
+    let told = signs_in();
+    assert_eq!((&told["field"], &told["renewable"], &told["scopes"]), (&json!("grant"), &json!(true), &Value::Null));
+    // The next time the device is the same.
+    signs_in();
+    let asked_for: Vec<Value> =
+        asked("/_matrix/client/v3/login").iter().skip(1).map(|body| body["device_id"].clone()).collect();
+    assert_eq!(asked_for, [Value::Null, json!("DEVICE1")]);
+    site.post("one");
+    site.smm(&["publish"]).expect(0);
+    assert_eq!(wait(site.fake.posts()).len(), 1);
+    let run = site.smm(&["accounts"]).expect(0);
+    assert!(run.stdout.contains("room"), "{}", run.stdout);
+    let run = site.smm(&["logout", "room"]).expect(0);
+    assert!(run.stdout.contains("the sign-in was given back, and is no longer valid"), "{}", run.stdout);
+    assert_eq!(site.front().count("POST", "/_matrix/client/v3/logout"), 1);
+    site.post("two");
+    site.smm(&["publish"]).expect(1);
+    // A token is pasted all the same, and takes the place of a session, which ends.
+    signs_in();
+    let (_, token) = site.secret();
+    site.smm_with(&["login", "room", "--with", "paste"], &token).expect(0);
+    assert_eq!(site.front().count("POST", "/_matrix/client/v3/logout"), 2);
+}
+
+#[test]
+fn a_password_is_typed_unseen() {
+    let site = Site::new("matrix");
+    let Some((status, out, echo)) = on_a_terminal(&site, &["login", "room"], &format!("acme\n{PASSWORD}\r")) else {
+        return;
+    };
+    assert_eq!((status, echo), (0, true), "{out}");
+    assert!(out.contains("User: acme") && !out.contains(PASSWORD), "{out}");
 }
 
 #[test]

@@ -93,6 +93,7 @@ fn main() -> ExitCode {
     room("a_thread_is_published_and_read_back", || run(matrix::a_thread_is_published_and_read_back()));
     room("a_lost_answer_leads_to_one_event", || run(matrix::a_lost_answer_leads_to_one_event()));
     room("too_many_calls_are_waited_for", || run(matrix::too_many_calls_are_waited_for()));
+    room("a_password_opens_a_device", || run(matrix::a_password_opens_a_device()));
     room("a_wrong_token_is_held", || run(matrix::a_wrong_token_is_held()));
     let relay = nostr::installed();
     let mut relays = |name: &str, case: fn()| add(&format!("nostr::{name}"), "nostr-relay", relay, case);

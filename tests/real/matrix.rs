@@ -1,5 +1,6 @@
 //! Matrix, on a real homeserver (Synapse): what `smm daemon` publishes, read back through the homeserver's own API.
 
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use smm::adapter::http::{Body, Request};
 use crate::proxy::{Cut, Proxy};
 use crate::publish::{Daemon, in_seconds, media, published, text, two_parts};
 use crate::servers::{Ended, http, json_of, real, wait_for};
-use crate::support::TestEnv;
+use crate::support::{Run, TestEnv};
 
 /// The call that sends an event.
 const SEND: (&str, &str) = ("PUT", "/_matrix/client/v3/rooms/*");
@@ -197,6 +198,51 @@ pub(crate) async fn too_many_calls_are_waited_for() {
     assert!(proxy.count(SEND) > 2, "one was refused");
     let at = |event: &Value| event["origin_server_ts"].as_i64().expect("a time");
     assert!(at(&events[1]) - at(&events[0]) >= 1_500, "{events:#?}");
+}
+
+/// A password opens a device of its own, whose token is renewed as it ends; a second sign-in goes on with that device, and
+/// signing out ends it. The password is kept nowhere.
+pub(crate) async fn a_password_opens_a_device() {
+    // The address itself counts among those that sign in, and a token is good for a few seconds.
+    let limits = "rc_login: {address: {per_second: 99, burst_count: 99}, account: {per_second: 99, burst_count: 99}}";
+    let synapse = Synapse::start(&format!("{limits}\nrefreshable_access_token_lifetime: 4s")).await;
+    let env = TestEnv::new();
+    env.write("smm.toml", synapse.account(&synapse.url));
+    let vault = ("SMM_VAULT_KEY", "0202020202020202020202020202020202020202020202020202020202020202");
+    let smm = |args: &[&str], stdin: &str| {
+        let mut command = env.command();
+        command.args(args).envs([vault]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("smm starts");
+        let _ = child.stdin.take().expect("a pipe").write_all(stdin.as_bytes());
+        let run = Run::from(child.wait_with_output().expect("it ends"));
+        assert!(!format!("{run:?}").contains("password of a test"), "it is shown: {run:?}");
+        run
+    };
+    let own = async || {
+        let listed = json_of(&http(), synapse.get("/_matrix/client/v3/devices")).await;
+        let devices = listed["devices"].as_array().expect("devices").clone();
+        let own = devices.iter().filter(|device| device["display_name"] == "smm");
+        own.map(|device| text(&device["device_id"]).to_owned()).collect::<Vec<_>>()
+    };
+    let run = smm(&["login", "room"], "alice\nnot the password of a test").expect(1);
+    assert!(run.stderr.contains("M_FORBIDDEN"), "{}", run.stderr);
+    assert_eq!(own().await, Vec::<String>::new());
+    let given = "alice\nthe password of a test\n";
+    let told = smm(&["login", "room", "--format", "json"], given).expect(0).json();
+    assert_eq!((&told["field"], &told["renewable"]), (&json!("grant"), &json!(true)), "{told:#}");
+    let device = own().await;
+    assert_eq!(device.len(), 1);
+    smm(&["login", "room"], given).expect(0);
+    assert_eq!(own().await, device, "it goes on");
+    env.write("calendar.toml", two_parts(&in_seconds(8), "room"));
+    let daemon = Daemon::start(&env, &[vault]);
+    published(&env, 1).await;
+    drop(daemon);
+    let events = synapse.messages().await;
+    assert_eq!(events.len(), 2, "{events:#?}");
+    let run = smm(&["logout", "room"], "").expect(0);
+    assert!(run.stdout.contains("given back"), "{run:?}");
+    assert_eq!(own().await, Vec::<String>::new());
 }
 
 pub(crate) async fn a_wrong_token_is_held() {

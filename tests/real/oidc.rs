@@ -16,7 +16,7 @@ use smm::adapter::http::{HttpSettings, Request};
 use smm::adapter::{Api, Fault, OAuth, Refusal, Secrets as _, SignIn};
 use smm::engine::{Connector as _, Folders, Networks};
 use smm::model::{Account, AccountName};
-use smm::oauth::{Grant, Keeper, SigningIn, Tools, Way, revoke};
+use smm::oauth::{Grant, Keeper, SigningIn, Tools, Way};
 use smm::secrets::Chain;
 use smm::time::{Clock, SystemClock};
 
@@ -258,7 +258,7 @@ pub(crate) async fn revocation() {
     api.whoami().await.expect("renewed");
     assert_eq!(oidc.asked(), 2);
     let last = keeper.grant().await.expect("readable").expect("there");
-    assert_eq!(revoke(&http(), &last, now()).await, Ok(true));
+    assert_eq!(keeper.give_back(&last).await, Ok(true));
     for _ in 0..3 {
         let outcome = api.whoami().await;
         assert!(is_over(&outcome), "{outcome:?}");

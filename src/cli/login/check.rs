@@ -62,7 +62,8 @@ pub(super) async fn who(desk: &Desk<'_>, gained: &Gained, bound: Option<&Binding
     }
     let (granted, ends) = match gained {
         Gained::Secret { .. } => (None, credential.expires),
-        Gained::Grant { grant, .. } => (Some(grant.scopes.clone()), grant.info("").ends()),
+        // A session that a password has opened may do all that its user may.
+        Gained::Grant { grant, .. } => (grant.session.is_none().then(|| grant.scopes.clone()), grant.info("").ends()),
     };
     // What came with the grant is of this very token.
     let scopes = granted.or(credential.scopes);

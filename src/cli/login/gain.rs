@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::super::{Failure, browser, output, prompt};
 use super::{Desk, Store, With};
-use crate::adapter::{Fault, OAuth, Paste, SignIn};
+use crate::adapter::{Fault, OAuth, Password, Paste, SignIn};
 use crate::oauth::{self, Browser, Device, Grant, SigningIn, Way};
 use crate::secrets::Owner;
 
@@ -25,7 +25,7 @@ pub(super) enum Gained {
         /// Those that belong to it.
         more: Vec<(&'static str, SecretString)>,
     },
-    /// A grant, by OAuth.
+    /// A grant: by OAuth, or a session that a password has opened.
     Grant {
         /// The field that its access token stands for.
         field: &'static str,
@@ -69,18 +69,20 @@ impl Gained {
     pub(super) async fn give_back(&self, desk: &Desk<'_>) {
         if let Self::Grant { grant, .. } = self {
             // What has gone wrong before matters more.
-            let _ = prompt::or_cancelled(oauth::revoke(&desk.tools.http, grant, desk.tools.clock.now())).await;
+            let _ = prompt::or_cancelled(desk.keeper().give_back(grant)).await;
         }
     }
 }
 
 /// Which of the network's ways is gone.
 pub(super) fn choose(ways: &[SignIn], with: Option<With>, paste: bool) -> Option<SignIn> {
-    let find = |oauth: bool| ways.iter().copied().find(|way| matches!(way, SignIn::OAuth(_)) == oauth);
+    let find = |is: fn(&SignIn) -> bool| ways.iter().copied().find(is);
+    let (oauth, pasted) = (find(|way| matches!(way, SignIn::OAuth(_))), find(|way| matches!(way, SignIn::Paste(_))));
     match with {
-        Some(With::Paste) => find(false),
-        Some(With::OAuth | With::Device) => find(true),
-        None if paste => find(true).or_else(|| find(false)),
+        Some(With::Password) => find(|way| matches!(way, SignIn::Password(_))),
+        Some(With::Paste) => pasted,
+        Some(With::OAuth | With::Device) => oauth,
+        None if paste => oauth.or(pasted),
         None => ways.first().copied(),
     }
 }
@@ -89,6 +91,10 @@ pub(super) fn choose(ways: &[SignIn], with: Option<With>, paste: bool) -> Option
 pub(super) async fn gain(desk: &Desk<'_>, way: SignIn) -> Result<Gained, Failure> {
     match way {
         SignIn::Paste(paste) => pasted(desk, paste).await,
+        SignIn::Password(password) => {
+            let grant = Box::new(opened(desk, password).await?);
+            Ok(Gained::Grant { field: password.field, grant })
+        }
         SignIn::OAuth(oauth) => {
             let grant = Box::new(agreed(desk, oauth).await?);
             Ok(Gained::Grant { field: oauth.field, grant })
@@ -144,6 +150,39 @@ async fn asked(desk: &Desk<'_>, paste: &'static Paste) -> Result<SecretString, F
         new.expose_secret()
     ));
     Ok(new)
+}
+
+/// Opens a session with a user's name and password. One that is kept goes on: what the network knows by its name, it knows on.
+async fn opened(desk: &Desk<'_>, password: &'static Password) -> Result<Grant, Failure> {
+    let Some(sessions) = super::network(desk.account)?.sessions() else {
+        return Err(Failure::new(format!("{} opens no session for a password", desk.profile.name)));
+    };
+    desk.can_keep(oauth::FIELD).await?;
+    let server = desk.account.server.as_deref();
+    if prompt::is_attended() {
+        let mut text = format!(
+            "Signing in to {} with a user's name and password, which is used once and not kept.\n",
+            desk.name()
+        );
+        steps(&mut text, &SignIn::Password(password).steps(server));
+        output::stderr(&(output::printable(&text) + "\n"));
+    }
+    let login = prompt::login().await?;
+    // One that cannot be read is as good as none.
+    let before = desk.keeper().grant().await.ok().flatten();
+    let before = before.filter(|grant| Some(grant.server.as_str()) == server).and_then(|grant| grant.session);
+    let (http, now) = (&desk.tools.http, desk.tools.clock.now());
+    let session = sessions.open(http, desk.account, &login, before.as_deref(), now);
+    let session = prompt::or_cancelled(session).await?.map_err(|fault| {
+        let failure = desk.not_agreed(&fault);
+        match choose(desk.profile.sign_in, Some(With::Paste), false) {
+            Some(way) => {
+                failure.hint(format!("or, with {}: `smm login {} --with paste`", way.what(), desk.account.name))
+            }
+            None => failure,
+        }
+    })?;
+    Ok(Grant::of_session(session, server, now))
 }
 
 /// Numbered.
@@ -397,11 +436,19 @@ mod tests {
     #[test]
     fn the_best_way_is_gone_unless_another_is_asked_for() {
         static PASTE: Paste = Paste { what: "", field: "token", page: None, steps: &[], undo: "" };
+        static PASSWORD: Password = Password { field: "token", steps: &[] };
         let only = [SignIn::Paste(&PASTE)];
         assert_eq!(choose(&only, None, false), Some(only[0]));
         assert_eq!(choose(&only, None, true), Some(only[0]));
         assert_eq!(choose(&only, Some(With::OAuth), false), None);
         assert_eq!(choose(&only, Some(With::Device), false), None);
         assert_eq!(choose(&[], None, false), None);
+        let both = [SignIn::Password(&PASSWORD), only[0]];
+        assert_eq!(choose(&both, None, false), Some(both[0]));
+        assert_eq!(choose(&both, Some(With::Password), false), Some(both[0]));
+        for (with, paste) in [(Some(With::Paste), false), (None, true)] {
+            assert_eq!(choose(&both, with, paste), Some(both[1]));
+        }
+        assert_eq!(choose(&only, Some(With::Password), false), None);
     }
 }

@@ -151,8 +151,8 @@ impl Client {
                 if event.origin_server_ts < since {
                     return Ok(Ok(alike));
                 }
-                match &event.unsigned.transaction_id {
-                    Some(id) if *id == frozen.key => return Ok(Ok(vec![event.event_id.clone()])),
+                match event.transaction() {
+                    Some(id) if id == frozen.key => return Ok(Ok(vec![event.event_id.clone()])),
                     None if event.content == request.content => alike.push(event.event_id.clone()),
                     // It is another one, or this device has sent it for something else.
                     _ => {}
@@ -213,12 +213,19 @@ impl Api for Client {
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
         let sent: plan::Request = thawed(frozen)?;
         let path = format!("/_matrix/client/v3/rooms/{}/send/m.room.message/{}", segment(&sent.room), frozen.key);
+        let token = self.outside.secrets.secret("token").await?;
         let call = Request::put(self.url(&path).await?)
             .body(Body::Json(Value::Object(sent.content.clone())))
-            .bearer(self.token().await?);
+            .bearer(token.clone());
         let answer = self.outside.http.publish(call).await?;
         if !answer.is_success() {
-            return Err(self.refusal(&answer, true));
+            let fault = self.refusal(&answer, true);
+            if matches!(fault, Fault::Refused { refusal: Refusal::Credentials, .. }) {
+                // Nothing was done. It is no matter of credentials as long as there is another token to be had.
+                self.renewed(&answer, &token).await?;
+                return Err(Fault::refused(Refusal::Busy, "the token had ended; nothing was published"));
+            }
+            return Err(fault);
         }
         let given: SendAnswer =
             answer.json().map_err(|why| Fault::Unknown(format!("HTTP {}, but {why}", answer.status)))?;
@@ -299,11 +306,14 @@ impl Api for Client {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use axum::routing::get;
+    use secrecy::{ExposeSecret, SecretString};
 
     use super::*;
     use crate::adapter::suite::{Act, Fake, Front, Rule};
-    use crate::adapter::{Network, StepKind};
+    use crate::adapter::{Network, Secrets, StepKind};
     use crate::model::{MediaFacts, MediaKind, Prepared};
     use crate::networks::matrix::Matrix;
     use crate::networks::matrix::fake::{CLOSED, ENCRYPTED, Homeserver};
@@ -419,6 +429,13 @@ mod tests {
         let ready = bench.api.prepare(&room_step(), &Progress::default()).await.expect("joined");
         assert_eq!(ready, json!({"device": "DEVICE0"}));
         bench.api.publish(&bench.frozen("Hello")).await.expect("published");
+        // One that everybody may read says that it is not encrypted to those outside, too.
+        bench.fake.leave();
+        let open = Rule::answer(404, r#"{"errcode": "M_NOT_FOUND", "error": "Event not found."}"#);
+        let state = "/_matrix/client/v3/rooms/%21news%3Aacme.example/state/m.room.encryption/";
+        bench.front().rule(open.on("GET", state));
+        bench.api.prepare(&room_step(), &Progress::default()).await.expect("joined");
+        bench.api.publish(&bench.frozen("Hello again")).await.expect("published");
         let fault = bench.to(Some(CLOSED)).prepare(&room_step(), &Progress::default()).await.expect_err("not invited");
         assert!(
             matches!(&fault, Fault::Refused { refusal: Refusal::Forbidden, message, .. } if message.contains("invite")),
@@ -426,6 +443,23 @@ mod tests {
         );
         let fault = bench.to(Some("#nowhere:acme.example")).whoami().await.expect_err("no such room");
         assert!(matches!(fault, Fault::Refused { refusal: Refusal::Gone, .. }), "{fault:?}");
+    }
+
+    /// An alias that leads to another room now is another account: what is frozen goes where it was meant to go.
+    #[tokio::test]
+    async fn an_alias_that_leads_elsewhere_is_somebody_else() {
+        let bench = bench().await;
+        let frozen = bench.frozen("to the old room");
+        let moved = || Rule::answer(200, r#"{"room_id": "!upgraded", "servers": []}"#);
+        bench.front().rule(moved().on("GET", "/_matrix/client/v3/directory/room/*"));
+        let state = Rule::answer(404, r#"{"errcode": "M_NOT_FOUND"}"#);
+        bench.front().rule(state.on("GET", "/_matrix/client/v3/rooms/%21upgraded/state/m.room.encryption/"));
+        let api = bench.to(None);
+        let now = api.whoami().await.expect("the token is good");
+        assert_ne!(now.uid, bench.identity.uid);
+        assert!(now.uid.ends_with(" !upgraded"), "an id without a server, as rooms of version 12 have: {}", now.uid);
+        let receipt = api.publish(&frozen).await.expect("published");
+        assert_eq!(receipt.data["room"], "!news:acme.example");
     }
 
     #[tokio::test]
@@ -460,6 +494,38 @@ mod tests {
         );
         let link = "https://matrix.to/#/%21news%3Aacme.example/%24event";
         assert!(receipt.url.as_deref().is_some_and(|url| url.starts_with(link)), "{:?}", receipt.url);
+    }
+
+    /// A secret that has ended, and the one that comes of renewing it.
+    struct Ended(&'static str);
+
+    #[async_trait]
+    impl Secrets for Ended {
+        async fn secret(&self, _field: &str) -> Result<SecretString, Fault> {
+            Ok("syt_ended".into())
+        }
+
+        async fn renewed(&self, _field: &str, refused: &SecretString) -> Result<SecretString, Fault> {
+            assert_eq!(refused.expose_secret(), "syt_ended");
+            Ok(self.0.into())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_ended_is_renewed() {
+        let bench = bench().await;
+        let with = |token| {
+            let outside = Outside { secrets: Arc::new(Ended(token)), ..bench.fake.outside() };
+            Matrix.connect(&bench.fake.account(), outside)
+        };
+        let api = with("syt_token_0");
+        api.whoami().await.expect("asked again");
+        // What is irreversible goes once; nothing was done, so that it is no matter of credentials.
+        let fault = api.publish(&bench.frozen("later")).await.expect_err("the token had ended");
+        assert!(matches!(fault, Fault::Refused { refusal: Refusal::Busy, .. }), "{fault:?}");
+        assert_eq!(bench.fake.posts().await, []);
+        let fault = with("syt_ended").whoami().await.expect_err("no better");
+        assert!(matches!(fault, Fault::Refused { refusal: Refusal::Credentials, .. }), "{fault:?}");
     }
 
     #[tokio::test]

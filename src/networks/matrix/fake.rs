@@ -27,6 +27,9 @@ const ROOM: &str = "!news:acme.example";
 pub(super) const ENCRYPTED: &str = "#secret:acme.example";
 pub(super) const CLOSED: &str = "#closed:acme.example";
 
+/// What its user signs in with, as `acme`.
+pub(super) const SECRET: &str = "correct horse of a stand-in";
+
 /// A stand-in for a homeserver.
 pub(super) struct Homeserver {
     front: Front,
@@ -37,6 +40,8 @@ pub(super) struct Homeserver {
 struct World {
     user: String,
     token: String,
+    /// What the device that is signed in renews its token with.
+    refresh: Option<String>,
     device: u32,
     /// We are in the room.
     joined: bool,
@@ -65,6 +70,7 @@ impl Homeserver {
         let world = Arc::new(Mutex::new(World {
             user: format!("@acme{}:{SERVER}", number()),
             token: "syt_token_0".to_owned(),
+            refresh: None,
             device: 0,
             joined: true,
             files: 0,
@@ -73,10 +79,14 @@ impl Homeserver {
         }));
         let v3 = "/_matrix/client/v3";
         let router = Router::new()
+            .route(&format!("{v3}/login"), get(flows).post(login))
+            .route(&format!("{v3}/refresh"), post(refresh))
+            .route(&format!("{v3}/logout"), post(logout))
             .route(&format!("{v3}/account/whoami"), get(whoami))
             .route(&format!("{v3}/directory/room/{{alias}}"), get(directory))
             .route(&format!("{v3}/join/{{room}}"), post(join))
             .route(&format!("{v3}/rooms/{{room}}/state/m.room.encryption/"), get(encryption))
+            .route(&format!("{v3}/rooms/{{room}}/state/m.room.member/{{user}}"), get(member))
             .route(&format!("{v3}/rooms/{{room}}/send/m.room.message/{{txn}}"), put(send))
             .route(&format!("{v3}/rooms/{{room}}/redact/{{event}}/{{txn}}"), put(redact))
             .route(&format!("{v3}/rooms/{{room}}/messages"), get(messages))
@@ -170,6 +180,42 @@ fn inside(world: &World, room: &str) -> Result<(), Response> {
     Ok(())
 }
 
+async fn flows() -> Json<Value> {
+    Json(json!({"flows": [{"type": "m.login.sso"}, {"type": "m.login.password"}]}))
+}
+
+async fn login(State(world): Shared, Json(asked): Json<Value>) -> Answered {
+    let mut world = held(&world);
+    let user = &asked["identifier"]["user"];
+    let known = *user == "acme" || *user == world.user.as_str();
+    if asked["type"] != "m.login.password" || !known || asked["password"] != SECRET {
+        return Err(error(403, "M_FORBIDDEN", "Invalid username or password"));
+    }
+    let own = asked["device_id"].as_str().and_then(|device| device.strip_prefix("DEVICE")?.parse().ok());
+    world.device = own.unwrap_or(world.device + 1);
+    world.refresh = (asked["refresh_token"] == true).then(|| format!("syr_{}", number()));
+    let mut given = world.tokens();
+    given["user_id"] = json!(world.user);
+    given["device_id"] = json!(format!("DEVICE{}", world.device));
+    Ok(Json(given))
+}
+
+async fn refresh(State(world): Shared, Json(asked): Json<Value>) -> Answered {
+    let mut world = held(&world);
+    if world.refresh.as_deref() != asked["refresh_token"].as_str() || world.refresh.is_none() {
+        return Err(error(401, "M_UNKNOWN_TOKEN", "Invalid refresh token"));
+    }
+    Ok(Json(world.tokens()))
+}
+
+async fn logout(State(world): Shared, headers: HeaderMap) -> Answered {
+    let mut world = held(&world);
+    allowed(&world, &headers)?;
+    world.token = format!("syt_of_nobody_{}", number());
+    world.refresh = None;
+    Ok(Json(json!({})))
+}
+
 async fn whoami(State(world): Shared, headers: HeaderMap) -> Answered {
     let world = held(&world);
     allowed(&world, &headers)?;
@@ -203,6 +249,19 @@ async fn encryption(State(world): Shared, headers: HeaderMap, Path(room): Path<S
         return Ok(Json(json!({"algorithm": "m.megolm.v1.aes-sha2"})));
     }
     Err(error(404, "M_NOT_FOUND", "Event not found."))
+}
+
+async fn member(State(world): Shared, headers: HeaderMap, Path((room, user)): Path<(String, String)>) -> Answered {
+    let world = held(&world);
+    allowed(&world, &headers)?;
+    // Everybody may see who is in the first room.
+    if room != ROOM {
+        inside(&world, &room)?;
+    }
+    if user != world.user || !world.joined {
+        return Err(error(404, "M_NOT_FOUND", "Event not found."));
+    }
+    Ok(Json(json!({"membership": "join"})))
 }
 
 async fn send(
@@ -315,6 +374,17 @@ async fn upload(
 }
 
 impl World {
+    /// Another token for the device that is signed in; those before it end.
+    fn tokens(&mut self) -> Value {
+        self.token = format!("syt_{}", number());
+        let mut given = json!({"access_token": self.token});
+        if let Some(refresh) = &self.refresh {
+            given["refresh_token"] = json!(refresh);
+            given["expires_in_ms"] = json!(300_000);
+        }
+        given
+    }
+
     fn view(&self, event: &Event, room: &str) -> Value {
         let mut unsigned = json!({"age": 1});
         if event.device == self.device {

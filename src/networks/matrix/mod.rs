@@ -1,20 +1,23 @@
 //! Matrix: messages to a room. See the README beside this file.
 //!
 //! `profile.rs` holds the limits, `plan.rs` makes steps from a draft, `markup.rs` the formatted copy of a text. `api.rs`
-//! runs the steps and speaks to the homeserver, `room.rs` finds it and the room, `wire.rs` is what goes over the wire.
+//! runs the steps, `room.rs` calls with the account's token and finds the room, `homeserver.rs` finds the server and reads
+//! its refusals, `session.rs` signs in with a password, `wire.rs` is what goes over the wire.
 
 mod api;
 #[cfg(feature = "testing")]
 mod fake;
+mod homeserver;
 mod markup;
 mod plan;
 mod profile;
 mod room;
+mod session;
 mod wire;
 
 use serde::{Deserialize, Serialize};
 
-use crate::adapter::{Api, Draft, Network, Outside, Plan, Profile};
+use crate::adapter::{Api, Draft, Network, Outside, Plan, Profile, Sessions};
 use crate::model::{Account, Place, Problem, codes};
 
 /// Matrix.
@@ -93,6 +96,10 @@ impl Network for Matrix {
         {
             problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error.to_string()));
         }
+    }
+
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        Some(self)
     }
 
     fn settings_schema(&self) -> schemars::Schema {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::adapter::{
-    AltRule, CardSupport, Fact, ImageRule, MediaRules, Paste, Profile, RepeatSafety, SecretField, SignIn, TextLimit,
-    TextRules, VideoRule, WarningSupport,
+    AltRule, CardSupport, Fact, ImageRule, MediaRules, Password, Paste, Profile, RepeatSafety, SecretField, SignIn,
+    TextLimit, TextRules, VideoRule, WarningSupport,
 };
 use crate::text::{MentionWeight, Unit};
 
@@ -78,10 +78,10 @@ pub(super) static PROFILE: Profile = Profile {
     languages: 0,
     repeat: RepeatSafety::ChosenId,
     settle: Duration::from_secs(10),
-    sign_in: &[SignIn::Paste(&TOKEN)],
+    sign_in: &[SignIn::Password(&PASSWORD), SignIn::Paste(&TOKEN)],
     secrets: &[SecretField {
         name: "token",
-        help: "an access token of the account that writes: best one of its own device, made by `POST /_matrix/client/v3/login`",
+        help: "an access token of the account that writes, where one does not sign in with a password: best of a device of its own",
     }],
     credential_free: false,
     facts: &[
@@ -130,13 +130,15 @@ pub(super) static PROFILE: Profile = Profile {
     ],
 };
 
+const PASSWORD: Password = Password { field: "token", steps: &[] };
+
 const TOKEN: Paste = Paste {
     what: "an access token",
     field: "token",
     page: None,
     steps: &[
         "Sign in to {server} with any client as the account that is to write, and join the room.",
-        "Make a token of its own, as the README of this network shows (`smm networks matrix`); or take the client's: in Element, All settings, Help & About, Advanced, Access Token.",
+        "Copy the client's token: in Element, All settings, Help & About, Advanced, Access Token.",
         "A token ends when its device is signed out: do not sign out of the client that you took it from.",
     ],
     undo: "sign out of its device: in Element, All settings, Sessions",

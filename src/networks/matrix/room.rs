@@ -1,20 +1,23 @@
-//! Finds the homeserver and the room. Nothing here changes anything but [`Client::ready`], which joins the room.
+//! Calls with the account's token, and the look for the room. Nothing here changes anything but [`Client::ready`], which joins the room.
 
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use crate::adapter::http::{Answer, Body, Request, server_url};
+use crate::adapter::http::{Answer, Body, Request};
 use crate::adapter::{Fault, Refusal};
 
 use super::api::Client;
+use super::homeserver::{discover, is_of_token, read, refusal};
 use super::plan::Ready;
-use super::wire::{ErrorBody, RoomAnswer, WellKnown, Whoami, segment};
+use super::wire::{ErrorBody, Member, RoomAnswer, Whoami, segment};
 
 impl Client {
     /// Where the client-server API is, without a trailing slash. Found once, without any credential.
     pub(super) async fn base(&self) -> Result<&str, Fault> {
-        self.base.get_or_try_init(|| self.discover()).await.map(String::as_str)
+        let found =
+            self.base.get_or_try_init(|| discover(&self.outside.http, self.server.as_deref(), self.now())).await;
+        found.map(String::as_str)
     }
 
     pub(super) async fn origin(&self) -> Result<String, Fault> {
@@ -22,45 +25,36 @@ impl Client {
         Ok(url::Url::parse(base).map_or_else(|_| base.to_owned(), |url| url.origin().ascii_serialization()))
     }
 
-    /// Asks the account's server where its API is (matrix-spec v1.19, server discovery, read 2026-11-23). One that has
-    /// nothing to say of it is the homeserver itself.
-    async fn discover(&self) -> Result<String, Fault> {
-        let server = self.server.as_deref().map(|server| server.trim_end_matches('/'));
-        let server = server.ok_or_else(|| Fault::NotSent("the account has no `server`".to_owned()))?;
-        let answer = self.outside.http.call(Request::get(format!("{server}/.well-known/matrix/client"))).await?;
-        let wrong = |why: String| {
-            Fault::refused(Refusal::Invalid, format!("{server} does not say where its homeserver is: {why}"))
-        };
-        match answer.status {
-            200 => {}
-            // It is not followed: the token goes where that leads.
-            300..400 => {
-                let to = answer.header("location").unwrap_or("another address");
-                return Err(wrong(format!("it leads on to {to}; write the server that answers itself as `server`")));
-            }
-            429 | 500.. => return Err(self.refusal(&answer, false)),
-            _ => return Ok(server.to_owned()),
-        }
-        let said: WellKnown = answer.json().map_err(wrong)?;
-        let base = server_url(&said.homeserver.base_url).map_err(wrong)?;
-        if server.starts_with("https:") && !base.starts_with("https:") {
-            return Err(wrong(format!("`{base}` is not safe to send a token to")));
-        }
-        Ok(base)
-    }
-
     /// A path of the API.
     pub(super) async fn url(&self, path: &str) -> Result<String, Fault> {
         Ok(format!("{}{path}", self.base().await?))
     }
 
-    pub(super) async fn token(&self) -> Result<SecretString, Fault> {
-        self.outside.secrets.secret("token").await
+    /// A repeatable call with the account's token, which is renewed once should it have ended.
+    pub(super) async fn call(&self, request: Request) -> Result<Answer, Fault> {
+        let token = self.outside.secrets.secret("token").await?;
+        let answer = self.outside.http.call(request.clone().bearer(token.clone())).await?;
+        if !is_of_token(&answer) {
+            return Ok(answer);
+        }
+        let token = self.renewed(&answer, &token).await?;
+        self.outside.http.call(request.bearer(token)).await
     }
 
-    /// A repeatable call with the account's token.
-    pub(super) async fn call(&self, request: Request) -> Result<Answer, Fault> {
-        self.outside.http.call(request.bearer(self.token().await?)).await
+    /// Another token than the one that was just refused.
+    pub(super) async fn renewed(&self, refused: &Answer, token: &SecretString) -> Result<SecretString, Fault> {
+        let renewed = self.outside.secrets.renewed("token", token).await;
+        renewed.map_err(|fault| match (fault, self.refusal(refused, false)) {
+            (
+                Fault::Refused { refusal: Refusal::Credentials, message: why, .. },
+                Fault::Refused { message: said, .. },
+            ) => {
+                Fault::refused(Refusal::Credentials, format!("the homeserver does not take the token ({said}); {why}"))
+            }
+            // Whatever became of the renewal: nothing of the account's was done.
+            (Fault::Unknown(why), _) => Fault::refused(Refusal::Busy, why),
+            (fault, _) => fault,
+        })
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Fault> {
@@ -69,34 +63,12 @@ impl Client {
 
     /// What an answer that is no success means.
     pub(super) fn refusal(&self, answer: &Answer, irreversible: bool) -> Fault {
-        let own = answer.json::<ErrorBody>().ok();
-        let wait = own.as_ref().and_then(|own| own.retry_after_ms);
-        let code = own.as_ref().map(|own| own.errcode.clone()).unwrap_or_default();
-        match answer.fault(irreversible, own.map(|own| own.told()), self.now()) {
-            // Servers before v1.10 say it in the body alone.
-            Fault::Refused { refusal: Refusal::RateLimited, message, retry_at: None } => {
-                let wait = wait
-                    .map(|wait| chrono::TimeDelta::milliseconds(i64::from(u32::try_from(wait).unwrap_or(u32::MAX))));
-                Fault::Refused { refusal: Refusal::RateLimited, message, retry_at: wait.map(|wait| self.now() + wait) }
-            }
-            Fault::Refused { refusal: Refusal::Credentials, message, retry_at } => {
-                let message = format!("{message}; the token has ended or is none: make a new one");
-                Fault::Refused { refusal: Refusal::Credentials, message, retry_at }
-            }
-            // Some servers say 403 of a token that is none.
-            Fault::Refused { message, retry_at, .. } if code == "M_UNKNOWN_TOKEN" || code == "M_MISSING_TOKEN" => {
-                Fault::Refused { refusal: Refusal::Credentials, message, retry_at }
-            }
-            fault => fault,
-        }
+        refusal(answer, irreversible, self.now())
     }
 
     /// A success, read.
     pub(super) fn read<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, Fault> {
-        if !answer.is_success() {
-            return Err(self.refusal(answer, false));
-        }
-        answer.json().map_err(|why| Fault::refused(Refusal::Busy, why))
+        read(answer, self.now())
     }
 
     /// Whom the token is of, and of which device.
@@ -158,17 +130,26 @@ impl Client {
         )
     }
 
+    /// Whether the user is in the room. Rooms that everybody may read have to be joined as well before they are written to.
+    async fn is_inside(&self, room: &str, user: &str) -> Result<bool, Fault> {
+        let path = format!("/_matrix/client/v3/rooms/{}/state/m.room.member/{}", segment(room), segment(user));
+        let answer = self.get(&path).await?;
+        match answer.status {
+            200 => Ok(self.read::<Member>(&answer)?.membership == "join"),
+            403 | 404 => Ok(false),
+            _ => Err(self.refusal(&answer, false)),
+        }
+    }
+
     /// Joins the room where we are not in it yet, and makes sure that it can be written to.
     pub(super) async fn ready(&self) -> Result<Ready, Fault> {
-        let device = self.me().await?.device_id;
+        let me = self.me().await?;
         let room = self.room().await?;
-        let mut encrypted = self.is_encrypted(room).await?;
-        if encrypted.is_none() {
+        if !self.is_inside(room, &me.user_id).await? {
             self.join().await?;
-            encrypted = self.is_encrypted(room).await?;
         }
-        match encrypted {
-            Some(false) => Ok(Ready { device }),
+        match self.is_encrypted(room).await? {
+            Some(false) => Ok(Ready { device: me.device_id }),
             Some(true) => Err(self.encrypted()),
             None => Err(Fault::refused(Refusal::Forbidden, format!("the room {room} cannot be seen"))),
         }

@@ -23,6 +23,35 @@ pub(super) struct Whoami {
     pub(super) device_id: Option<String>,
 }
 
+/// `GET /_matrix/client/v3/login`.
+#[derive(Debug, Deserialize)]
+pub(super) struct LoginFlows {
+    #[serde(default)]
+    pub(super) flows: Vec<LoginFlow>,
+}
+
+/// A way of signing in.
+#[derive(Debug, Deserialize)]
+pub(super) struct LoginFlow {
+    #[serde(rename = "type", default)]
+    pub(super) kind: String,
+}
+
+/// `POST /_matrix/client/v3/login`, and `POST /_matrix/client/v3/refresh`, which names no device.
+#[derive(Deserialize)]
+pub(super) struct Tokens {
+    pub(super) access_token: String,
+    pub(super) device_id: Option<String>,
+    pub(super) refresh_token: Option<String>,
+    pub(super) expires_in_ms: Option<i64>,
+}
+
+/// `GET /_matrix/client/v3/rooms/{room}/state/m.room.member/{user}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Member {
+    pub(super) membership: String,
+}
+
 /// `GET /_matrix/client/v3/directory/room/{alias}`, and `POST /_matrix/client/v3/join/{room}`.
 #[derive(Debug, Deserialize)]
 pub(super) struct RoomAnswer {
@@ -68,8 +97,7 @@ pub(super) struct RoomEvent {
     pub(super) origin_server_ts: i64,
     #[serde(default)]
     pub(super) content: Map<String, Value>,
-    #[serde(default)]
-    pub(super) unsigned: Unsigned,
+    pub(super) unsigned: Option<Unsigned>,
 }
 
 /// What is not signed of an event.
@@ -80,6 +108,11 @@ pub(super) struct Unsigned {
 }
 
 impl RoomEvent {
+    /// The transaction id that it was sent under, when this very device has sent it.
+    pub(super) fn transaction(&self) -> Option<&str> {
+        self.unsigned.as_ref()?.transaction_id.as_deref()
+    }
+
     /// The event that it answers.
     pub(super) fn answers(&self) -> Option<&str> {
         self.content.get("m.relates_to")?.get("m.in_reply_to")?.get("event_id")?.as_str()
@@ -96,15 +129,22 @@ impl RoomEvent {
 pub(super) struct ErrorBody {
     pub(super) errcode: String,
     #[serde(default)]
-    pub(super) error: Option<String>,
+    error: Value,
     #[serde(default)]
-    pub(super) retry_after_ms: Option<u64>,
+    retry_after_ms: Value,
 }
 
 impl ErrorBody {
+    /// Milliseconds after which one may ask again, at most some weeks. Not all servers write a whole number.
+    pub(super) fn wait(&self) -> Option<i64> {
+        let wait = self.retry_after_ms.as_f64().filter(|wait| *wait >= 0.0)?;
+        #[expect(clippy::cast_possible_truncation, reason = "it is cut to a number that fits")]
+        Some(wait.min(f64::from(u32::MAX)).ceil() as i64)
+    }
+
     /// For people.
     pub(super) fn told(&self) -> String {
-        match self.error.as_deref().filter(|error| !error.is_empty()) {
+        match self.error.as_str().filter(|error| !error.is_empty()) {
             Some(error) => format!("{error} ({})", self.errcode),
             None => self.errcode.clone(),
         }
@@ -126,7 +166,7 @@ pub(super) fn is_room(text: &str) -> bool {
 pub(super) fn event_id(text: &str) -> Option<String> {
     let id = if let Some(link) = text.strip_prefix("https://matrix.to/#/") {
         let id = link.split('/').nth(1)?.split('?').next()?;
-        id.replace("%24", "$").replace("%3A", ":").replace("%3a", ":")
+        unescaped(id)?
     } else if let Some(address) = text.strip_prefix("matrix:roomid/").or_else(|| text.strip_prefix("matrix:r/")) {
         format!("${}", address.split_once("/e/")?.1.split('?').next()?)
     } else {
@@ -135,6 +175,18 @@ pub(super) fn event_id(text: &str) -> Option<String> {
     let rest = id.strip_prefix('$')?;
     let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_+/=.:~".contains(&byte);
     (!rest.is_empty() && id.len() <= 255 && rest.bytes().all(inside)).then_some(id)
+}
+
+/// A segment of a path as it was before it was escaped (RFC 3986).
+fn unescaped(segment: &str) -> Option<String> {
+    let mut parts = segment.split('%');
+    let mut out = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2)?;
+        out.push(u8::from_str_radix(digits, 16).ok()?);
+        out.extend(rest.bytes());
+    }
+    String::from_utf8(out).ok()
 }
 
 /// A name as one segment of a path (RFC 3986).
@@ -162,12 +214,27 @@ mod tests {
         for link in [
             "https://matrix.to/#/%21room%3Aacme.example/%24YUwRidLecu-_9%3Aacme.example?via=acme.example",
             "https://matrix.to/#/!room:acme.example/$YUwRidLecu-_9:acme.example",
+            "https://matrix.to/#/%21room/%24%59UwRidLecu-_9%3aacme.example",
             "matrix:roomid/room:acme.example/e/YUwRidLecu-_9:acme.example?via=acme.example",
         ] {
             assert_eq!(event_id(link).as_deref(), Some(id), "{link}");
         }
-        for bad in ["", "$", "1", "$a b", "https://matrix.to/#/!room", "https://acme.example/$a", "$a%2F", "matrix:r/a"]
-        {
+        assert_eq!(event_id("https://matrix.to/#/!r/%24a%2Fb%2Bc").as_deref(), Some("$a/b+c"), "of room version 3");
+        let cut = [
+            "https://matrix.to/#/!room/%24a%",
+            "https://matrix.to/#/!room/%24a%2",
+            "https://matrix.to/#/!room/%24a%zz",
+        ];
+        for bad in cut.iter().copied().chain([
+            "",
+            "$",
+            "1",
+            "$a b",
+            "https://matrix.to/#/!room",
+            "https://acme.example/$a",
+            "$a%2F",
+            "matrix:r/a",
+        ]) {
             assert_eq!(event_id(bad), None, "{bad}");
         }
     }

@@ -4,6 +4,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
+use crate::adapter::{Login, suite};
 use crate::oauth::fake::{Act, LIFE, Server, SetClock, Store, http};
 
 /// An account whose grant lies in a store.
@@ -448,4 +449,54 @@ async fn a_long_lived_token_that_ended_needs_a_person() {
     bench.clock.pass(61 * 86_400);
     assert!(is_over(&token(&keeper).await));
     assert_eq!(bench.server.posted("/refresh_access_token").len(), 0);
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_and_closed() {
+    let network = networks::find("matrix").expect("it is known");
+    let fake = network.fake().await.expect("it has a stand-in");
+    let (account, front) = (fake.account(), fake.front().expect("it speaks HTTP"));
+    let (clock, state) = (SetClock::new(), tempfile::tempdir().expect("a folder"));
+    let login = Login { user: "acme".to_owned(), password: "correct horse of a stand-in".into() };
+    let opened = network.sessions().expect("it opens some").open(&http(), &account, &login, None, clock.now()).await;
+    let grant = Grant::of_session(opened.expect("opened"), account.server.as_deref(), clock.now());
+    let secrets = Chain::of_sources(vec![Box::new(Store::new("store", true))]);
+    let tools =
+        Tools { secrets, http: http(), clock: Arc::clone(&clock) as Arc<dyn Clock>, state: state.path().to_owned() };
+    let keeper = Keeper::new(tools, &account);
+    assert_eq!(keeper.keep(&grant, None).await, Ok("store"));
+    let first = token(&keeper).await.expect("its token");
+    clock.pass(239);
+    assert_eq!(token(&keeper).await.as_ref(), Ok(&first));
+    clock.pass(2);
+    let second = token(&keeper).await.expect("renewed");
+    assert_ne!(first, second);
+    // Lost answers cost nothing, however many.
+    for _ in 0..3 {
+        clock.pass(300);
+        let lost = suite::Act::AnswerAfter { status: 502, headers: Vec::new(), body: "<h1>Bad gateway".to_owned() };
+        front.rule(suite::Rule::new(lost).on("POST", "/_matrix/client/v3/refresh"));
+        assert!(token(&keeper).await.is_err(), "nothing was answered, and the old one has ended");
+        token(&keeper).await.expect("renewed");
+    }
+    // Nor does a process that dies while it waits for them.
+    let mut begun = keeper.grant().await.expect("readable").expect("there");
+    begun.begun = Some(Begun { at: clock.now(), tries: TRIES });
+    keeper.keep(&begun, None).await.expect("kept");
+    clock.pass(300);
+    token(&keeper).await.expect("renewed");
+    // One that is refused before its time is renewed as well.
+    let refused = SecretString::from(token(&keeper).await.expect("its token"));
+    let renewed = keeper.renewed("token", &refused).await.expect("another");
+    assert_ne!(text(&renewed), text(&refused));
+    let kept = keeper.grant().await.expect("readable").expect("there");
+    assert_eq!(kept.session.as_deref(), Some("DEVICE1"));
+    assert_eq!(keeper.give_back(&kept).await, Ok(true));
+    assert_eq!(front.count("POST", "/_matrix/client/v3/logout"), 1);
+    let over = keeper.renewed("token", &renewed).await.map(drop);
+    assert!(
+        matches!(&over, Err(Fault::Refused { refusal: Refusal::Credentials, message, .. })
+        if message.contains("sign in again: smm login room")),
+        "{over:?}"
+    );
 }
