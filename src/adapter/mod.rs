@@ -101,6 +101,13 @@ pub trait Network: Send + Sync + 'static {
         None
     }
 
+    /// What the account's settings lack for posts with files: what is wrong, and what to write. `None`: nothing. Checking
+    /// refuses such posts at their first file.
+    fn lacks_for_files(&self, account: &Account) -> Option<[&'static str; 2]> {
+        let _ = account;
+        None
+    }
+
     /// The schemes that the address of an account's server may have, the usual one first, and whether such an address is
     /// for this very machine alone.
     fn schemes(&self) -> &'static [(&'static str, bool)] {

@@ -28,7 +28,7 @@ impl SignIn {
     pub fn paste(self) -> Option<&'static Paste> {
         match self {
             Self::Paste(paste) => Some(paste),
-            Self::OAuth(_) => None,
+            Self::Password(_) | Self::OAuth(_) => None,
         }
     }
 

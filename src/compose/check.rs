@@ -1,6 +1,6 @@
 //! Everything that is wrong with a calendar, in one run and in time linear in its size.
 //!
-//! Two accounts of one network with the same limits receive the same unless an override names one of them, so each post
+//! Two accounts of one network with the same limits, both with a place for files or both without, receive the same unless an override names one of them, so each post
 //! is composed once for all of them.
 
 use std::collections::HashMap;
@@ -69,10 +69,10 @@ struct Found<'a> {
 impl<'a> Run<'a> {
     fn new(calendar: &'a Calendar) -> Self {
         let mut seats: HashMap<&AccountName, Seat<'a>> = HashMap::new();
-        let mut classes: Vec<(&str, &crate::model::LimitOverrides)> = Vec::new();
+        let mut classes = Vec::new();
         for (name, account) in &calendar.accounts {
             let Some(network) = networks::find(&account.network) else { continue };
-            let key = (account.network.as_str(), &account.limits);
+            let key = (account.network.as_str(), &account.limits, network.lacks_for_files(account));
             let class = classes.iter().position(|known| *known == key).unwrap_or_else(|| {
                 classes.push(key);
                 classes.len() - 1

@@ -273,6 +273,12 @@ impl<'a> Composer<'a> {
         if network.needs_media_host() && !self.calendar.media_host && !files.order.is_empty() {
             found.push(host_missing(profile));
         }
+        if let Some([message, help]) = network.lacks_for_files(account)
+            && !files.order.is_empty()
+        {
+            let place = Place::Media { index: 0, key: "file" };
+            found.push(Problem::error(codes::MEDIA_SERVER_MISSING, place, message).help(help));
+        }
         if template {
             found.retain(|problem| {
                 ![codes::TEXT_EMPTY, codes::TEXT_TOO_LONG, codes::TITLE_TOO_LONG].contains(&problem.code)

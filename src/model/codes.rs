@@ -113,6 +113,8 @@ codes! {
         "`part` counts the messages of a thread from 1: the text is part 1, the first entry of `thread` is part 2.";
     MEDIA_REQUIRED = "media-required", "The network takes no post without a picture or video",
         "Add a file to `media`, or take the account out of `to`.";
+    MEDIA_SERVER_MISSING = "media-server-missing", "A post has files, and its account names no server for them",
+        "Some networks keep no files themselves: the account's settings in `smm.toml` name a server that takes them. `smm networks <name>` shows the setting.\nSet it, or leave the media out with `media = []` under `[posts.for.<account>]`.";
     MEDIA_SYMLINK = "media-symlink", "A media path leads through a symbolic link",
         "A link in git could point at any file of the machine that publishes, so links are never followed.\nReplace it by the file.";
     MEDIA_TOO_LARGE = "media-too-large", "A media file is too large to be opened",

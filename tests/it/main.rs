@@ -67,6 +67,7 @@ mod ledger_suite;
 mod login;
 mod mastodon_count;
 mod media_host;
+mod media_server;
 mod mistakes;
 mod operations;
 mod pdf;

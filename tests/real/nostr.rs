@@ -109,10 +109,11 @@ async fn blossom() -> (String, Files) {
     (url, files)
 }
 
-fn account(relays: &[String], media_server: &str) -> String {
+fn account(relays: &[String], media_server: Option<&str>) -> String {
     let relays: Vec<String> = relays.iter().map(|host| format!("\"ws://{host}\"")).collect();
+    let media_server = media_server.map(|server| format!("media_server = \"{server}\"\n")).unwrap_or_default();
     format!(
-        "[accounts.keys]\nnetwork = \"nostr\"\nrelays = [{}]\nmedia_server = \"{media_server}\"\n\n[delivery]\nsettle = \"1s\"\n",
+        "[accounts.keys]\nnetwork = \"nostr\"\nrelays = [{}]\n{media_server}\n[delivery]\nsettle = \"1s\"\n",
         relays.join(", ")
     )
 }
@@ -129,7 +130,7 @@ pub(crate) async fn a_thread_is_published_and_read_back() {
     let (server, files) = blossom().await;
     let env = TestEnv::new();
     media(&env);
-    env.write("smm.toml", account(&hosts, &server));
+    env.write("smm.toml", account(&hosts, None));
     env.write(
         "calendar.toml",
         format!(
@@ -140,6 +141,10 @@ pub(crate) async fn a_thread_is_published_and_read_back() {
             at = in_seconds(4),
         ),
     );
+    // Without a place for the pictures: told where, and what to do.
+    let run = env.smm(&["check"]).expect(1);
+    assert!(run.stdout.contains("media-server-missing") && run.stdout.contains("`media_server = "), "{}", run.stdout);
+    env.write("smm.toml", account(&hosts, Some(&server)));
     env.smm(&["check"]).expect(0);
     let _daemon = Daemon::start(&env, &[("SMM_KEYS_NSEC", NSEC)]);
     let deliveries = published(&env, 1).await;
@@ -189,7 +194,7 @@ pub(crate) async fn lost_answers_lead_to_one_event() {
         hosts.push(before(&relay.host, Arc::clone(&lost)).await);
     }
     let env = TestEnv::new();
-    env.write("smm.toml", account(&hosts, "https://blossom.example"));
+    env.write("smm.toml", account(&hosts, None));
     env.write("calendar.toml", two_parts(&in_seconds(2), "keys"));
     let _daemon = Daemon::start(&env, &[("SMM_KEYS_NSEC", NSEC)]);
     published(&env, 1).await;
@@ -206,7 +211,7 @@ pub(crate) async fn a_quorum_is_waited_for() {
     let hosts: Vec<String> = relays.iter().map(|relay| relay.host.clone()).collect();
     relays[1].end();
     let env = TestEnv::new();
-    env.write("smm.toml", account(&hosts, "https://blossom.example"));
+    env.write("smm.toml", account(&hosts, None));
     env.write("calendar.toml", two_parts(&in_seconds(2), "keys"));
     let _daemon = Daemon::start(&env, &[("SMM_KEYS_NSEC", NSEC)]);
     let end = Instant::now() + Duration::from_secs(30);

@@ -207,8 +207,9 @@ impl Api for Client {
             Task::Know { key } => json!(self.known(&key).await?),
             Task::Find { post } => json!(self.find(&post).await?),
             Task::Upload { media, limits } => {
-                let key = self.key().await?;
-                json!(blossom::upload(&self.outside, &self.settings()?.media_server, &key, &media, &limits).await?)
+                let server = self.settings()?.media_server.as_deref();
+                let server = server.ok_or_else(|| Fault::NotSent("the account has no `media_server`".to_owned()))?;
+                json!(blossom::upload(&self.outside, server, &*self.key().await?, &media, &limits).await?)
             }
             Task::Publish(_) => return Err(Fault::NotSent(format!("step {} is not to be prepared", step.index))),
         })
@@ -270,10 +271,12 @@ impl Api for Client {
         let kinds = [NOTE, REACTION, REPOSTS[0], REPOSTS[1]];
         let events = self.gather(&relays, &json!({"#e": [receipt.id], "kinds": kinds, "limit": 500}), None).await?;
         let count = |wanted: &dyn Fn(&Event) -> bool| Some(events.iter().filter(|event| wanted(event)).count() as u64);
+        // A reaction to an answer names what the thread begins with, too: the last one is meant (NIP-25).
+        let meant = |event: &Event| event.values("e").last() == Some(receipt.id.as_str());
         Ok(Metrics {
-            // `-` is a dislike (NIP-25).
-            likes: count(&|event| event.kind == REACTION && event.content != "-"),
-            reposts: count(&|event| REPOSTS.contains(&event.kind)),
+            // `-` is a dislike.
+            likes: count(&|event| event.kind == REACTION && event.content != "-" && meant(event)),
+            reposts: count(&|event| REPOSTS.contains(&event.kind) && meant(event)),
             replies: count(&|event| event.kind == NOTE && event.answers() == Some(&receipt.id)),
             ..Metrics::default()
         })
@@ -472,6 +475,17 @@ mod tests {
         assert!(matches!(bench.api.reconcile(&frozen, at()).await, Err(Fault::NotSent(_))));
     }
 
+    /// What was made with one key is not signed with another.
+    #[tokio::test]
+    async fn a_key_that_was_changed() {
+        let bench = bench(1).await;
+        let frozen = bench.frozen("of the old key").await;
+        bench.net.change_secret();
+        let outcome = Nostr.connect(&bench.net.account(), bench.net.outside()).publish(&frozen).await;
+        assert!(matches!(outcome, Err(Fault::Refused { refusal: Refusal::Credentials, .. })), "{outcome:?}");
+        assert_eq!(bench.net.posts().await, []);
+    }
+
     /// A ledger that was lost: the part is known by its label, and its event stays the same.
     #[tokio::test]
     async fn what_is_out_keeps_its_date() {
@@ -483,6 +497,31 @@ mod tests {
         assert_eq!(first, again);
         let other = bench.frozen("another").await;
         assert_ne!(first.key, other.key);
+    }
+
+    /// What was not asked for is no answer, whatever a relay sends.
+    #[tokio::test]
+    async fn a_relay_that_is_careless() {
+        let bench = bench(1).await;
+        let first = bench.frozen("the first").await;
+        let receipt = bench.api.publish(&first).await.expect("published");
+        // Somebody has taken over our label.
+        let eve = Key::parse(&"0e".repeat(32).into()).unwrap_or_else(|why| panic!("{why}"));
+        let labelled = thawed::<Event>(&bench.frozen("the second").await).expect("an event").tags;
+        let theirs = Event::new(eve.public.as_str(), 2_000_000_000, NOTE, labelled, "eve's").signed(&eve);
+        bench.net.put(&theirs.expect("signed"));
+        bench.net.mood(0, Mood::Careless);
+        let second = bench.frozen("the second").await;
+        assert_ne!(second.key, first.key);
+        assert_eq!(thawed::<Event>(&second).expect("an event").content, "the second");
+        assert_eq!(bench.api.reconcile(&second, at()).await, Ok(Verdict::NotDone));
+        assert!(matches!(bench.api.reconcile(&first, at()).await, Ok(Verdict::Done(_))));
+        let outcome = bench.api.publish(&second).await;
+        assert!(matches!(outcome, Err(Fault::Refused { refusal: Refusal::Forbidden, .. })), "{outcome:?}");
+        let nobody = bench.plan("to nobody", Vec::new(), |draft| draft.reply_to = Some(name::note(&"12".repeat(32))));
+        let fault = bench.frozen_of(&nobody, at()).await.expect_err("nobody has it");
+        assert!(matches!(fault, Fault::Refused { refusal: Refusal::Gone, .. }), "{fault:?}");
+        assert_eq!(bench.api.replies(&receipt).await, Ok(Vec::new()));
     }
 
     #[tokio::test]
@@ -548,6 +587,10 @@ mod tests {
             let event = Event::new(eve.public.as_str(), 1_700_000_000, kind, vec![e("root")], content);
             bench.net.put(&event.signed(&eve).expect("signed"));
         }
+        // It is somebody's answer that is liked here.
+        let liked =
+            Event::new(eve.public.as_str(), 2, REACTION, vec![e("root"), vec!["e".to_owned(), "ab".repeat(32)]], "+");
+        bench.net.put(&liked.signed(&eve).expect("signed"));
         // A forged one is not believed.
         bench.net.put(&Event::new(eve.public.as_str(), 1, NOTE, vec![e("root")], "forged"));
         let metrics = bench.api.metrics(&receipt).await.expect("numbers");

@@ -49,6 +49,9 @@ pub(super) enum Mood {
     Members,
     /// It answers with what is none, and hangs up.
     Odd,
+    /// It gives all that it has to whoever asks for anything, says yes to an event that nobody sent, and no to the one that
+    /// was.
+    Careless,
 }
 
 /// Some relays and a media server.
@@ -242,6 +245,10 @@ async fn converse(mut connection: TcpStream, world: Arc<Mutex<World>>) {
                 vec![json!(["OK", said[1]["id"], false, "auth-required: members only"])]
             }
             (Some("REQ"), Mood::Members) if !member => vec![json!(["CLOSED", said[1], "auth-required: members only"])],
+            (Some("EVENT"), Mood::Careless) => {
+                vec![json!(["OK", "0".repeat(64), true, ""]), json!(["OK", said[1]["id"], false, "blocked: no"])]
+            }
+            (Some("REQ"), Mood::Careless) => held(&world).search(&said[1], &json!({})),
             (Some("EVENT"), mood) => {
                 let answer = held(&world).take(&said[1]);
                 if mood == Mood::Mute {

@@ -40,8 +40,10 @@ struct Settings {
     #[serde(default)]
     #[schemars(range(min = 1, max = 20))]
     quorum: Option<usize>,
-    /// The Blossom server that pictures and videos are uploaded to, such as `https://blossom.example`.
-    media_server: String,
+    /// The Blossom server that pictures and videos are uploaded to, such as `https://blossom.example`. Only posts with
+    /// files need one.
+    #[serde(default)]
+    media_server: Option<String>,
 }
 
 impl Settings {
@@ -50,7 +52,8 @@ impl Settings {
         let settings: Self = serde_json::from_value(serde_json::Value::Object(account.settings.clone()))
             .map_err(|error| error.to_string())?;
         let relays = settings.relays.iter().map(|relay| socket_url(relay)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { relays, media_server: server_url(&settings.media_server)?, ..settings })
+        let media_server = settings.media_server.as_deref().map(server_url).transpose()?;
+        Ok(Self { relays, media_server, ..settings })
     }
 
     /// How many relays have to take a post.
@@ -96,14 +99,11 @@ impl Network for Nostr {
             let message = format!("`quorum` is a number from 1 to {count}, the number of relays");
             wrong("quorum", message, "leave it out for more than half of them");
         }
-        let help =
-            "add `media_server = \"https://blossom.example\"`: a Blossom server; posts without files never reach it";
-        match account.setting("media_server") {
-            None => wrong("media_server", "a Nostr account needs its `media_server`".to_owned(), help),
-            Some(server) => {
-                if let Err(why) = server_url(server) {
-                    wrong("media_server", why, help);
-                }
+        if let Some(server) = account.settings.get("media_server") {
+            let address = server.as_str().ok_or_else(|| format!("{server} is not an address"));
+            if let Err(why) = address.and_then(server_url) {
+                let help = "write `media_server = \"https://blossom.example\"`: a Blossom server; without files, none is needed";
+                wrong("media_server", why, help);
             }
         }
         if problems.is_empty()
@@ -111,6 +111,13 @@ impl Network for Nostr {
         {
             problems.push(Problem::error(codes::ACCOUNT_SETTING, Place::Post, error));
         }
+    }
+
+    fn lacks_for_files(&self, account: &Account) -> Option<[&'static str; 2]> {
+        account.setting("media_server").is_none().then_some([
+            "a Nostr post has its files on a media server, and the account names none",
+            "add `media_server = \"https://blossom.example\"` to the account in smm.toml: a Blossom server that takes your files",
+        ])
     }
 
     fn settings_schema(&self) -> schemars::Schema {
@@ -183,7 +190,7 @@ mod tests {
         ] {
             assert_eq!(of(bad.clone(), Value::Null), ["relays"], "{bad}");
         }
-        assert_eq!(problems(&account(&json!({"relays": two()}))), ["media_server"]);
+        assert_eq!(problems(&account(&json!({"relays": two(), "media_server": 7}))), ["media_server"]);
         assert_eq!(
             problems(&account(&json!({"relays": two(), "media_server": "http://blossom.example"}))),
             ["media_server"]
@@ -192,6 +199,15 @@ mod tests {
         let mut with_server = account(&json!({"relays": two(), "media_server": "https://b.example"}));
         with_server.server = Some("https://b.example".to_owned());
         assert_eq!(problems(&with_server), ["server"]);
+    }
+
+    #[test]
+    fn only_files_need_a_media_server() {
+        let without = account(&json!({"relays": ["wss://a.example"]}));
+        assert!(problems(&without).is_empty());
+        assert!(Nostr.lacks_for_files(&without).is_some_and(|[_, help]| help.contains("`media_server = ")));
+        let with = account(&json!({"relays": ["wss://a.example"], "media_server": "https://b.example"}));
+        assert_eq!(Nostr.lacks_for_files(&with), None);
     }
 
     #[test]

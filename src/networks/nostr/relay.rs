@@ -184,6 +184,8 @@ fn verdict(url: &str, message: &str) -> Outcome {
         "duplicate" => Outcome::Taken,
         "rate-limited" => no(Refusal::RateLimited, true, ""),
         "blocked" | "restricted" | "mute" => no(Refusal::Forbidden, false, ""),
+        // strfry's word for what its author has taken back.
+        "deleted" => no(Refusal::Gone, false, ""),
         "auth-required" => no(Refusal::Forbidden, false, " (signing in was not enough)"),
         "pow" => no(Refusal::Invalid, false, " (it wants proof of work, which smm does not do)"),
         "invalid" => no(Refusal::Invalid, false, ""),
@@ -205,6 +207,7 @@ mod tests {
             ("blocked: you are banned", Refusal::Forbidden, true),
             ("restricted: not on the list", Refusal::Forbidden, true),
             ("mute: nobody listens", Refusal::Forbidden, true),
+            ("deleted: user requested deletion", Refusal::Gone, true),
             ("auth-required: who are you", Refusal::Forbidden, true),
             ("pow: 28 bits needed", Refusal::Invalid, true),
             ("invalid: too old", Refusal::Invalid, true),
