@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 use tokio::sync::OnceCell;
 
-use crate::adapter::http::{Body, Request};
+use crate::adapter::http::{Answer, Body, Request};
 use crate::adapter::{
     Api, DraftMedia, Fault, Identity, Limits, Metrics, Outside, Progress, Refusal, Reply, Step, Verdict, thawed,
 };
@@ -213,19 +213,11 @@ impl Api for Client {
     async fn publish(&self, frozen: &Frozen) -> Result<Receipt, Fault> {
         let sent: plan::Request = thawed(frozen)?;
         let path = format!("/_matrix/client/v3/rooms/{}/send/m.room.message/{}", segment(&sent.room), frozen.key);
-        let token = self.outside.secrets.secret("token").await?;
-        let call = Request::put(self.url(&path).await?)
-            .body(Body::Json(Value::Object(sent.content.clone())))
-            .bearer(token.clone());
-        let answer = self.outside.http.publish(call).await?;
+        let call = Request::put(self.url(&path).await?).body(Body::Json(Value::Object(sent.content.clone())));
+        let refusal = |answer: &Answer| self.refusal(answer, true);
+        let answer = self.outside.publish(self.base().await?, call, refusal).await?;
         if !answer.is_success() {
-            let fault = self.refusal(&answer, true);
-            if matches!(fault, Fault::Refused { refusal: Refusal::Credentials, .. }) {
-                // Nothing was done. It is no matter of credentials as long as there is another token to be had.
-                self.renewed(&answer, &token).await?;
-                return Err(Fault::refused(Refusal::Busy, "the token had ended; nothing was published"));
-            }
-            return Err(fault);
+            return Err(self.refusal(&answer, true));
         }
         let given: SendAnswer =
             answer.json().map_err(|why| Fault::Unknown(format!("HTTP {}, but {why}", answer.status)))?;

@@ -1,6 +1,6 @@
-//! Calls with the account's token, and the look for the room. Nothing here changes anything but [`Client::ready`], which joins the room.
+//! Calls with the account's token, and the look for the room. Nothing here changes anything but [`Client::ready`], which joins
+//! the room.
 
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::adapter::http::{Answer, Body, Request};
 use crate::adapter::{Fault, Refusal};
 
 use super::api::Client;
-use super::homeserver::{discover, is_of_token, read, refusal};
+use super::homeserver::{discover, read, refusal};
 use super::plan::Ready;
 use super::wire::{ErrorBody, Member, RoomAnswer, Whoami, segment};
 
@@ -32,29 +32,8 @@ impl Client {
 
     /// A repeatable call with the account's token, which is renewed once should it have ended.
     pub(super) async fn call(&self, request: Request) -> Result<Answer, Fault> {
-        let token = self.outside.secrets.secret("token").await?;
-        let answer = self.outside.http.call(request.clone().bearer(token.clone())).await?;
-        if !is_of_token(&answer) {
-            return Ok(answer);
-        }
-        let token = self.renewed(&answer, &token).await?;
-        self.outside.http.call(request.bearer(token)).await
-    }
-
-    /// Another token than the one that was just refused.
-    pub(super) async fn renewed(&self, refused: &Answer, token: &SecretString) -> Result<SecretString, Fault> {
-        let renewed = self.outside.secrets.renewed("token", token).await;
-        renewed.map_err(|fault| match (fault, self.refusal(refused, false)) {
-            (
-                Fault::Refused { refusal: Refusal::Credentials, message: why, .. },
-                Fault::Refused { message: said, .. },
-            ) => {
-                Fault::refused(Refusal::Credentials, format!("the homeserver does not take the token ({said}); {why}"))
-            }
-            // Whatever became of the renewal: nothing of the account's was done.
-            (Fault::Unknown(why), _) => Fault::refused(Refusal::Busy, why),
-            (fault, _) => fault,
-        })
+        let refusal = |answer: &Answer| self.refusal(answer, false);
+        self.outside.call(self.base().await?, || request.clone(), refusal).await
     }
 
     pub(super) async fn get(&self, path: &str) -> Result<Answer, Fault> {
