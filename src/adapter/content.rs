@@ -14,7 +14,7 @@ pub enum Content {
     /// They are at hand.
     Held(Vec<u8>),
     /// They are read while they are sent.
-    Unread(Unread),
+    Unread(Arc<Unread>),
 }
 
 impl Content {
@@ -48,7 +48,6 @@ impl From<Vec<u8>> for Content {
 /// A file that is sent as it is and read meanwhile. It is no more than the way to it: each call that sends it reads it
 /// from the start. A call never carries half of one file and half of another: the last piece is held back until the file
 /// has proved to be the one that was begun with, and without it a request is none.
-#[derive(Clone)]
 pub struct Unread {
     source: Arc<dyn MediaSource>,
     media: DraftMedia,
@@ -136,6 +135,6 @@ impl Outside {
         };
         let (facts, name) = (head.facts.clone(), head.name.clone());
         let (source, media, limits) = (Arc::clone(&self.media), media.clone(), limits.clone());
-        Ok(MediaFile { content: Content::Unread(Unread { source, media, limits, head }), facts, name })
+        Ok(MediaFile { content: Content::Unread(Arc::new(Unread { source, media, limits, head })), facts, name })
     }
 }

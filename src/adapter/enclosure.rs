@@ -48,7 +48,7 @@ pub struct Sealed {
 #[serde(tag = "do", rename_all = "kebab-case")]
 pub enum Enclosing<M> {
     /// Reads and fits a file; gives a [`Sealed`].
-    Read(Enclosure),
+    Read(Box<Enclosure>),
     /// Sends a part.
     Publish(M),
 }
@@ -56,7 +56,7 @@ pub enum Enclosing<M> {
 impl Plan {
     /// Adds the steps that read the files of a part, and gives their indexes.
     pub fn enclose(&mut self, part: u16, media: &[DraftMedia], limits: &Limits) -> Vec<usize> {
-        let read = |media| Enclosing::<Value>::Read(Enclosure::new(media, limits));
+        let read = |media| Enclosing::<Value>::Read(Box::new(Enclosure::new(media, limits)));
         media.iter().map(|media| self.prepare(part, &read(media))).collect()
     }
 }

@@ -91,7 +91,7 @@ impl Engine {
             }
             let left = ends.saturating_sub(self.clock.elapsed());
             if left.is_zero() {
-                return ends - begun;
+                return ends.saturating_sub(begun);
             }
             self.clock.wait(left).await;
         }

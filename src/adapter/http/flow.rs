@@ -20,7 +20,7 @@ pub(super) struct Flow {
 
 impl Flow {
     /// A body that is read when it is sent, from the first byte. When that goes wrong the connection is given up.
-    pub(super) fn body(&self, file: Unread) -> reqwest::Body {
+    pub(super) fn body(&self, file: Arc<Unread>) -> reqwest::Body {
         let flow = self.clone();
         reqwest::Body::wrap_stream(stream::try_unfold((file, 0), move |(file, sent)| {
             let flow = flow.clone();

@@ -79,7 +79,7 @@ pub fn sealed(step: &Step) -> Gave {
     let Enclosing::<Value>::Read(enclosure) = step.task().expect("a task") else { panic!("{step:?} reads no file") };
     let MediaFacts { kind, width, height, .. } = enclosure.media.facts;
     let name = enclosure.media.file.rsplit('/').next().unwrap_or_default().to_owned();
-    Gave::Value(json!(Sealed { enclosure, hash: "00ff".to_owned(), name, kind, width, height }))
+    Gave::Value(json!(Sealed { enclosure: *enclosure, hash: "00ff".to_owned(), name, kind, width, height }))
 }
 
 /// Runs the repeatable steps that are not done yet, in order, as the engine does.

@@ -1,5 +1,7 @@
 //! What a stand-in for Threads has of its own, made after its Postman collection and guides (see `wire.rs`).
 
+#![expect(clippy::result_large_err, reason = "an answer is axum's own type, and this is for tests alone")]
+
 use std::sync::Arc;
 
 use axum::extract::{Path, State};

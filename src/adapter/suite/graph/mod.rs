@@ -57,8 +57,11 @@ pub struct Kind {
     /// The answer when a container is not ready, or has been published.
     pub unready: fn() -> Response,
     /// What else there is below the version, `{user}` being replaced.
-    pub routes: fn(&dyn Fn(&str) -> String) -> Router<Arc<World>>,
+    pub routes: Routes,
 }
+
+/// What is served below the paths that the function given makes of its own.
+pub type Routes = fn(&dyn Fn(&str) -> String) -> Router<Arc<World>>;
 
 /// A stand-in for the server, with one account.
 pub struct Server {
