@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     let calendar = workspace.sound_calendar()?;
     let now = SystemClock.now();
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let release = match facts::gather(args, &environment, calendar, now)? {
+    let mut release = match facts::gather(args, &environment, calendar, now)? {
         Gathered::Release(release) => release,
         Gathered::Nothing(why) => return nothing(args, global, &[why]),
     };
@@ -89,6 +89,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit, Failure> {
     if chosen.posts.is_empty() {
         chosen.left_out.push("nothing is announced".to_owned());
         return nothing(args, global, &chosen.left_out);
+    }
+    if let Some(unwritten) = release.unwritten.take() {
+        return Err(unwritten);
     }
     say(global, &chosen.left_out);
     let posts = posts::fill(&workspace.loaded, &chosen.posts, &release, now)?;

@@ -109,6 +109,8 @@ fn alt(
         let what = match kind {
             // It is text itself, and its title is asked for where it goes.
             Ok(MediaKind::Document) => return,
+            // What is wrong with the file is told; its title says that it is meant for one.
+            Err(_) if media.title.is_some() => return,
             Ok(MediaKind::Video) => "this video",
             Ok(MediaKind::Animation) => "this animation",
             _ => "this picture",

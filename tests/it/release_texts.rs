@@ -40,6 +40,9 @@ impl World {
             let name = AccountName::new(format!("a-{id}"));
             let mut account = Account::new(name.clone(), id);
             account.server = Some("https://social.example".to_owned());
+            if network.lacks_for_files(&account).is_some() {
+                account.settings.insert("media_server".to_owned(), "https://blossom.example".into());
+            }
             names.push(format!("{name:?}", name = name.as_str()));
             if network.profile().media.max_images == 0 {
                 let _ = write!(without, "[posts.for.{id}]\nmedia = []\n");

@@ -54,6 +54,8 @@ pub(super) struct Told {
     pub(super) since: DateTime<Utc>,
     /// Nothing says what is new.
     pub(super) has_notes: bool,
+    /// The changelog has no section of it: no matter where no post is chosen for it.
+    pub(super) unwritten: Option<Failure>,
     sources: Vec<(&'static str, String)>,
 }
 
@@ -98,7 +100,11 @@ pub(super) fn gather(
     })?;
     check_tag(&tag)?;
     let named = Release { tag: tag.value.clone(), ..Release::default() };
-    let changelog = args.from_changelog.as_deref().map(|path| changelog(path, &named)).transpose()?;
+    let (changelog, unwritten) = match args.from_changelog.as_deref().map(|path| changelog(path, &named)).transpose()? {
+        Some(Ok(found)) => (Some(found), None),
+        Some(Err(unwritten)) => (None, Some(unwritten)),
+        None => (None, None),
+    };
     let (notes, section) = match (&args.notes, changelog) {
         (Some(path), _) => (Some(Known::new(notes(path)?, format!("--notes {}", path.display()))), None),
         (None, Some((section, from))) => (Some(Known::new(section.notes.clone(), &from)), Some((section, from))),
@@ -144,7 +150,7 @@ pub(super) fn gather(
         prerelease: prerelease.value,
         previous: previous.map(|previous| previous.value).unwrap_or_default(),
     };
-    Ok(Gathered::Release(Box::new(Told { release, since, has_notes, sources })))
+    Ok(Gathered::Release(Box::new(Told { release, since, has_notes, unwritten, sources })))
 }
 
 /// The tag of the section before, written as the tags are: with the `v` that they have and a changelog does without.
@@ -220,13 +226,14 @@ fn notes(path: &Path) -> Result<String, Failure> {
     read_file(path, LONGEST_NOTES)
 }
 
-/// Reads the release's section.
-fn changelog(path: &Path, release: &Release) -> Result<(Section, String), Failure> {
+/// Reads the release's section, and where it is from; or says that there is none.
+fn changelog(path: &Path, release: &Release) -> Result<Result<(Section, String), Failure>, Failure> {
     let text = read_file(path, LARGEST_CHANGELOG)?;
     let from = format!("--from-changelog {}", path.display());
-    section(&text, &release.tag, release.version())
+    let found = section(&text, &release.tag, release.version());
+    Ok(found
         .map(|found| (found, from))
-        .map_err(|error| Failure::new(format!("{}: {error}; nothing was announced", path.display())))
+        .map_err(|error| Failure::new(format!("{}: {error}; nothing was announced", path.display()))))
 }
 
 fn read_file(path: &Path, most: usize) -> Result<String, Failure> {

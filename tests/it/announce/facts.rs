@@ -201,6 +201,12 @@ fn a_post_is_for_some_releases() {
     let run = announce("v2.0.0-rc.1").expect(0);
     assert_eq!(run.json(), json!({ "deliveries": [] }));
     assert!(run.stderr.contains("release is left out: v2.0.0-rc.1 is a pre-release"), "{}", run.stderr);
+    // A changelog need not have a section of what nobody is told.
+    env.write("CHANGELOG.md", "# Changelog\n\n## [1.0.0] - 2026-01-01\n\n- One.\n");
+    let from = |tag: &str| env.smm(&["announce", "--tag", tag, "--from-changelog", "CHANGELOG.md"]);
+    let run = from("v2.0.0-rc.1").expect(0);
+    assert!(run.stderr.contains("is a pre-release"), "{}", run.stderr);
+    from("v2.0.0").expect(1);
     let run = announce("v2.1.0").expect(0);
     assert!(run.stderr.contains("v2.1.0 is not like v*.0.0 or v*-*"), "{}", run.stderr);
     let run = announce("v2.0.0").expect(0);
