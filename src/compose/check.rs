@@ -133,7 +133,14 @@ impl<'a> Run<'a> {
                     .extend(self.calendar.accounts.get(name).map(|account| Found { problem, accounts: vec![account] }));
             }
             found.extend(ending.remove(&post.id).unwrap_or_default());
-            diagnostics.extend(found.into_iter().map(|found| diagnose(loaded, &post.id, found)));
+            // What is wrong with a file is found on each network that it goes to, and told once.
+            let first = diagnostics.len();
+            for found in found {
+                let diagnostic = diagnose(loaded, &post.id, found);
+                if !diagnostics[first..].contains(&diagnostic) {
+                    diagnostics.push(diagnostic);
+                }
+            }
         }
     }
 

@@ -51,6 +51,8 @@ fn what_is_wrong_with_a_document_is_told_by_check() {
         ("'page'", "{ file = 'deck.pdf' }", "document-title"),
         ("'page'", "{ file = 'deck.pdf', title = '  ' }", "document-title"),
         ("'page'", "{ file = 'cut.pdf', title = 'Deck' }", "media-unknown-type"),
+        // Told once, however many networks it goes to.
+        ("'page', 'site'", "{ file = 'cut.pdf', title = 'Deck' }", "media-unknown-type"),
         ("'page'", "{ file = 'deck.pptx', title = 'Deck', alt = 'Slides' }", "media-unknown-type"),
         ("'page'", "{ file = 'deck.pdf', title = 'A' }, { file = 'deck.pdf', title = 'A' }", "media-mixed"),
         ("'site'", "{ file = 'deck.pdf', title = 'Deck' }", "media-unsupported"),

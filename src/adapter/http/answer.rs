@@ -16,7 +16,7 @@ pub struct Answer {
     pub body: Vec<u8>,
     /// The URL that answered at last.
     pub url: String,
-    /// Only the start of the body was read ([`Http::page`] alone).
+    /// Only the start of the body was read ([`super::Http::page`] alone).
     pub cut: bool,
     pub(super) headers: reqwest::header::HeaderMap,
     pub(super) hidden: Vec<SecretString>,
