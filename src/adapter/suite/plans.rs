@@ -42,6 +42,12 @@ pub fn file(file: &str, kind: MediaKind, mime: &str, bytes: u64, alt: &str) -> D
     DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
 }
 
+/// A PNG, or an MP4, of this width and height in pixels.
+pub fn shaped(name: &str, alt: &str, kind: MediaKind, (width, height): (u32, u32)) -> DraftMedia {
+    let media = file(name, kind, if kind == MediaKind::Video { "video/mp4" } else { "image/png" }, 9, alt);
+    DraftMedia { facts: MediaFacts { width, height, ..media.facts }, ..media }
+}
+
 /// Who the account turned out to be.
 pub fn identity(uid: &str, host: &str) -> Identity {
     Identity {

@@ -227,15 +227,9 @@ pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> R
 mod tests {
     use super::super::profile::PROFILE;
     use super::*;
-    use crate::adapter::suite::plans::{Gave, account, draft, identity, rehearse};
+    use crate::adapter::suite::plans::{Gave, account, draft, identity, rehearse, shaped as file};
     use crate::adapter::{DraftMedia, DraftPart, Limits};
     use crate::model::LimitOverrides;
-
-    fn file(file: &str, alt: &str, kind: MediaKind, sides: (u32, u32)) -> DraftMedia {
-        let mime = if kind == MediaKind::Video { "video/mp4" } else { "image/png" };
-        let facts = MediaFacts { kind, mime: mime.to_owned(), bytes: 9, width: sides.0, height: sides.1 };
-        DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
-    }
 
     fn part(text: &str, media: Vec<DraftMedia>) -> DraftPart {
         DraftPart { text: text.to_owned(), media }

@@ -256,10 +256,7 @@ async fn remove(State(world): Shared, headers: HeaderMap, Path(urn): Path<String
 async fn images(State(world): Shared, headers: HeaderMap, Query(query): Asked, Json(body): Json<Value>) -> Answered {
     let mut world = held(&world);
     versioned(&world, &headers)?;
-    let owner = body["initializeUploadRequest"]["owner"].as_str().unwrap_or_default();
-    if query.get("action").map(String::as_str) != Some("initializeUpload") || !world.is_author(owner) {
-        return Err(error(400, "INVALID", "owner is wrong"));
-    }
+    begins(&world, &query, &body)?;
     world.next += 1;
     let id = format!("C{}", world.next);
     Ok(Json(
@@ -358,10 +355,7 @@ async fn video(State(world): Shared, headers: HeaderMap, Path(urn): Path<String>
 async fn documents(State(world): Shared, headers: HeaderMap, Query(query): Asked, Json(body): Json<Value>) -> Answered {
     let mut world = held(&world);
     versioned(&world, &headers)?;
-    let owner = body["initializeUploadRequest"]["owner"].as_str().unwrap_or_default();
-    if query.get("action").map(String::as_str) != Some("initializeUpload") || !world.is_author(owner) {
-        return Err(error(400, "INVALID", "owner is wrong"));
-    }
+    begins(&world, &query, &body)?;
     world.next += 1;
     let id = format!("D{}", world.next);
     world.documents.insert(format!("urn:li:document:{id}"), Document::default());
@@ -415,6 +409,15 @@ async fn comments(State(world): Shared, headers: HeaderMap) -> Answered {
 async fn page() -> Response {
     let html = r#"<title>Acme 2.0</title><meta name="description" content="It is out"><meta property="og:image" content="/shot.png">"#;
     ([(header::CONTENT_TYPE, "text/html")], html).into_response()
+}
+
+/// The first call of an upload, for an owner who may post.
+fn begins(world: &World, query: &BTreeMap<String, String>, body: &Value) -> Result<(), Response> {
+    let owner = body["initializeUploadRequest"]["owner"].as_str().unwrap_or_default();
+    if query.get("action").map(String::as_str) != Some("initializeUpload") || !world.is_author(owner) {
+        return Err(error(400, "INVALID", "owner is wrong"));
+    }
+    Ok(())
 }
 
 impl World {

@@ -208,15 +208,9 @@ pub(super) fn freeze(step: &Step, progress: &Progress, identity: &Identity) -> R
 mod tests {
     use super::super::profile::PROFILE;
     use super::*;
-    use crate::adapter::suite::plans::{Gave, account, draft, identity, rehearse, text};
-    use crate::adapter::{DraftMedia, Limits};
-    use crate::model::{LimitOverrides, MediaFacts, Poll};
-
-    fn file(file: &str, alt: &str, kind: MediaKind, sides: (u32, u32)) -> DraftMedia {
-        let mime = if kind == MediaKind::Video { "video/mp4" } else { "image/png" };
-        let facts = MediaFacts { kind, mime: mime.to_owned(), bytes: 9, width: sides.0, height: sides.1 };
-        DraftMedia { file: file.to_owned(), alt: alt.to_owned(), facts }
-    }
+    use crate::adapter::Limits;
+    use crate::adapter::suite::plans::{Gave, account, draft, identity, rehearse, shaped as file, text};
+    use crate::model::{LimitOverrides, Poll};
 
     /// What every step of a plan sends, with ids one after the other.
     fn requests(plan: &Plan) -> Vec<serde_json::Value> {
